@@ -1,0 +1,23 @@
+# GDB for Ringfence: connects to the machine that `make qemu-gdb` has started and loads the kernel's symbols. `make
+# gdb` starts GDB so; one started by hand in this directory says itself how to allow it to read this file.
+#
+# A breakpoint may be set at once, before the kernel runs: QEMU compares addresses and writes nothing to
+# memory, so it does not matter that the kernel's addresses are not mapped before it has turned paging on.
+
+set confirm off
+set pagination off
+set architecture riscv:rv64
+set disassemble-next-line auto
+
+define user-symbols
+    if $argc != 1
+        echo user-symbols NAME: also load the symbols of the program build/user/NAME.elf\n
+    else
+        eval "add-symbol-file build/user/%s.elf", "$arg0"
+    end
+end
+document user-symbols
+user-symbols NAME: also load the symbols of the program build/user/NAME.elf, to stop in it.
+end
+
+target remote build/gdb.sock

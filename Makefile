@@ -1,0 +1,265 @@
+# Every command a person types. `make help` lists them; README.md says where to begin.
+
+# ---- what can be set ----
+
+CPUS ?= 2# harts (1 to 8)
+MEM ?= 256M# memory of the machine
+DISK ?=# a disk image of your own (never remade); empty: build/disk.img
+ARGS ?=# kernel boot arguments, such as poll=0 or root=initrd
+START ?=# a lab's folder name: build what a student is given there
+TOOLPREFIX ?=# e.g. riscv64-linux-gnu-; empty: found by itself
+QEMU ?=# e.g. /opt/qemu/bin/qemu-system-riscv64; empty: found by itself
+VNC ?=# display number: show the picture by VNC on this host, port 5900 + number
+OUT ?= wheel.png# where `make screenshot` writes
+TESTS ?= grade/tests# what `make test` runs
+PYTEST_ARGS ?=# more options for pytest, such as -k boot
+BUILD ?= build# where everything that is made goes
+V ?=# 1: show the whole commands
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+SHELL := /bin/sh
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+endif
+MAKEFLAGS += --no-print-directory
+
+# ---- tools ----
+#
+# tools.sh looks for them. Goals that run something install what is lacking; others only say it.
+
+GOALS := $(or $(MAKECMDGOALS),all)
+NEED_NOTHING := help setup doctor clean format check-format
+INSTALLING := qemu qemu-gdb gdb test test-all screenshot bench
+
+# CC has a value in every make; only one that somebody gave counts, and from the environment only clang,
+# for there CC usually means the host's compiler.
+ifneq ($(origin CC),command line)
+CC := $(if $(findstring clang,$(CC)),$(CC))
+endif
+find_tools = $(foreach line,$(shell CC='$(CC)' TOOLPREFIX='$(TOOLPREFIX)' QEMU='$(QEMU)' \
+    HOSTCC='$(HOSTCC)' PYTHON='$(PYTHON)' GDB='$(GDB)' sh grade/tools.sh </dev/null),$(eval $(line)))
+
+ifneq ($(filter-out $(NEED_NOTHING),$(GOALS)),)
+$(find_tools)
+comma := ,
+space := $(subst ,, )
+# What a plain build can do without.
+NEEDED = $(if $(filter $(INSTALLING),$(GOALS)),$(MISSING),$(subst $(space),$(comma),$(strip \
+    $(filter-out qemu gdb python,$(subst $(comma), ,$(MISSING))))))
+ifneq ($(NEEDED),)
+ifneq ($(filter $(INSTALLING),$(GOALS)),)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
+SETUP_STATUS := $(shell sh grade/setup.sh '$(MISSING)' </dev/null >&2; echo $$?)
+$(find_tools)
+endif
+endif
+ifneq ($(NEEDED),)
+$(error not found: $(NEEDED). Try `make setup`; `make doctor` says more)
+endif
+endif
+endif
+
+# ---- what a student is given ----
+#
+# Empty START: everything solved. Otherwise the lab of that name and all after it are still to be done.
+
+LABS := $(sort $(patsubst labs/%/lab.toml,%,$(wildcard labs/*/lab.toml)))
+ifneq ($(START),)
+ifeq ($(filter $(START),$(LABS)),)
+$(error START=$(START): there is no such lab; $(if $(LABS),choose of: $(LABS),no lab is there yet: leave START out))
+endif
+endif
+
+# ---- flags ----
+
+WARN := -Wall -Wextra $(if $(CI),-Werror)
+COMMON := -std=gnu11 -march=$(MARCH) -mabi=lp64 -mcmodel=medany -ffreestanding -fno-common \
+    -O2 -g $(WARN) -I.
+ifeq ($(KIND),clang)
+COMMON := --target=riscv64 $(COMMON) -fno-pie -mno-relax
+else
+COMMON += -fno-pie -fno-tree-loop-distribute-patterns
+endif
+KERNEL_FLAGS := $(COMMON) -fno-omit-frame-pointer -DRINGFENCE_KERNEL=1
+USER_FLAGS := $(COMMON) -Iuser -Iuser/lib -ffunction-sections -fdata-sections
+HOST_FLAGS := -std=gnu11 -O2 -g $(WARN) -I. -Iuser -Iuser/lib
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LINK := -nostdlib -static -z max-page-size=4096 --build-id=none $(LD_QUIET)
+
+# Objects of one set of flags never meet those of another: when the flags change, all is made again.
+# (BUILD=build/clang keeps two sets side by side.)
+FLAGS_STAMP := $(BUILD)/flags
+FLAGS_TEXT := $(COMPILER) $(HOST_COMPILER) $(KERNEL_FLAGS) $(USER_FLAGS) $(LINK) $(START)
+ifneq ($(filter-out $(NEED_NOTHING),$(GOALS)),)
+ifneq ($(FLAGS_TEXT),$(shell cat $(FLAGS_STAMP) 2>/dev/null))
+$(shell mkdir -p $(BUILD); printf '%s\n' '$(FLAGS_TEXT)' >$(FLAGS_STAMP))
+endif
+endif
+
+# ---- what there is ----
+
+KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*.S kernel/*/*.S))
+KERNEL_OBJECTS := $(addprefix $(BUILD)/,$(addsuffix .o,$(KERNEL_SOURCES)))
+
+LIB_SOURCES := $(sort $(wildcard user/lib/*.c user/lib/*.S))
+LIB_OBJECTS := $(addprefix $(BUILD)/,$(addsuffix .o,$(LIB_SOURCES)))
+# A program P is user/P.c with every user/P_*.c.
+USER_SOURCES := $(wildcard user/*.c)
+PROGRAMS := $(sort $(foreach source,$(USER_SOURCES),$(firstword $(subst _, ,$(basename $(notdir $(source)))))))
+program_objects = $(patsubst %,$(BUILD)/%.o,$(wildcard user/$(1).c user/$(1)_*.c))
+IMAGE_FILES := $(PROGRAMS:%=$(BUILD)/image/%) $(BUILD)/image/README
+
+HOST_PROGRAMS := $(addprefix $(BUILD)/host/,mkfs fsck fscat draw_wheel draw_fbtest virtqueue_test)
+
+.PHONY: all
+all: $(BUILD)/kernel.elf $(BUILD)/disk.stamp $(BUILD)/initrd.img $(HOST_PROGRAMS) ## Build the kernel, the programs and the disk
+
+# ---- rules ----
+
+$(BUILD)/kernel/%.o: kernel/% $(FLAGS_STAMP)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILER) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/user/%.o: user/% $(FLAGS_STAMP)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILER) $(USER_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/host/obj/%.o: % $(FLAGS_STAMP)
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOST_COMPILER) $(HOST_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/host/asan/%.o: % $(FLAGS_STAMP)
+	$(call say,HOSTCC,$< (sanitized))
+	@mkdir -p $(@D)
+	$(Q)$(HOST_COMPILER) $(HOST_FLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/kernel.elf: $(KERNEL_OBJECTS) kernel/boot/kernel.ld $(FLAGS_STAMP)
+	$(call say,LD,$@)
+	$(Q)$(LINKER) $(LINK) -T kernel/boot/kernel.ld -o $@ $(KERNEL_OBJECTS)
+
+# Our programs ask for 64 KiB of stack. xv6tests is linked as xv6 links its programs: nothing of our
+# library, one page of stack.
+STACK := 65536
+$(BUILD)/user/xv6tests.elf: STACK := 0
+$(BUILD)/user/xv6tests.elf: LIBRARY :=
+define program_rule
+$(BUILD)/user/$(1).elf: $(call program_objects,$(1)) $(if $(filter xv6tests,$(1)),,$(LIB_OBJECTS)) \
+    user/lib/user.ld $(FLAGS_STAMP)
+	$$(call say,LD,$$@)
+	$$(Q)$(LINKER) $(LINK) --gc-sections -z stack-size=$$(STACK) -T user/lib/user.ld -o $$@ $$(filter %.o,$$^)
+endef
+$(foreach program,$(PROGRAMS),$(eval $(call program_rule,$(program))))
+
+# The image gets the programs without their symbols; GDB finds those in build/user/*.elf.
+$(BUILD)/image/README: README.md
+	@mkdir -p $(@D)
+	@cp $< $@
+$(BUILD)/image/%: $(BUILD)/user/%.elf
+	@mkdir -p $(@D)
+	$(Q)$(OBJCOPY) --strip-all $< $@
+
+# The disk is remade when a program changes. If the guest has written to it since it was made, the former
+# one is kept beside it; give DISK=your.img to work on an image that is never remade.
+DEVICES := dev/console:c:1:0 dev/fb0:c:2:0 dev/disk0:c:3:0 dev/random:c:4:0 dev/vqstat:c:5:0 \
+    dev/null:c:6:0 dev/kstat:c:7:0
+$(BUILD)/disk.stamp: $(BUILD)/host/mkfs $(IMAGE_FILES) $(if $(wildcard $(BUILD)/disk.img),,FORCE)
+	$(call say,MKFS,$(BUILD)/disk.img)
+	@if [ $(BUILD)/disk.img -nt $@ ]; then mv $(BUILD)/disk.img $(BUILD)/disk.old.img && \
+	    echo "          programs have changed; the disk you worked on is now $(BUILD)/disk.old.img"; fi
+	$(Q)$(BUILD)/host/mkfs -s 48M $(BUILD)/disk.img $(IMAGE_FILES) $(DEVICES)
+	@touch $@
+
+# The root when there is no disk: all the programs, and some room to write.
+$(BUILD)/initrd.img: $(BUILD)/host/mkfs $(IMAGE_FILES)
+	$(call say,MKFS,$@)
+	$(Q)$(BUILD)/host/mkfs -s 4M $@ $(IMAGE_FILES) $(DEVICES)
+
+# ---- host programs ----
+
+host_objects = $(patsubst %,$(BUILD)/host/obj/%.o,$(1))
+# Of mkfs/, a program P is P.c with every P_*.c and with the files that belong to none.
+IMAGE_TOOLS := mkfs fsck fscat
+MKFS_SHARED := $(filter-out $(foreach tool,$(IMAGE_TOOLS),mkfs/$(tool).c mkfs/$(tool)_%.c),$(wildcard mkfs/*.c))
+WHEEL := $(filter-out %_main.c,$(wildcard user/roulette*.c)) user/lib/font.c
+FBTEST := $(wildcard user/fbtest_*.c) user/lib/font.c
+VIRTQUEUE := kernel/virtio/virtqueue.c $(wildcard labs/1-virtqueue/host/*.c)
+
+$(foreach tool,$(IMAGE_TOOLS),$(eval $(BUILD)/host/$(tool): \
+    $(call host_objects,mkfs/$(tool).c $(wildcard mkfs/$(tool)_*.c) $(MKFS_SHARED))))
+$(BUILD)/host/draw_wheel: $(call host_objects,grade/host/draw_wheel.c $(WHEEL))
+$(BUILD)/host/draw_fbtest: $(call host_objects,grade/host/draw_fbtest.c $(FBTEST))
+$(BUILD)/host/virtqueue_test: $(patsubst %,$(BUILD)/host/asan/%.o,$(VIRTQUEUE))
+$(BUILD)/host/virtqueue_test: HOST_LINK := $(SANITIZE)
+$(HOST_PROGRAMS):
+	$(call say,HOSTLD,$@)
+	$(Q)$(HOST_COMPILER) $(HOST_LINK) -o $@ $^
+
+# ---- running it ----
+
+RUN := CPUS='$(CPUS)' MEM='$(MEM)' DISK='$(DISK)' ARGS='$(ARGS)' QEMU='$(QEMU_FOUND)' BUILD='$(BUILD)' \
+    VNC='$(VNC)' PYTHON='$(PYTHON_FOUND)' sh grade/qemu.sh
+
+.PHONY: qemu qemu-gdb gdb screenshot bench
+qemu: all ## Boot to a shell (CPUS= MEM= DISK= ARGS= VNC=)
+	@$(RUN)
+
+qemu-gdb: all ## The same, waiting for GDB: type `make gdb` in a second terminal
+	@GDB=1 $(RUN)
+
+gdb: $(BUILD)/kernel.elf ## Debug the machine that `make qemu-gdb` has started
+	@[ -S build/gdb.sock ] || { echo "gdb: nothing to debug: type 'make qemu-gdb' in another terminal first"; exit 1; }
+	@$(GDB_FOUND) -q -iex 'add-auto-load-safe-path $(CURDIR)/.gdbinit' $(BUILD)/kernel.elf
+
+screenshot: all ## A picture of the spinning wheel (OUT=wheel.png)
+	@$(PYTHON_FOUND) grade/screenshot.py --build $(BUILD) $(OUT)
+
+bench: all ## Measure the kernel: a table of system calls, files, disk and display
+	@$(PYTHON_FOUND) grade/bench.py --build $(BUILD) --cpus $(CPUS) --mem $(MEM)
+
+# ---- tests ----
+
+# Tests that build link these, whatever directory they build in.
+PYTEST = BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' $(PYTHON_FOUND) -m pytest -c grade/pytest.ini \
+    --rootdir=. $(PYTEST_ARGS)
+.PHONY: test test-all
+test: all ## Run the tests (PYTEST_ARGS="-k boot" for some of them)
+	@$(PYTEST) -m 'not long' $(TESTS)
+
+test-all: all ## Run the long tests as well
+	@$(PYTEST) $(TESTS)
+
+# ---- tools and housekeeping ----
+
+.PHONY: setup doctor format check-format clean help
+setup: ## Install what is missing
+	@CC='$(CC)' TOOLPREFIX='$(TOOLPREFIX)' QEMU='$(QEMU)' sh grade/setup.sh
+
+doctor: ## Show what was found, its version, and what to do about what is wrong
+	@CC='$(CC)' TOOLPREFIX='$(TOOLPREFIX)' QEMU='$(QEMU)' sh grade/doctor.sh
+
+C_FILES = $(shell find kernel user mkfs labs grade -name '*.[ch]')
+format: ## Lay out the C files by .clang-format
+	$(Q)clang-format -i $(C_FILES)
+
+check-format: ## Say which C files `make format` would change
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+
+clean: ## Remove all that was built
+	rm -rf build $(filter-out build,$(BUILD))
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@echo
+	@sed -n '/^# ---- what can be set/,/^\.DEFAULT/s/^\([A-Z_]*\) ?= *\(.*\)# \(.*\)/  \1=\2|\3/p;s/^\([A-Z_]*\) ?=# \(.*\)/  \1=|\2/p' Makefile | \
+	    awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+FORCE:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,76 @@
+"""Fixtures of the tests: machines, and the console of each machine of a test that failed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from grade.machine import BUILD, Machine  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def build() -> Path:
+    """The directory of what `make` has built."""
+    if not (BUILD / "kernel.elf").exists():
+        pytest.exit(f"{BUILD} holds no kernel.elf: run make first", 2)
+    return BUILD
+
+
+@pytest.fixture(scope="session")
+def host(build: Path) -> Path:
+    """The directory of the host programs: mkfs, fsck, fscat, draw_wheel, ..."""
+    return build / "host"
+
+
+@pytest.fixture
+def fsck(host: Path) -> Callable[[Path], str]:
+    """Checks a disk image and fails if it is not consistent; returns what fsck says."""
+
+    def check(image: Path) -> str:
+        done = subprocess.run([host / "fsck", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert done.returncode == 0, f"fsck says of the disk:\n{done.stdout}"
+        return done.stdout
+
+    return check
+
+
+@pytest.fixture
+def machine_factory(build: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Machine]]:
+    """Boots machines with the options of Machine; all end with the test."""
+    machines: list[Machine] = []
+
+    def boot(**options: Any) -> Machine:
+        machine = Machine(**options)
+        machines.append(machine)
+        return machine
+
+    request.node.machines = machines
+    yield boot
+    for machine in machines:
+        machine.close()
+
+
+@pytest.fixture
+def machine(machine_factory: Callable[..., Machine]) -> Machine:
+    """A machine with everything, at its prompt."""
+    return machine_factory()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        for number, machine in enumerate(getattr(item, "machines", []), 1):
+            lines = machine.text.splitlines()[-100:]
+            report.sections.append((f"console of machine {number} (last lines)", "\n".join(lines)))
+            if machine.stderr():
+                report.sections.append((f"what QEMU {number} said", machine.stderr()))

@@ -1,0 +1,78 @@
+"""Runs QEMU with its console on our standard input and output when these are no terminal: feed.py QEMU ARGUMENTS...
+
+Input waits for the shell's prompt, for what comes before the firmware has set up the serial port is lost. After the
+end of the input the console gets ^D, so that the shell ends and init powers off; and again each second, since a
+program that reads the console takes the first one for itself. The exit status is QEMU's.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+
+PROMPT = b"\n$ "
+END_OF_INPUT = b"\x04"
+
+
+def converse(qemu: subprocess.Popen[bytes]) -> None:
+    """Passes bytes both ways until QEMU closes its output."""
+    assert qemu.stdin is not None and qemu.stdout is not None
+    inward, outward = qemu.stdin.fileno(), qemu.stdout.fileno()
+    pending = b""  # input on its way to QEMU
+    last = b"\n"  # byte of the input
+    seen = b""  # end of the output so far
+    prompted = False
+    input_ended = False
+    while True:
+        readers = [outward]
+        if prompted and not pending and not input_ended:
+            readers.append(0)
+        writers = [inward] if pending else []
+        readable, writable, _ = select.select(readers, writers, [], 1.0)
+        if outward in readable:
+            data = os.read(outward, 65536)
+            if not data:
+                return
+            os.write(1, data)
+            seen = (seen + data.replace(b"\r", b""))[-4096:]
+            prompted = prompted or PROMPT in seen
+        if 0 in readable:
+            pending = os.read(0, 4096)
+            if pending:
+                last = pending[-1:]
+            else:
+                input_ended = True
+                pending = END_OF_INPUT if last == b"\n" else b"\n" + END_OF_INPUT
+        elif writable:
+            try:
+                pending = pending[os.write(inward, pending) :]
+            except BrokenPipeError:
+                pending = b""
+        elif input_ended and not readable and not pending:
+            pending = END_OF_INPUT
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    try:
+        os.fstat(0)
+    except OSError:  # started with its input closed
+        os.open(os.devnull, os.O_RDONLY)
+    # A buffer size of 0: what select() says of the pipes must hold.
+    qemu = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    try:
+        converse(qemu)
+        return qemu.wait()
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+    finally:
+        qemu.kill()
+        qemu.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

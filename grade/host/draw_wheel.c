@@ -1,0 +1,128 @@
+// Draws frames of the roulette wheel on the host: what a correct screen must show.
+//
+//   draw_wheel [-i] [-x] [-o FORMAT] -r WxH -s SEED FRAME...
+//
+// writes each frame to standard output, one after the other: binary PPM, or with -x raw pixels as they
+// lie in the framebuffer (32 bits, blue first, rows not padded). With -i each frame after the first is
+// drawn over the one before last, as the program `roulette` does with its two buffers, and compared
+// with itself drawn from scratch; also everything outside the damage must be as it was before.
+//
+// Built from: this file, user/roulette.c and user/roulette_*.c except user/roulette_main.c,
+// user/lib/font.c; cc -std=gnu11 -O2 -I. -o build/host/draw_wheel ...
+
+#include "user/roulette.h"
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static uint32_t width = 640, height = 480, seed = 1;
+static bool incremental, raw;
+
+static void fail(const char *message)
+{
+    fprintf(stderr, "draw_wheel: %s\n", message);
+    exit(1);
+}
+
+static void *need(size_t bytes)
+{
+    void *p = malloc(bytes);
+    if (p == NULL)
+        fail("out of memory");
+    return p;
+}
+
+static void write_frame(const uint32_t *pixels)
+{
+    size_t n = (size_t)width * height;
+    if (raw) {
+        if (fwrite(pixels, sizeof(uint32_t), n, stdout) != n)
+            fail("cannot write");
+        return;
+    }
+    printf("P6\n%" PRIu32 " %" PRIu32 "\n255\n", width, height);
+    uint8_t *bytes = need(n * 3);
+    for (size_t i = 0; i < n; i++) {
+        bytes[i * 3] = pixels[i] >> 16 & 255;
+        bytes[i * 3 + 1] = pixels[i] >> 8 & 255;
+        bytes[i * 3 + 2] = pixels[i] & 255;
+    }
+    if (fwrite(bytes, 3, n, stdout) != n)
+        fail("cannot write");
+    free(bytes);
+}
+
+static bool in_damage(uint32_t x, uint32_t y, const struct fb_rect *rects, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (x - rects[i].x < rects[i].width && y - rects[i].y < rects[i].height)
+            return true;
+    return false;
+}
+
+// Draws the frame over what the buffer holds; `before` is room for a copy of that.
+static void draw_checked(struct wheel *w, unsigned buffer, uint32_t *pixels, uint32_t *before,
+                         uint32_t frame)
+{
+    struct fb_rect damage[WHEEL_MAX_DAMAGE];
+    size_t bytes = (size_t)width * height * sizeof(uint32_t);
+    memcpy(before, pixels, bytes);
+    unsigned n = wheel_draw(w, buffer, pixels, width * sizeof(uint32_t), frame, damage);
+    for (unsigned i = 0; i < n; i++)
+        if (damage[i].width == 0 || damage[i].height == 0 || damage[i].x + damage[i].width > width ||
+            damage[i].y + damage[i].height > height)
+            fail("a damage rectangle is not inside the screen");
+    for (uint32_t y = 0; y < height; y++)
+        for (uint32_t x = 0; x < width; x++)
+            if (pixels[y * width + x] != before[y * width + x] && !in_damage(x, y, damage, n))
+                fail("a pixel outside the damage has changed");
+
+    // Drawing from scratch leaves the buffer in the same state, so that it does not disturb what follows.
+    wheel_draw_full(w, buffer, before, width * sizeof(uint32_t), frame);
+    if (memcmp(before, pixels, bytes) != 0)
+        fail("a frame drawn over another one differs from itself drawn from scratch");
+}
+
+int main(int argc, char **argv)
+{
+    int option;
+    while ((option = getopt(argc, argv, "ixr:s:")) != -1) {
+        if (option == 'i')
+            incremental = true;
+        else if (option == 'x')
+            raw = true;
+        else if (option == 's')
+            seed = (uint32_t)strtoul(optarg, NULL, 0);
+        else if (option != 'r' || sscanf(optarg, "%" SCNu32 "x%" SCNu32, &width, &height) != 2)
+            fail("usage: draw_wheel [-i] [-x] [-r WxH] [-s SEED] FRAME...");
+    }
+    size_t size = wheel_memory(width, height);
+    if (size == 0)
+        fail("bad size");
+    void *memory = need(size);
+    struct wheel *w = wheel_create(memory, width, height, seed);
+
+    uint32_t *pixels[WHEEL_BUFFERS], *before = need((size_t)width * height * sizeof(uint32_t));
+    for (unsigned i = 0; i < WHEEL_BUFFERS; i++)
+        pixels[i] = calloc((size_t)width * height, sizeof(uint32_t));
+    if (pixels[0] == NULL || pixels[1] == NULL)
+        fail("out of memory");
+
+    for (int i = optind; i < argc; i++) {
+        uint32_t frame = (uint32_t)strtoul(argv[i], NULL, 0);
+        unsigned buffer = (unsigned)(i - optind) % WHEEL_BUFFERS;
+        if (incremental)
+            draw_checked(w, buffer, pixels[buffer], before, frame);
+        else
+            wheel_draw_full(w, buffer, pixels[buffer], width * sizeof(uint32_t), frame);
+        write_frame(pixels[buffer]);
+    }
+    for (unsigned i = 0; i < WHEEL_BUFFERS; i++)
+        free(pixels[i]);
+    free(before);
+    free(memory);
+    return 0;
+}

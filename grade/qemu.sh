@@ -1,0 +1,56 @@
+#!/bin/sh
+# Starts QEMU with our kernel for a person at a terminal, or for a pipe. `make qemu` and `make qemu-gdb` run
+# it. Environment: QEMU, PYTHON, BUILD, CPUS, MEM, and where set DISK, ARGS, VNC, GDB. The exit status is
+# QEMU's, 0 after a power-off.
+
+fail() {
+    echo "qemu: $*" >&2
+    exit 1
+}
+
+version=$("$QEMU" --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\.[0-9]*\).*/\1/p')
+[ -n "$version" ] || fail "'$QEMU' does not run; 'make doctor' says more"
+if [ "${version%.*}" -lt 7 ] || { [ "${version%.*}" -eq 7 ] && [ "${version#*.}" -lt 2 ]; }; then
+    fail "this is QEMU $version, and Ringfence needs 7.2 or newer: install one and give QEMU=path"
+fi
+case "$CPUS" in
+[1-8]) ;;
+*) fail "CPUS=$CPUS: must be 1 to 8" ;;
+esac
+disk=${DISK:-$BUILD/disk.img}
+[ -f "$disk" ] || fail "there is no disk image $disk: leave DISK out, or copy $BUILD/disk.img there"
+
+# A window where there is a screen and this QEMU can open one.
+display=none
+if [ -n "$VNC" ]; then
+    display=vnc=127.0.0.1:$VNC
+    echo "qemu: the picture is at vnc://127.0.0.1:$((5900 + VNC))" >&2
+elif [ -n "$DISPLAY$WAYLAND_DISPLAY" ]; then
+    kinds=$("$QEMU" -display help 2>/dev/null)
+    for kind in gtk sdl cocoa; do
+        case "$kinds" in *$kind*) display=$kind && break ;; esac
+    done
+    [ $display != none ] || echo "qemu: no window: this QEMU has none (Debian: apt-get install" \
+        "qemu-system-gui); make screenshot or VNC=1 show the picture" >&2
+else
+    echo "qemu: no screen here: to see the picture, make screenshot or make qemu VNC=1" >&2
+fi
+
+set -- -machine virt -smp "$CPUS" -m "$MEM" -display "$display" \
+    -global virtio-mmio.force-legacy=false \
+    -drive "file=$disk,if=none,format=raw,id=disk" -device virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0 \
+    -device virtio-gpu-device,bus=virtio-mmio-bus.1 -device virtio-rng-device,bus=virtio-mmio-bus.2 \
+    -kernel "$BUILD/kernel.elf" -initrd "$BUILD/initrd.img" -append "$ARGS"
+if [ -n "$GDB" ]; then
+    # A socket in our own directory: nobody else's GDB can meet this machine by accident. .gdbinit names it too.
+    mkdir -p build && rm -f build/gdb.sock
+    set -- "$@" -S -gdb unix:build/gdb.sock,server=on,wait=off
+    echo "qemu: waiting for GDB: type 'make gdb' in a second terminal" >&2
+fi
+
+if [ -t 0 ]; then
+    echo "qemu: 'poweroff' or ^D ends it; so does ^A x" >&2
+    exec "$QEMU" "$@" -serial mon:stdio
+fi
+
+exec "$PYTHON" grade/feed.py "$QEMU" "$@" -monitor none -serial stdio

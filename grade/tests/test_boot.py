@@ -1,0 +1,112 @@
+"""Machines of every size come up, work and end."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from grade.machine import Machine
+
+Boot = Callable[..., Machine]
+Fsck = Callable[[Path], str]
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 4, 8])
+def test_harts(machine_factory: Boot, cpus: int) -> None:
+    machine = machine_factory(cpus=cpus)
+    assert len(re.findall(r"CPU #\d", machine.monitor("info cpus"))) == cpus
+    assert re.search(rf"Ringfence: {cpus} hart", machine.text)
+    # More processes than harts, all at work at once.
+    machine.run("; ".join(["sha256sum /usertests >/dev/null &"] * 6) + " wait", quiet=30)
+    # Each hart idles on a stack of its own.
+    stacks = set()
+    for cpu in range(cpus):
+        match = re.search(r"x2/sp\s+([0-9a-f]+)", machine.monitor("info registers", cpu))
+        assert match
+        stacks.add(int(match.group(1), 16) >> 12)
+    assert len(stacks) == cpus
+    machine.power_off()
+
+
+@pytest.mark.parametrize("mem", ["64M", "128M", "1G", "2G"])
+def test_memory(machine_factory: Boot, mem: str) -> None:
+    machine = machine_factory(mem=mem)
+    size = int(mem[:-1]) * (1024 if mem.endswith("G") else 1)
+    announced = re.search(r"Ringfence: \d+ harts?, (\d+) MiB", machine.text)
+    # The firmware keeps its first 2 MiB.
+    assert announced and size - 4 <= int(announced.group(1)) <= size
+    assert "README" in machine.run("ls")
+    machine.run("mkfile 3M big 7 && sha256sum big")
+    machine.power_off()
+
+
+def test_two_machines_at_once(machine_factory: Boot, fsck: Fsck) -> None:
+    first, second = machine_factory(), machine_factory()
+    first.run("echo one > which")
+    second.run("echo two > which")
+    assert first.run("cat which") == "one\n"
+    assert second.run("cat which") == "two\n"
+    for machine in (first, second):
+        machine.power_off()
+        assert machine.disk is not None
+        fsck(machine.disk)
+
+
+def test_files_outlive_the_power(machine_factory: Boot, fsck: Fsck) -> None:
+    first = machine_factory()
+    first.run("mkdir d; echo kept > d/file")
+    first.power_off()
+    assert first.disk is not None
+    fsck(first.disk)
+    second = machine_factory(disk=first.disk)
+    assert second.run("cat d/file") == "kept\n"
+
+
+def test_reboot(machine_factory: Boot) -> None:
+    machine = machine_factory()
+    machine.run("echo kept > file")
+    machine.send("reboot\n")
+    machine.expect(r"^Ringfence: ")
+    machine.expect(r"^\$ ")
+    assert machine.run("cat file") == "kept\n"
+    machine.power_off()
+
+
+def test_end_of_input_powers_off(machine_factory: Boot) -> None:
+    machine = machine_factory()
+    machine.send("\x04")
+    assert machine.wait() == 0
+
+
+def test_initrd_as_root(machine_factory: Boot) -> None:
+    machine = machine_factory(disk=None)
+    assert "sh" in machine.run("ls").split()
+    machine.run("echo written > file && cat file")
+    machine.power_off()
+
+
+def test_boot_argument_chooses_the_root(machine_factory: Boot) -> None:
+    machine = machine_factory(args="root=initrd")
+    machine.run("echo lost > lost")
+    machine.power_off()
+    assert "lost" not in machine_factory(disk=machine.disk).run("ls")
+
+
+def test_idle_harts_sleep(machine_factory: Boot) -> None:
+    """At the prompt the machine costs the host next to nothing."""
+    machine = machine_factory(cpus=2)
+    machine.run("true")
+    before = cpu_seconds(machine)
+    with pytest.raises(AssertionError):
+        machine.expect("never printed", quiet=2.0, total=2.0)
+    assert cpu_seconds(machine) - before < 0.5
+
+
+def cpu_seconds(machine: Machine) -> float:
+    """The processor time that QEMU has used."""
+    assert machine.process is not None
+    fields = Path(f"/proc/{machine.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100

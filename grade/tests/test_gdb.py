@@ -1,0 +1,80 @@
+"""GDB: what a student does in the first lab, by script."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Callable
+
+import pexpect
+import pytest
+
+from grade import calibrate
+from grade.gdb import GDB, run_gdb
+from grade.machine import BUILD, ROOT, Machine, copy_sparse
+
+Boot = Callable[..., Machine]
+
+
+def stop_for(machine: Machine, queue: str) -> str:
+    """Stops in poll_used for the queue of that name, and prints what a student looks at."""
+    return run_gdb(
+        machine,
+        [
+            f'break poll_used if $_streq(q->name, "{queue}")',
+            "continue",
+            "bt",
+            "info locals",
+            "info args",
+            "print q->name",
+            "print *q->used",
+            "finish",
+            "detach",
+        ],
+        seconds=120,
+    )
+
+
+@pytest.mark.parametrize("queue, driver", [("blk0", "blk"), ("gpu0.control", "gpu")])
+def test_breakpoint_in_poll_used(machine_factory: Boot, queue: str, driver: str) -> None:
+    """Set at the first instruction of all, long before the kernel has mapped itself."""
+    machine = machine_factory(gdb=True, shell=False)
+    output = stop_for(machine, queue)
+    assert re.search(r"hit Breakpoint 1, (0x[0-9a-f]+ in )?poll_used \(", output), output
+    frames = re.findall(r"^#(\d+) .*?(\w+) \(.*\) at (kernel/[\w/]+\.c):\d+", output, re.MULTILINE)
+    assert frames and frames[0][1:] == ("poll_used", "kernel/virtio/virtqueue.c"), output
+    assert len(frames) >= 3 and any(f"kernel/virtio/{driver}" in file for _, _, file in frames), output
+    assert f'"{queue}"' in output
+    assert re.search(r"^\$\d+ = \{flags = \d+, idx = \d+", output, re.MULTILINE), output
+    machine.expect(r"^\$ ", quiet=30)  # and it goes on as if nothing had been
+
+
+def test_make_qemu_gdb_and_make_gdb(tmp_path: Path) -> None:
+    """The two terminals of README.md."""
+    copy_sparse(BUILD / "disk.img", tmp_path / "disk.img")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    build = f"BUILD={os.environ.get('BUILD', 'build')}"
+    scale = calibrate.scale()
+    first = pexpect.spawn(
+        "make", [build, "qemu-gdb", f"DISK={tmp_path}/disk.img"], cwd=str(ROOT), env=environment, timeout=60 * scale
+    )
+    second = None
+    try:
+        first.expect_exact("type 'make gdb'")
+        second = pexpect.spawn(
+            "make", [build, f"GDB={GDB}", "gdb"], cwd=str(ROOT), env=environment, timeout=60 * scale, encoding="utf-8"
+        )
+        second.expect_exact("(gdb) ")
+        second.sendline("break kernel_main")
+        second.expect(r"Breakpoint 1 at .*kernel/boot/main\.c")
+        second.sendline("continue")
+        second.expect(r"hit Breakpoint 1, .*kernel_main")
+        second.sendline("kill")
+        second.sendline("quit")
+        second.expect(pexpect.EOF)
+        first.expect(pexpect.EOF)
+    finally:
+        if second is not None:
+            second.close(force=True)
+        first.close(force=True)

@@ -1,0 +1,141 @@
+"""The commands that README.md tells people to type, run as they would type them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Optional, Union
+
+import pexpect
+import pytest
+
+from grade import calibrate
+from grade.machine import BUILD, ROOT, copy_sparse
+
+# These share build/disk.img, which two machines cannot have at once.
+pytestmark = pytest.mark.xdist_group("make")
+
+
+def make(
+    *words: str, text: Optional[str] = None, stdin: Union[int, None] = None, env: Optional[dict[str, str]] = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs make with `text`, or `stdin`, or nothing to read."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    return subprocess.run(
+        ["make", f"BUILD={os.environ.get('BUILD', 'build')}", *words],
+        cwd=ROOT,
+        env={**environment, **(env or {})},
+        input=text,
+        stdin=stdin if text is None else None,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=120 * calibrate.scale(),
+    )
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> str:
+    """A disk of the test's own, so that nobody's work on build/disk.img is touched."""
+    copy_sparse(BUILD / "disk.img", tmp_path / "disk.img")
+    return f"DISK={tmp_path}/disk.img"
+
+
+def test_no_input(disk: str) -> None:
+    done = make("qemu", disk, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout
+    assert "\n$ " in done.stdout.replace("\r", "")
+
+
+def test_commands_from_a_pipe(disk: str) -> None:
+    done = make("qemu", disk, text="ls\n")
+    assert done.returncode == 0, done.stdout
+    assert "usertests" in done.stdout and "README" in done.stdout
+
+
+def test_input_without_a_last_newline(disk: str) -> None:
+    done = make("qemu", disk, text="echo a b | wc")
+    assert done.returncode == 0, done.stdout
+    assert "1 2 4" in " ".join(done.stdout.split())
+
+
+def test_a_program_that_reads_to_the_end(disk: str) -> None:
+    done = make("qemu", disk, text="cat\nfirst\nsecond\n")
+    assert done.returncode == 0, done.stdout
+
+
+def test_long_input_is_not_lost(disk: str) -> None:
+    lines = [f"echo line-{number}-{'x' * 50}" for number in range(60)]
+    done = make("qemu", disk, text="\n".join(lines) + "\n")
+    printed = done.stdout.replace("\r", "").split("\n")
+    for line in lines:
+        assert line[5:] in printed
+
+
+def test_at_a_terminal(disk: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    terminal = pexpect.spawn(
+        "make", [f"BUILD={os.environ.get('BUILD', 'build')}", "qemu", disk], cwd=str(ROOT), env=environment, timeout=60
+    )
+    try:
+        terminal.expect_exact("\n$ ", timeout=60 * calibrate.scale())
+        # ^C is for the guest: it ends the program there, not QEMU.
+        terminal.send("cat\r")
+        terminal.expect_exact("cat\r\n")
+        terminal.send("\x03")
+        terminal.expect_exact("$ ", timeout=10 * calibrate.scale())
+        terminal.send("echo still-$?-here\r")
+        terminal.expect(r"still-[-0-9]+-here", timeout=10 * calibrate.scale())
+        terminal.send("poweroff\r")
+        terminal.expect(pexpect.EOF, timeout=30 * calibrate.scale())
+        terminal.close()
+        assert terminal.exitstatus == 0
+    finally:
+        terminal.close(force=True)
+
+
+def test_a_failure_is_seen(disk: str) -> None:
+    """A kernel that panics must not look like success to a script."""
+    done = make("qemu", disk, "ARGS=root=nothing init=/README", text="")
+    assert done.returncode != 0, done.stdout
+
+
+def test_help_lists_every_command() -> None:
+    done = make("help")
+    assert done.returncode == 0
+    for command in "setup doctor qemu qemu-gdb gdb screenshot test bench format clean".split():
+        assert f"make {command} " in done.stdout
+    for variable in "CPUS MEM TOOLPREFIX QEMU START".split():
+        assert f"{variable}=" in done.stdout
+
+
+def test_doctor() -> None:
+    done = make("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "QEMU" in done.stdout and "pytest" in done.stdout
+
+
+def test_screenshot(tmp_path: Path) -> None:
+    from PIL import Image
+
+    picture = tmp_path / "wheel.png"
+    done = make("screenshot", f"OUT={picture}")
+    assert done.returncode == 0, done.stdout
+    with Image.open(picture) as image:
+        assert image.size == (640, 480)
+        colours = image.convert("RGB").getcolors(maxcolors=1 << 24)
+        assert colours is not None and len(colours) > 500
+
+
+def test_nothing_is_rebuilt_for_nothing() -> None:
+    make("all")
+    done = make("all")
+    assert done.returncode == 0 and done.stdout.strip() in ("", "make: Nothing to be done for 'all'."), done.stdout
+
+
+def test_a_changed_header_rebuilds_what_includes_it() -> None:
+    done = make("-n", "-W", "kernel/virtio/virtqueue.h", "V=1", f"{os.environ.get('BUILD', 'build')}/kernel.elf")
+    assert "kernel/virtio/virtqueue.c.o" in done.stdout
+    assert "kernel/mm/page.c.o" not in done.stdout.split("kernel.ld")[0]

@@ -1,0 +1,133 @@
+"""Memory protection: each forbidden act ends its process with one line, and what the page tables say from outside."""
+
+from __future__ import annotations
+
+import re
+from typing import Callable
+
+import pytest
+
+from grade.machine import Machine
+
+Boot = Callable[..., Machine]
+
+ACTS = {  # of user/crash.c, and what the kernel must say of it
+    "null-write": "cannot write 0x0",
+    "text-write": "cannot write 0x",
+    "unmapped-read": "cannot read 0x3000000000",
+    "wild-read": "cannot read 0x800000000000",
+    "kernel-read": "cannot read 0xffffffc080200000",
+    "kernel-write": "cannot write 0xffffffc080200000",
+    "kernel-jump": "cannot run code at 0xffffffc080200000",
+    "data-jump": "cannot run code at 0x",
+    "heap-jump": "cannot run code at 0x",
+    "stack-jump": "cannot run code at 0x",
+    "stack-overflow": "stack overflow",
+    "illegal": "illegal instruction",
+    "privileged-read": "illegal instruction",
+    "privileged-return": "illegal instruction",
+    "privileged-flush": "illegal instruction",
+    "breakpoint": "breakpoint",
+    "misaligned-atomic": "misaligned",
+}
+
+
+def test_forbidden_acts(machine: Machine) -> None:
+    offered = machine.run("crash").split()
+    assert set(offered) == set(ACTS) | {"pointers"}
+    for act, words in ACTS.items():
+        start = len(machine.text)
+        status, output = machine.run_status(f"crash {act}")
+        said = [line for line in machine.text[start:].splitlines() if "killed" in line]
+        assert len(said) == 1, f"crash {act} printed:\n{output}"
+        assert re.fullmatch(rf"crash: pid \d+: killed: .*{re.escape(words)}.*", said[0]), said[0]
+        assert status != 0 and "did no harm" not in output
+    # The machine is as well as before.
+    assert machine.run("echo alive") == "alive\n"
+    machine.power_off()
+
+
+def test_bad_pointers(machine: Machine) -> None:
+    """The kernel refuses addresses that are not the caller's, and lives."""
+    assert machine.run("crash pointers") == ""
+
+
+Mapping = tuple[int, int, str]  # address, length, rights as in "rwxug"
+
+
+def mappings(machine: Machine, cpu: int) -> list[Mapping]:
+    text = machine.monitor("info mem", cpu)
+    lines = re.findall(r"^([0-9a-f]{16}) [0-9a-f]{16} ([0-9a-f]{16}) (\S+)$", text, re.MULTILINE)
+    return [(int(address, 16), int(size, 16), rights) for address, size, rights in lines]
+
+
+def symbols(machine: Machine, *names: str) -> dict[str, int]:
+    """Addresses of kernel symbols, from its ELF file."""
+    import struct
+
+    from grade.machine import BUILD
+
+    data = (BUILD / "kernel.elf").read_bytes()
+    section_offset, = struct.unpack_from("<Q", data, 0x28)
+    size, count, _ = struct.unpack_from("<HHH", data, 0x3A)
+    found: dict[str, int] = {}
+    sections = [struct.unpack_from("<IIQQQQIIQQ", data, section_offset + index * size) for index in range(count)]
+    for _, kind, _, _, offset, length, link, _, _, entry in sections:
+        if kind != 2:  # SHT_SYMTAB
+            continue
+        strings = sections[link][4]
+        for at in range(offset, offset + length, entry):
+            name, _, _, _, value, _ = struct.unpack_from("<IBBHQQ", data, at)
+            end = data.index(b"\0", strings + name)
+            text = data[strings + name : end].decode()
+            if text in names:
+                found[text] = value
+    return found
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_page_tables(machine_factory: Boot, cpus: int) -> None:
+    """Nothing is writable and executable at once, the kernel is not the user's, stacks have holes below them."""
+    machine = machine_factory(cpus=cpus)
+    where = symbols(machine, "kernel_start", "text_end", "rodata_end")
+    assert len(where) == 3
+    for cpu in range(cpus):
+        table = mappings(machine, cpu)
+        assert table, "info mem shows nothing: paging is off"
+        for address, size, rights in table:
+            assert not ("w" in rights and "x" in rights), f"0x{address:x} is writable and executable"
+            if address >> 38:
+                assert "u" not in rights, f"0x{address:x} is the kernel's, and open to programs"
+        for address, size, rights in table:
+            overlaps_text = address < where["text_end"] and address + size > where["kernel_start"]
+            overlaps_constants = address < where["rodata_end"] and address + size > where["kernel_start"]
+            if "x" in rights and address >> 38:
+                assert where["kernel_start"] <= address and address + size <= where["text_end"]
+            if overlaps_text or overlaps_constants:
+                assert "w" not in rights, f"kernel text or constants at 0x{address:x} can be written"
+        # The memory of the kernel has no second, writable view of its text: each stack is a mapping of its
+        # own, with at least one unmapped page below.
+        stacks = sorted((address, size) for address, size, _ in table if address >= 0xFFFFFFF000000000)
+        assert stacks
+        merged: list[tuple[int, int]] = []
+        for address, size in stacks:
+            if merged and sum(merged[-1]) == address:
+                merged[-1] = (merged[-1][0], merged[-1][1] + size)
+            else:
+                merged.append((address, size))
+        assert all(size == 4 * 4096 for _, size in merged), "two stacks lie side by side without a guard page"
+
+
+def test_user_layout(machine: Machine) -> None:
+    """A program asleep: its text cannot be written, its data cannot run, and below its stack lies nothing."""
+    machine.run("sleep 600 &")
+    machine.send("cat\n")
+    machine.expect(r"cat\n")
+    # `info mem` shows the address space a hart is in; sooner or later one idles in a program's.
+    user: list[Mapping] = []
+    for cpu in range(2):
+        user = [mapping for mapping in mappings(machine, cpu) if mapping[0] < 1 << 38] or user
+    for address, size, rights in user:
+        assert "u" in rights or "r" in rights
+        assert not ("w" in rights and "x" in rights)
+    machine.send("\x03")

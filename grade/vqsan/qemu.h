@@ -1,0 +1,64 @@
+// The part of QEMU's plugin interface that vqsan uses, declared by hand: Debian's QEMU takes plugins but
+// ships no header for them. Three things differ between versions, and qemu.c hides all three: the version
+// that a plugin must claim, how an instruction's bytes are fetched, and how the value of a store is known.
+
+#ifndef VQSAN_QEMU_H
+#define VQSAN_QEMU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint64_t qemu_plugin_id_t;
+typedef uint32_t qemu_plugin_meminfo_t;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+
+typedef void (*qemu_exec_cb)(unsigned hart, void *data);
+typedef void (*qemu_mem_cb)(unsigned hart, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data);
+
+// Without a callback's arguments: those of two of them changed with version 7.
+enum { QEMU_CB_NO_REGS = 0, QEMU_MEM_RW = 3 };
+
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, qemu_exec_cb cb, int flags,
+                                          void *data);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, qemu_exec_cb cb,
+                                            int flags, void *data);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, qemu_mem_cb cb, int flags,
+                                      int rw, void *data);
+unsigned qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
+bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
+struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t info, uint64_t vaddr);
+bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *hwaddr);
+
+// Registers the two callbacks of a plugin as a whole, in the form that this QEMU wants.
+void qemu_on_translation(qemu_plugin_id_t id, void (*cb)(struct qemu_plugin_tb *tb));
+void qemu_on_exit(qemu_plugin_id_t id, void (*cb)(void));
+
+// The instruction's bytes, little-endian: 2 of them or 4, see qemu_plugin_insn_size().
+uint32_t qemu_insn_word(const struct qemu_plugin_insn *insn);
+
+// The value just stored by an instruction whose source register is `rs2`. For use in the memory callback of
+// a store only. False if this QEMU cannot tell.
+bool qemu_stored_value(unsigned hart, qemu_plugin_meminfo_t info, unsigned rs2, uint64_t *value);
+
+// Reads a 32-bit device register as the guest would. False if this QEMU cannot tell. Only for registers
+// that do not change by being read.
+bool qemu_read_register(uint64_t phys, uint32_t *value);
+
+// Guest memory as QEMU itself has it mapped; what is written there the guest and its devices see at
+// once. Needs -object memory-backend-memfd,share=on.
+#define GUEST_RAM_BASE 0x80000000ull // of QEMU's `virt` machine
+struct guest_ram {
+    uint8_t *host;
+    uint64_t size;
+};
+// Looks for it; NULL in `host` if there is none.
+struct guest_ram qemu_find_ram(void);
+
+#endif

@@ -1,0 +1,30 @@
+// Numbers that assembly and C share. proc.c checks the offsets against the structures.
+
+#ifndef RINGFENCE_ASM_H
+#define RINGFENCE_ASM_H
+
+#ifdef __ASSEMBLER__
+#define DIRECT_MAP 0xffffffc000000000
+#define SATP_SV39 (8 << 60)
+#define PTE_EARLY 0xcf  // valid, readable, writable, executable, accessed, dirty
+#endif
+
+// struct trap_frame: pc, then x1 to x31 but for the order in which proc.h lists them.
+#define FRAME_PC 0
+#define FRAME_RA 8
+#define FRAME_SP 16
+#define FRAME_GP 24
+#define FRAME_TP 32
+#define FRAME_T0 40
+#define FRAME_S0 64
+#define FRAME_A0 80
+#define FRAME_S2 144
+#define FRAME_T3 224
+#define FRAME_HART 256
+#define FRAME_SIZE 272
+
+// struct hart
+#define HART_PANIC_STACK 0
+#define HART_BOOT_STACK 8
+
+#endif

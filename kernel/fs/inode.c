@@ -1,0 +1,263 @@
+// The table of inodes in memory: a hash table, and a list of the unreferenced ones from cold to hot.
+//
+// An inode whose last link and last reference are gone becomes an orphan: its one remaining reference belongs to
+// a list, and inode_reap() frees it in an operation of its own. After a crash, fs_mount() finds it by
+// nlink 0 and does the same.
+//
+// Lock order: an inode's mutex, then table.lock, which is never held across a sleep.
+
+#include "kernel/fs/fs.h"
+
+#define HASH_SIZE 256  // a power of two
+
+static struct {
+    struct spinlock lock;
+    struct inode *hash[HASH_SIZE];
+    struct inode *coldest, *hottest;
+    struct inode *orphans;
+    unsigned taken;       // entries of inodes[] that have ever been used
+    unsigned referenced;
+    struct inode inodes[MAX_CACHED_INODES];
+} table = {.lock = SPINLOCK("inodes")};
+
+unsigned inode_count(void) { return table.referenced; }
+
+// ---- the lists; the caller holds table.lock ----
+
+static struct inode **bucket(uint32_t number) { return &table.hash[number % HASH_SIZE]; }
+
+static void hash_remove(struct inode *inode)
+{
+    struct inode **at = bucket(inode->number);
+    while (*at != inode)
+        at = &(*at)->hash_next;
+    *at = inode->hash_next;
+    inode->number = 0;
+}
+
+static void idle_remove(struct inode *inode)
+{
+    *(inode->colder ? &inode->colder->hotter : &table.coldest) = inode->hotter;
+    *(inode->hotter ? &inode->hotter->colder : &table.hottest) = inode->colder;
+}
+
+static void idle_insert(struct inode *inode, bool hot)
+{
+    inode->colder = hot ? table.hottest : NULL;
+    inode->hotter = hot ? NULL : table.coldest;
+    *(inode->colder ? &inode->colder->hotter : &table.coldest) = inode;
+    *(inode->hotter ? &inode->hotter->colder : &table.hottest) = inode;
+}
+
+// A place in the table for another inode, or NULL.
+static struct inode *take_place(void)
+{
+    struct inode *inode = table.coldest;
+    if (inode) {
+        idle_remove(inode);
+        if (inode->number)
+            hash_remove(inode);
+    } else if (table.taken < MAX_CACHED_INODES) {
+        inode = &table.inodes[table.taken++];
+        mutex_init(&inode->lock, "inode");
+    }
+    return inode;
+}
+
+// ---- references ----
+
+struct inode *inode_get(uint32_t number)
+{
+    spin_lock(&table.lock);
+    struct inode *inode = *bucket(number);
+    while (inode && inode->number != number)
+        inode = inode->hash_next;
+    if (inode) {
+        if (inode->references == 0)
+            idle_remove(inode);
+    } else if ((inode = take_place())) {
+        inode->number = number;
+        inode->references = 0;
+        inode->valid = false;
+        inode->hash_next = *bucket(number);
+        *bucket(number) = inode;
+    }
+    if (inode && inode->references++ == 0)
+        table.referenced++;
+    spin_unlock(&table.lock);
+    return inode;
+}
+
+struct inode *inode_dup(struct inode *inode)
+{
+    spin_lock(&table.lock);
+    inode->references++;
+    spin_unlock(&table.lock);
+    return inode;
+}
+
+void inode_put(struct inode *inode)
+{
+    spin_lock(&table.lock);
+    if (inode->references == 1 && inode->valid && inode->disk.nlink == 0) {
+        inode->orphan_next = table.orphans;  // which takes over the reference
+        table.orphans = inode;
+    } else if (--inode->references == 0) {
+        idle_insert(inode, inode->valid);
+        table.referenced--;
+    }
+    spin_unlock(&table.lock);
+}
+
+void inode_adopt_orphan(uint32_t number)
+{
+    struct inode *inode = inode_get(number);
+    if (!inode)
+        return;  // the next mount will find it
+    spin_lock(&table.lock);
+    inode->orphan_next = table.orphans;
+    table.orphans = inode;
+    spin_unlock(&table.lock);
+}
+
+// Drops the last reference and forgets the inode.
+static void forget(struct inode *inode)
+{
+    spin_lock(&table.lock);
+    inode->valid = false;
+    if (--inode->references == 0) {
+        hash_remove(inode);
+        idle_insert(inode, false);
+        table.referenced--;
+    }
+    spin_unlock(&table.lock);
+}
+
+static struct inode *next_orphan(void)
+{
+    spin_lock(&table.lock);
+    struct inode *inode = table.orphans;
+    if (inode)
+        table.orphans = inode->orphan_next;
+    spin_unlock(&table.lock);
+    return inode;
+}
+
+void inode_reap(void)
+{
+    struct inode *inode;
+    while ((inode = next_orphan())) {
+        uint32_t number = inode->number;
+        bool freed = false;
+        // On a read-only file system it is only forgotten; the next mount that may write frees it.
+        if (log_begin(inode_truncate_cost()) == 0) {
+            if (inode_lock(inode) == 0) {
+                inode_truncate(inode);
+                inode->disk = (struct disk_inode){.type = 0};
+                freed = inode_update(inode) == 0;
+                inode_unlock(inode);
+            }
+            forget(inode);
+            if (freed)
+                inode_number_free(number);
+            log_end();
+        } else {
+            forget(inode);
+        }
+    }
+}
+
+// ---- contents ----
+
+static int table_block(uint32_t number, struct buf **buf)
+{
+    return buf_read(fs.super.inode_start + number / INODES_PER_BLOCK, buf);
+}
+
+static bool disk_inode_valid(const struct disk_inode *disk)
+{
+    return disk->type >= T_DIR && disk->type <= T_DEVICE && disk->nlink >= 0 &&
+           disk->size <= MAX_FILE_BLOCKS * BLOCK_SIZE;
+}
+
+// Prepares what is kept about an inode beside its contents.
+static void start_using(struct inode *inode)
+{
+    inode->valid = true;
+    inode->next_read = inode->ahead = inode->free_entry = 0;
+    // Who knows what changed it before it was dropped from the table: a change may still be uncommitted.
+    inode->changed_in = log_sequence();
+}
+
+int inode_lock(struct inode *inode)
+{
+    // A corrupt directory may name itself.
+    if (mutex_held(&inode->lock))
+        return -EIO;
+    mutex_lock(&inode->lock);
+    if (inode->valid)
+        return 0;
+    struct buf *buf;
+    int status = table_block(inode->number, &buf);
+    if (status == 0) {
+        const struct disk_inode *disk = buf->data;
+        inode->disk = disk[inode->number % INODES_PER_BLOCK];
+        buf_release(buf);
+        if (disk_inode_valid(&inode->disk))
+            start_using(inode);
+        else
+            status = -EIO;
+    }
+    if (status < 0)
+        mutex_unlock(&inode->lock);
+    return status;
+}
+
+void inode_unlock(struct inode *inode) { mutex_unlock(&inode->lock); }
+
+int inode_update(struct inode *inode)
+{
+    struct buf *buf;
+    int status = table_block(inode->number, &buf);
+    if (status < 0)
+        return status;
+    struct disk_inode *disk = buf->data;
+    disk[inode->number % INODES_PER_BLOCK] = inode->disk;
+    inode->changed_in = log_sequence();
+    log_write(buf);
+    buf_release(buf);
+    return 0;
+}
+
+int inode_alloc(int16_t type, struct inode **out)
+{
+    uint32_t number = inode_number_alloc();
+    if (number == 0)
+        return -ENOSPC;
+    struct inode *inode = inode_get(number);
+    if (!inode) {
+        inode_number_free(number);
+        return -ENFILE;
+    }
+    mutex_lock(&inode->lock);
+    inode->disk = (struct disk_inode){.type = type};
+    start_using(inode);
+    int status = inode_update(inode);
+    if (status < 0) {
+        mutex_unlock(&inode->lock);
+        forget(inode);
+        inode_number_free(number);
+        return status;
+    }
+    *out = inode;
+    return 0;
+}
+
+void inode_stat(struct inode *inode, struct stat *stat)
+{
+    *stat = (struct stat){.dev = 1,
+                          .ino = inode->number,
+                          .type = inode->disk.type,
+                          .nlink = inode->disk.nlink,
+                          .size = inode->disk.size};
+}

@@ -1,0 +1,42 @@
+// What every file of the kernel may use: memory and string functions, messages, panic, small macros.
+
+#ifndef RINGFENCE_LIB_H
+#define RINGFENCE_LIB_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+// For powers of two.
+#define ALIGN_UP(x, a) (((x) + (a)-1) & ~((typeof(x))(a)-1))
+#define ALIGN_DOWN(x, a) ((x) & ~((typeof(x))(a)-1))
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+void *memset(void *dst, int c, size_t n);
+void *memcpy(void *dst, const void *src, size_t n);
+void *memmove(void *dst, const void *src, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+// Copies at most size-1 bytes and always ends with a zero.
+void copy_string(char *dst, const char *src, size_t size);
+
+// Formats into dst, always ending with a zero; returns the length without it. Knows %d %u %x %p %s %c
+// %%, the lengths l and ll and z, a width and zero padding (%08x, %-8s).
+int format_string(char *dst, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int format_string_v(char *dst, size_t size, const char *format, va_list ap);
+
+// A message on the console, whole lines at a time. May be called anywhere, with any lock held.
+void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// For the kernel's own broken promises only, never for what a device or a user did. Stops every hart.
+void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+#endif

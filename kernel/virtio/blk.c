@@ -1,0 +1,240 @@
+// The block device (VirtIO 1.2, 5.2), as block device "disk0".
+//
+// A request is a chain of descriptors: a header that says what to do, the data, and a byte for the status.
+// Header and status lie in a slot of memory that the device can reach (a process's stack is none). Requests
+// that find no slot or no descriptors wait in a list, first come, first served, until completions make room.
+
+#include "kernel/abi.h"
+#include "kernel/fs/block.h"
+#include "kernel/mm/page.h"
+#include "kernel/proc/proc.h"
+#include "kernel/virtio/barrier.h"
+#include "kernel/virtio/drivers.h"
+#include "kernel/virtio/queue.h"
+#include "kernel/virtio/virtio.h"
+
+#define QUEUE_SIZE 256
+#define SLOTS (QUEUE_SIZE / 2)         // a request takes two descriptors at least
+#define MAX_SEGMENTS (QUEUE_SIZE - 2)  // header and status take two
+#define STATUS_NONE 0xff               // no device answers this
+
+// What the device reads and writes of a request besides the data.
+struct blk_dma {
+    struct virtio_blk_header header;
+    uint8_t status;  // the device's to write
+};
+
+// A request that is with the device; the token of its chain.
+struct blk_slot {
+    struct blk_dma *dma;
+    struct block_request *request;
+    struct blk_slot *next_free;
+};
+
+static struct {
+    struct virtio_device device;
+    struct virtio_queue queue;
+    struct block_device disk;
+    // Guarded by queue.lock.
+    struct blk_slot slots[SLOTS];
+    struct blk_slot *free;
+    struct block_request *waiting_first, *waiting_last;  // for room, linked by `next`
+    struct virtq_buf bufs[MAX_SEGMENTS + 2];             // of the chain that is being built
+} blk;
+
+// ---- to the device ----
+
+// Fills blk.bufs with header, data and status; their number. Segments that touch in memory share a descriptor.
+static unsigned gather(const struct block_request *request, const struct blk_dma *dma)
+{
+    unsigned n = 0;
+    blk.bufs[n++] = (struct virtq_buf){virt_to_phys(&dma->header), sizeof(dma->header)};
+    for (unsigned i = 0; request->op != BLOCK_FLUSH && i < request->count; i++) {
+        const struct block_segment *segment = &request->segments[i];
+        struct virtq_buf *last = &blk.bufs[n - 1];
+        uint64_t addr = virt_to_phys(segment->memory);
+        if (i > 0 && last->addr + last->len == addr && segment->length <= UINT32_MAX - last->len)
+            last->len += segment->length;
+        else
+            blk.bufs[n++] = (struct virtq_buf){addr, segment->length};
+    }
+    blk.bufs[n++] = (struct virtq_buf){virt_to_phys(&dma->status), 1};
+    return n;
+}
+
+// Puts the request into the queue, unseen by the device as yet. 0, -ENOSPC if there is no room now, -EIO.
+static int issue(struct block_request *request)
+{
+    static const uint32_t types[] = {
+        [BLOCK_READ] = VIRTIO_BLK_T_IN,
+        [BLOCK_WRITE] = VIRTIO_BLK_T_OUT,
+        [BLOCK_FLUSH] = VIRTIO_BLK_T_FLUSH,
+    };
+    struct blk_slot *slot = blk.free;
+    if (!slot)
+        return -ENOSPC;
+    bool flush = request->op == BLOCK_FLUSH;
+    slot->dma->header = (struct virtio_blk_header){
+        .type = types[request->op],
+        .sector = flush ? 0 : request->block * (BLOCK_SIZE / VIRTIO_BLK_SECTOR),
+    };
+    slot->dma->status = STATUS_NONE;
+
+    // The device reads all but the status; when reading, all but the header is its to write.
+    unsigned n = gather(request, slot->dma);
+    unsigned nout = request->op == BLOCK_READ ? 1 : n - 1;
+    int error = virtq_add(&blk.queue.vq, blk.bufs, nout, blk.bufs + nout, n - nout, slot);
+    if (error)
+        return error;
+    blk.free = slot->next_free;
+    slot->request = request;
+    return 0;
+}
+
+// The request is done. Its owner may free it at once, so nothing touches it afterwards.
+static void finish(struct block_request *request, int status)
+{
+    if (!request->done) {
+        wake_all(&request->sleepers);
+        request->status = status;
+        return;
+    }
+    blk.queue.unattended--;
+    request->status = status;
+    // done() may take locks of its own, and its owner may hold those when he submits.
+    spin_unlock(&blk.queue.lock);
+    request->done(request);
+    spin_lock(&blk.queue.lock);
+}
+
+// Issues what waits as far as there is room: one publish and one kick for all of it.
+static void issue_waiting(struct virtio_queue *queue)
+{
+    unsigned issued = 0;
+    while (blk.waiting_first) {
+        struct block_request *request = blk.waiting_first;
+        int error = issue(request);
+        if (error == -ENOSPC)
+            break;
+        blk.waiting_first = request->next;
+        if (error)
+            finish(request, queue->error ? queue->error : error);
+        else
+            issued++;
+    }
+    if (issued > 0) {
+        virtq_publish(&queue->vq);
+        virtq_kick(&queue->vq);
+    }
+}
+
+// ---- from the device ----
+
+static void blk_complete(struct virtio_queue *queue, void *token, long result)
+{
+    struct blk_slot *slot = token;
+    struct block_request *request = slot->request;
+    uint8_t status = READ_ONCE(slot->dma->status);
+    (void)queue;
+    slot->request = NULL;
+    slot->next_free = blk.free;
+    blk.free = slot;
+    if (result < 0)
+        finish(request, result);
+    else
+        finish(request, status == VIRTIO_BLK_S_OK ? 0 : -EIO);
+}
+
+// ---- the block device ----
+
+static void append(struct block_request *request)
+{
+    request->next = NULL;
+    if (blk.waiting_first)
+        blk.waiting_last->next = request;
+    else
+        blk.waiting_first = request;
+    blk.waiting_last = request;
+}
+
+static void blk_submit(struct block_device *device, struct block_request *chain)
+{
+    virtio_queue_lock(&blk.queue);
+    while (chain) {
+        struct block_request *request = chain;
+        chain = request->next;
+        request->sleepers = (struct wait_queue){NULL, NULL};
+        request->status = BLOCK_PENDING;
+        if (request->done)
+            blk.queue.unattended++;
+        int error = block_check(device, request);
+        // Without the feature every write is durable when it is done (5.2.6.2): there is nothing to flush.
+        if (error || (request->op == BLOCK_FLUSH && !(blk.device.features & VIRTIO_BLK_F_FLUSH)))
+            finish(request, error);
+        else
+            append(request);
+    }
+    issue_waiting(&blk.queue);
+    virtio_queue_unlock(&blk.queue);
+}
+
+static int blk_wait(struct block_device *device, struct block_request *request)
+{
+    (void)device;
+    virtio_queue_lock(&blk.queue);
+    while (request->status == BLOCK_PENDING)
+        virtio_queue_wait(&blk.queue, &request->sleepers);
+    virtio_queue_unlock(&blk.queue);
+    return request->status;
+}
+
+// ---- at boot ----
+
+static bool init_slots(void)
+{
+    _Static_assert(SLOTS * sizeof(struct blk_dma) <= PAGE_SIZE, "slots fill one page at most");
+    struct blk_dma *dma = page_alloc();
+    if (!dma)
+        return false;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        blk.slots[i] = (struct blk_slot){.dma = &dma[i], .next_free = blk.free};
+        blk.free = &blk.slots[i];
+    }
+    return true;
+}
+
+// Data segments that one request may have: what the queue holds, and what the device says it can.
+static unsigned max_segments(void)
+{
+    uint64_t max = 1;
+    if (blk.device.features & VIRTIO_BLK_F_SEG_MAX)
+        max = virtio_config32(&blk.device, VIRTIO_BLK_CONFIG_SEG_MAX);
+    return max_u64(1, min_u64(max, blk.queue.vq.size - 2));
+}
+
+void blk_init(void)
+{
+    uint64_t features = VIRTIO_BLK_F_RO | VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_SEG_MAX;
+    if (virtio_find(&blk.device, VIRTIO_ID_BLOCK, "blk0") < 0 ||
+        virtio_negotiate(&blk.device, features) < 0 ||
+        virtio_queue_create(&blk.queue, &blk.device, 0, QUEUE_SIZE, "blk0", blk_complete,
+                            issue_waiting) < 0)
+        return;
+    if (blk.queue.vq.size < 3 || !init_slots()) {
+        kprintf("blk0: %s\n", blk.queue.vq.size < 3 ? "queue too small" : "no memory");
+        virtio_failed(&blk.device);
+        return;
+    }
+    virtio_driver_ok(&blk.device);
+    blk.disk = (struct block_device){
+        .name = "disk0",
+        .blocks = virtio_config64(&blk.device, VIRTIO_BLK_CONFIG_CAPACITY) /
+                  (BLOCK_SIZE / VIRTIO_BLK_SECTOR),
+        .max_segments = max_segments(),
+        .read_only = blk.device.features & VIRTIO_BLK_F_RO,
+        .persistent = true,
+        .submit = blk_submit,
+        .wait = blk_wait,
+    };
+    block_register(&blk.disk);
+}
