@@ -13,7 +13,7 @@ define user-symbols
     if $argc != 1
         echo user-symbols NAME: also load the symbols of the program build/user/NAME.elf\n
     else
-        eval "add-symbol-file build/user/%s.elf", "$arg0"
+        add-symbol-file build/user/$arg0.elf
     end
 end
 document user-symbols

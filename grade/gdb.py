@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import Iterable
+from typing import Callable, Iterable, Optional
 
 from grade import calibrate
 from grade.machine import BUILD, ROOT, Machine
@@ -12,23 +12,32 @@ from grade.machine import BUILD, ROOT, Machine
 GDB = os.environ.get("GDB") or "gdb-multiarch"
 
 
-def run_gdb(machine: Machine, commands: Iterable[str], seconds: float = 60.0) -> str:
-    """Starts GDB with the project's .gdbinit, runs the commands, and returns all it printed."""
+def run_gdb(
+    machine: Machine, commands: Iterable[str], drive: Optional[Callable[[], None]] = None, seconds: float = 60.0
+) -> str:
+    """Starts GDB with the project's .gdbinit, runs the commands, and returns all it printed.
+
+    Meanwhile `drive` makes the machine do what GDB waits for.
+    """
     command = [GDB, "-q", "-nx", "-batch", "-x", str(ROOT / ".gdbinit")]
     for line in commands:
         command += ["-ex", line]
+    session = subprocess.Popen(
+        command + [str(BUILD / "kernel.elf")],
+        cwd=machine.folder,  # where .gdbinit finds the machine's socket
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
     try:
-        done = subprocess.run(
-            command + [str(BUILD / "kernel.elf")],
-            cwd=machine.folder,  # where .gdbinit finds the machine's socket
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=seconds * calibrate.scale(),
-            text=True,
-            errors="replace",
-        )
-    except subprocess.TimeoutExpired as error:
-        output = error.stdout or b""
-        raise AssertionError(f"GDB did not end; it had printed:\n{output.decode(errors='replace')}") from None
-    return done.stdout
+        if drive is not None:
+            drive()
+        return session.communicate(timeout=seconds * calibrate.scale())[0]
+    except subprocess.TimeoutExpired:
+        session.kill()
+        raise AssertionError(f"GDB did not end; it had printed:\n{session.communicate()[0]}") from None
+    finally:
+        session.kill()
+        session.wait()

@@ -13,6 +13,7 @@
 #include "mkfs/mkfs_tree.h"
 #include "mkfs/mkfs_write.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,7 +26,7 @@
 
 #define DEFAULT_SIZE (48ull << 20)
 #define DEFAULT_LOG 1024
-#define MIN_LOG 64
+#define FIXED_COST 16 // blocks that an operation may change besides the bitmap, rounded up
 #define BYTES_PER_INODE 16384
 #define BITS_PER_BLOCK (BLOCK_SIZE * 8)
 
@@ -55,7 +56,7 @@ static uint64_t parse_size(const char *text)
     uint64_t n = strtoull(text, &end, 0);
     unsigned shift = 0;
     if (end > text && *end) {
-        const char *unit = strchr(units, *end & ~0x20);
+        const char *unit = strchr(units, toupper((unsigned char)*end));
         if (unit && !end[1])
             shift = 10 * (unsigned)(unit - units + 1);
     }
@@ -65,27 +66,34 @@ static uint64_t parse_size(const char *text)
     return n << shift;
 }
 
+// Blocks of the log if the user has not said how many: a twelfth of a small image, so that the 48 MB
+// one is the first to have the whole log.
+static uint64_t default_log(uint64_t size)
+{
+    return size / 12 < DEFAULT_LOG ? size / 12 : DEFAULT_LOG;
+}
+
 // Decides where everything lies. An option of 0 takes its default.
-static void lay_out(struct super_block *super, uint64_t bytes, uint32_t inodes, uint32_t log_blocks)
+static void lay_out(struct super_block *super, uint64_t bytes, uint64_t inodes, uint64_t log_blocks)
 {
     uint64_t size = bytes / BLOCK_SIZE;
-    if (size > UINT32_MAX)
-        die("the size is too large: at most %u blocks of %d bytes", UINT32_MAX, BLOCK_SIZE);
-    if (log_blocks == 0) {
-        // A twelfth of a small image: the 48 MB one is the first to have the whole log.
-        log_blocks = size / 12 < DEFAULT_LOG ? (uint32_t)(size / 12) : DEFAULT_LOG;
-        log_blocks = log_blocks < MIN_LOG ? MIN_LOG : log_blocks;
-    }
-    if (log_blocks < MIN_LOG)
-        die("the log needs at least %d blocks", MIN_LOG);
+    uint64_t bitmap = (size + BITS_PER_BLOCK - 1) / BITS_PER_BLOCK;
+    // Freeing a file may change all of the bitmap, in one transaction, which has half the log.
+    uint64_t largest = bitmap + FIXED_COST;
+    uint64_t least = 2 * largest < LOG_MIN_BLOCKS ? LOG_MIN_BLOCKS : 2 * largest;
+    if (largest > LOG_MAX_COUNT)
+        die("the size is too large: at most %uG", (LOG_MAX_COUNT - FIXED_COST) / 8);
+    if (log_blocks && log_blocks < least)
+        die("the log needs at least %" PRIu64 " blocks", least);
+    if (log_blocks == 0)
+        log_blocks = default_log(size) < least ? least : default_log(size);
     uint64_t wanted = inodes ? inodes : bytes / BYTES_PER_INODE;
     uint64_t table = (wanted + INODES_PER_BLOCK - 1) / INODES_PER_BLOCK;
-    uint64_t bitmap = (size + BITS_PER_BLOCK - 1) / BITS_PER_BLOCK;
     if (table > (MAX_INODES + 1) / INODES_PER_BLOCK)
         table = (MAX_INODES + 1) / INODES_PER_BLOCK;
     if (table == 0)
         table = 1;
-    uint64_t data_start = SUPER_BLOCK + 1 + (uint64_t)log_blocks + table + bitmap;
+    uint64_t data_start = SUPER_BLOCK + 1 + log_blocks + table + bitmap;
     if (data_start >= size)
         die("the image is too small: %" PRIu64 " blocks, and log, inodes and bitmap take %" PRIu64,
             size, data_start);
@@ -94,11 +102,9 @@ static void lay_out(struct super_block *super, uint64_t bytes, uint32_t inodes, 
     super->version = FS_VERSION;
     super->size = (uint32_t)size;
     super->inodes = (uint32_t)(table * INODES_PER_BLOCK);
-    if (super->inodes > MAX_INODES)
-        super->inodes = MAX_INODES;
     super->log_start = SUPER_BLOCK + 1;
-    super->log_blocks = log_blocks;
-    super->inode_start = super->log_start + log_blocks;
+    super->log_blocks = (uint32_t)log_blocks;
+    super->inode_start = super->log_start + (uint32_t)log_blocks;
     super->bitmap_start = super->inode_start + (uint32_t)table;
     super->data_start = super->bitmap_start + (uint32_t)bitmap;
 }

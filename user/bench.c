@@ -1,4 +1,5 @@
-// bench: how fast the system's parts are, each measured over several rounds, of which the median counts.
+// bench: how fast the system's parts are, each measured over several rounds, of which the median
+// counts.
 //
 //   bench [-q] [-j] [NAME...]    all benchmarks, or those whose names begin with a NAME
 //   -q   shorter rounds (a first impression)

@@ -38,18 +38,16 @@ static void end(void)
     close(disk);
 }
 
-// Each operation reads `count` stretches one behind the other; then the next ones, round the disk.
+// Each operation reads `count` stretches from random places, which nobody can join to larger ones.
 static void read_disk(uint64_t n)
 {
-    uint64_t blocks = request.entry[0].blocks, step = request.count * blocks;
+    static uint64_t state;
+    uint64_t places = info.blocks - request.entry[0].blocks + 1;
     while (n-- > 0) {
-        if (next_block + step > info.blocks)
-            next_block = 0;
         for (uint32_t i = 0; i < request.count; i++)
-            request.entry[i].block = next_block + i * blocks;
+            request.entry[i].block = random_below(&state, places);
         if (ioctl(disk, DISK_READV, &request) < 0)
             die("/dev/disk0");
-        next_block += step;
     }
 }
 

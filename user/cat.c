@@ -8,8 +8,11 @@ static bool copy(int fd, const char *name)
 {
     int n;
     while ((n = read(fd, buffer, sizeof(buffer))) > 0)
-        if (write_all(1, buffer, n) < 0)
+        if (write_all(1, buffer, n) < 0) {
+            if (errno == EPIPE) // the reader has seen enough: nothing to complain of
+                exit(1);
             die("write");
+        }
     if (n < 0)
         perror(name);
     return n == 0;

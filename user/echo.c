@@ -1,4 +1,5 @@
-// echo: writes its arguments, with spaces between them and a newline behind; -n leaves the newline out.
+// echo: writes its arguments, with spaces between them and a newline behind; -n leaves the newline
+// out.
 
 #include "user/lib/user.h"
 

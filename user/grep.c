@@ -1,5 +1,6 @@
-// grep: prints the lines that match a pattern. . is any character, [a-z] one of a set ([^...] one outside), * + ?
-// repeat what stands before them, ^ and $ are the ends of the line, \ takes the next character as it is.
+// grep: prints the lines that match a pattern. . is any character, [a-z] one of a set ([^...] one
+// outside), * + ? repeat what stands before them, ^ and $ are the ends of the line, \ takes the
+// next character as it is.
 //
 //   -v  lines that do not match    -i  letters in either case    -n  with line numbers
 //   -c  only how many              -q  print nothing
@@ -59,7 +60,8 @@ static bool element_matches(const char *element, const char *end, char c)
     return in_set(element + 1, end - 1, lower(c));
 }
 
-// Does the pattern match the text from its first character on? Recursion is as deep as the pattern is long.
+// Does the pattern match the text from its first character on? Recursion is as deep as the pattern
+// is long.
 static bool match_here(const char *pattern, const char *text)
 {
     while (*pattern) {
@@ -101,7 +103,8 @@ static bool match(const char *pattern, const char *text)
 static char *buffer; // unread part of the file: bytes start to end of `size`
 static size_t start, end, size;
 
-// The next line, without its newline, or NULL at the end of the file. The buffer grows with the longest line.
+// The next line, without its newline, or NULL at the end of the file. The buffer grows with the
+// longest line.
 static char *next_line(int fd, const char *name)
 {
     size_t searched = start;

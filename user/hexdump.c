@@ -1,5 +1,5 @@
-// hexdump: bytes of a file, or of standard input, as numbers and characters. -n stops after so many bytes, -s
-// begins so many bytes into the file.
+// hexdump: bytes of a file, or of standard input, as numbers and characters. -n stops after so many
+// bytes, -s begins so many bytes into the file.
 
 #include "user/lib/user.h"
 

@@ -1,5 +1,5 @@
-// init: the first process. Opens the console, starts the shell, collects the processes that lost their parent, and
-// powers the machine off when the shell has ended.
+// init: the first process. Opens the console, starts the shell, collects the processes that lost
+// their parent, and powers the machine off when the shell has ended.
 
 #include "user/lib/user.h"
 

@@ -1,4 +1,5 @@
-// ls: lists directories, sorted by name. In columns on a console, else one name a line; a / marks a directory.
+// ls: lists directories, sorted by name. In columns on a console, else one name a line; a / marks a
+// directory.
 //
 //   -l   type, links, size and inode number too (devices: the size column is empty)
 //   -a   names that begin with a dot too

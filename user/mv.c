@@ -1,5 +1,6 @@
-// mv: gives a file another name, or moves files into a directory. The system has no call for it, so mv makes the
-// new name first and removes the old one then: a crash in between leaves both. Directories cannot be moved.
+// mv: gives a file another name, or moves files into a directory. The system has no call for it, so
+// mv makes the new name first and removes the old one then: a crash in between leaves both.
+// Directories cannot be moved.
 
 #include "user/lib/user.h"
 

@@ -1,5 +1,5 @@
-// rm: removes files and empty directories; with -r, directories and all that is in them; with -f, without
-// complaint about names that do not exist.
+// rm: removes files and empty directories; with -r, directories and all that is in them; with -f,
+// without complaint about names that do not exist.
 
 #include "user/lib/user.h"
 
@@ -24,8 +24,9 @@ static int read_names(char names[BATCH][NAME_SIZE + 1])
     return result < 0 ? -1 : count;
 }
 
-// Empties the directory that is the current one. Goes down with chdir() and up again when a directory is empty, where
-// the next look finds that directory once more and removes it: so no path grows and no depth is too much.
+// Empties the directory that is the current one. Goes down with chdir() and up again when a
+// directory is empty, where the next look finds that directory once more and removes it: so no path
+// grows and no depth is too much.
 static bool empty_current(const char *path)
 {
     static char names[BATCH][NAME_SIZE + 1];

@@ -66,7 +66,7 @@ static size_t arrange(struct wheel *w, char *block)
     size_t glyph = (size_t)(w->unit * 24 / SUB + 8) * (size_t)(w->unit * 26 / SUB + 8);
     size_t digits = (size_t)10 * digit.width * digit.height;
     size_t still = take(&size, (size_t)w->width * w->rows * sizeof(uint32_t));
-    size_t texture = take(&size, sizeof(uint32_t) << (w->angle_bits + w->row_bits));
+    size_t texture = take(&size, texture_bytes(w));
     size_t map = take(&size, map_capacity(w) * sizeof(uint32_t));
     size_t spans = take(&size, w->rows * 4 * sizeof(struct span)); // at most four in a row
     size_t scratch = take(&size, glyph > digits ? glyph : digits);
@@ -125,36 +125,31 @@ static inline uint32_t texel(const char *texture, uint32_t offset)
     return *(const uint32_t *)(texture + offset);
 }
 
-// One row of pixels that turn: pixel i is the texel at map[i] + turn, cut off by the mask.
-static void draw_span(uint32_t *to, const uint32_t *map, uint32_t count, const char *texture,
-                      uint32_t turn, uint32_t mask)
+// One row of pixels that turn: pixel i is the texel map[i] bytes into the texture.
+static void draw_span(uint32_t *to, const uint32_t *map, uint32_t count, const char *texture)
 {
     if (count > 0 && (uintptr_t)to % sizeof(pixel_pair) != 0) {
-        *to++ = texel(texture, (*map++ + turn) & mask);
+        *to++ = texel(texture, *map++);
         count--;
     }
     for (; count >= 4; count -= 4, to += 4, map += 4) {
-        uint64_t a = texel(texture, (map[0] + turn) & mask);
-        uint64_t b = texel(texture, (map[1] + turn) & mask);
-        uint64_t c = texel(texture, (map[2] + turn) & mask);
-        uint64_t d = texel(texture, (map[3] + turn) & mask);
+        uint64_t a = texel(texture, map[0]);
+        uint64_t b = texel(texture, map[1]);
+        uint64_t c = texel(texture, map[2]);
+        uint64_t d = texel(texture, map[3]);
         ((pixel_pair *)to)[0] = a | b << 32;
         ((pixel_pair *)to)[1] = c | d << 32;
     }
     for (; count > 0; count--)
-        *to++ = texel(texture, (*map++ + turn) & mask);
+        *to++ = texel(texture, *map++);
 }
 
 static void draw_turning(const struct wheel *w, uint32_t *pixels, size_t stride, angle_t rotor)
 {
-    uint32_t mask = (uint32_t)(sizeof(uint32_t) << (w->angle_bits + w->row_bits)) - sizeof(uint32_t);
-    // The wheel turned clockwise shows at each place what was anticlockwise of it.
-    uint32_t columns = (0 - rotor) >> (32 - w->angle_bits);
-    uint32_t turn = columns << w->row_bits << 2;
+    const char *texture = (const char *)w->texture + texture_turn(w, rotor);
     for (uint32_t i = 0; i < w->nspans; i++) {
         const struct span *s = &w->spans[i];
-        draw_span(row_of(pixels, stride, s->y) + s->x, w->map + s->first, s->count,
-                  (const char *)w->texture, turn, mask);
+        draw_span(row_of(pixels, stride, s->y) + s->x, w->map + s->first, s->count, texture);
     }
 }
 

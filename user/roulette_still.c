@@ -14,11 +14,12 @@ static uint32_t table_colour(const struct wheel *w, int32_t x, int32_t y)
 }
 
 // The wheel's shadow falls to the lower right and fades over a fifth of the radius.
-static int table_shadow(const struct wheel *w, int32_t right, int32_t down)
+static int table_shadow(const struct wheel *w, int32_t right, int32_t down, uint32_t radius)
 {
     right -= w->radius / 40;
     down -= w->radius / 24;
-    int32_t far = (int32_t)square_root((uint64_t)((int64_t)right * right + (int64_t)down * down));
+    uint64_t square = (uint64_t)((int64_t)right * right + (int64_t)down * down);
+    int32_t far = (int32_t)square_root_near(square, radius);
     int t = clamp_int((int)((int64_t)(w->radius * 9 / 8 - far) * 256 / (w->radius / 6)), 0, 256);
     return t * t >> 8;
 }
@@ -35,7 +36,7 @@ static uint32_t still_colour(const struct wheel *w, int32_t x, int32_t y, uint32
     int share = coverage(w->radius - radius);
     uint32_t colour = 0;
     if (share < 256)
-        colour = shade(table_colour(w, x, y), 256 - table_shadow(w, right, down) * 200 / 256);
+        colour = shade(table_colour(w, x, y), 256 - table_shadow(w, right, down, *near) * 200 / 256);
     if (share == 0 || radius_turns(w, radius))
         return colour;
     int facing = radius == 0 ? 0 : (right * -154 + down * -205) / radius;

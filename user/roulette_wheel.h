@@ -72,11 +72,10 @@ struct wheel {
     struct box panel;       // the part of the picture that shows numbers
     int32_t unit;           // the panel's measure, sub-pixels
 
-    // The texture of what turns: 2^angle_bits columns of 2^row_bits texels. A row is half a pixel of
-    // radius; the rows of the outer rings come first, then those of the spindle.
+    // The texture of what turns (roulette_texture.c).
     uint32_t *texture;
-    unsigned angle_bits, row_bits;
-    uint32_t outer_rows;
+    uint32_t columns;
+    uint32_t outer_rows, spindle_rows;
     uint32_t *map;          // for each pixel that turns, the byte offset of its texel while rotor is 0
     struct span *spans;
     uint32_t nspans;
@@ -106,9 +105,12 @@ bool radius_turns(const struct wheel *w, int32_t radius);
 void still_paint(struct wheel *w);
 
 // roulette_texture.c
-void texture_layout(struct wheel *w); // sets angle_bits, row_bits, outer_rows
-void texture_build(struct wheel *w);
+void texture_layout(struct wheel *w); // sets columns and rows
+size_t texture_bytes(const struct wheel *w);
 uint32_t map_capacity(const struct wheel *w);
+void texture_build(struct wheel *w);
+// What to add to an offset in the map once the wheel has turned by this angle.
+uint32_t texture_turn(const struct wheel *w, angle_t rotor);
 
 // roulette_motion.c
 struct motion motion_at(const struct wheel *w, uint32_t frame);

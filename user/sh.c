@@ -4,13 +4,14 @@
 //   sh FILE        the commands in FILE
 //   sh -c TEXT     the commands in TEXT
 //
-// Commands with arguments, ' and " and \, # comments, | < > >> N>, ; && || & ( ), $? for the last exit status; cd, exit,
-// history and wait are its own. A program is found as given if its name holds a /, else in the root directory.
+// Commands with arguments, ' and " and \, # comments, | < > >> N>, ; && || & ( ), $? for the last
+// exit status; cd, exit, history and wait are its own. A program is found as given if its name
+// holds a /, else in the root directory.
 
 #include "user/sh.h"
 
-// Reads a line of a file or pipe, without its newline; false at the end of input. Standard input is read
-// byte by byte, because what follows the line may be for the command in it.
+// Reads a line of a file or pipe, without its newline; false at the end of input. Standard input is
+// read byte by byte, because what follows the line may be for the command in it.
 static bool read_line(int fd, char line[LINE_SIZE])
 {
     static char buffer[512];

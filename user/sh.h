@@ -1,5 +1,5 @@
-// What the files of the shell share: the tree of a parsed line, and the calls between parser, editor and the part
-// that runs commands.
+// What the files of the shell share: the tree of a parsed line, and the calls between parser,
+// editor and the part that runs commands.
 
 #ifndef RINGFENCE_SH_H
 #define RINGFENCE_SH_H
@@ -51,8 +51,8 @@ struct chain {
     struct chain *next;
 };
 
-// Parses text, which may hold several lines. Returns false after printing what is wrong. The tree (NULL for an
-// empty line) lives until parse_free(), which must follow in either case.
+// Parses text, which may hold several lines. Returns false after printing what is wrong. The tree
+// (NULL for an empty line) lives until parse_free(), which must follow in either case.
 bool parse(const char *text, struct chain **list);
 void parse_free(void);
 
@@ -63,6 +63,11 @@ extern bool on_console; // this process reads commands from a console that it co
 extern int script_fd;   // of `sh FILE`, -1 for none; commands must not inherit it
 
 void run_list(struct chain *list);
+void wait_for_background(void); // until no child is left
+
+// sh_builtin.c: a command of the shell itself, by its name; NULL if it is none. Returns its status.
+typedef int builtin_fn(int argc, char **argv);
+builtin_fn *find_builtin(const char *name);
 
 // ---- reading lines from a console (sh_edit.c, sh_complete.c) ----
 
@@ -71,8 +76,8 @@ bool console_set_raw(bool raw); // false if standard input is no console
 bool edit_line(char line[LINE_SIZE]);
 void print_history(void);
 
-// Completes the word that ends at line[cursor]: writes what to insert there to addition, "" if there is nothing
-// certain. The number of names that fit; print_matches() shows them.
+// Completes the word that ends at line[cursor]: writes what to insert there to addition, "" if
+// there is nothing certain. The number of names that fit; print_matches() shows them.
 int complete(const char *line, int cursor, char addition[LINE_SIZE]);
 void print_matches(const char *line, int cursor);
 

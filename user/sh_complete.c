@@ -1,6 +1,6 @@
-// Completing file names. The word before the cursor is split into a directory and the beginning of a name; every
-// entry of the directory that begins so is a match. The first word of a command names a program, so without a /
-// it is looked for in the root directory.
+// Completing file names. The word before the cursor is split into a directory and the beginning of
+// a name; every entry of the directory that begins so is a match. The first word of a command names
+// a program, so without a / it is looked for in the root directory.
 
 #include "user/sh.h"
 

@@ -1,15 +1,18 @@
-// Reading a line from a console with editing and history. The console is in raw mode, so every key comes here and
-// nothing appears that is not drawn here. Keys are read one by one: what is typed ahead stays in the console for
-// the next reader.
+// Reading a line from a console with editing and history. The console is in raw mode, so every key
+// comes here and nothing appears that is not drawn here. Keys are read one by one: what is typed
+// ahead stays in the console for the next reader.
 //
-//   left, right, ^B, ^F, Home, End, ^A, ^E   move          up, down, ^P, ^N   walk through the history
-//   Backspace, Delete, ^U, ^K, ^W            delete        Tab                complete a file name
-//   ^L  clear the screen    ^C  abandon the line    ^D  end of input (on an empty line), else delete
+//   left, right, ^B, ^F          one character      Backspace, Delete, ^D   delete a character
+//   Home, End, ^A, ^E            the line's ends    ^W, ^U, ^K   a word, all before, all behind
+//   up, down, ^P, ^N             the history        Tab          complete a file name
+//   ^L  clear the screen         ^C  abandon the line
+//   ^D  on an empty line: the end of input
 
 #include "user/sh.h"
 
 #define PROMPT "$ "
 #define COLUMNS 80 // assumed of the terminal: a longer line is shown through a window
+#define ROOM (COLUMNS - 1 - (int)(sizeof(PROMPT) - 1)) // of the window
 #define HISTORY 100
 
 #define CTRL(letter) ((letter) - '@')
@@ -111,10 +114,9 @@ static struct {
 // Draws everything again and puts the terminal's cursor where ours is.
 static void draw(void)
 {
-    int room = COLUMNS - 1 - (int)strlen(PROMPT);
-    if (edit.cursor < edit.window || edit.cursor > edit.window + room)
-        edit.window = edit.cursor < room ? 0 : edit.cursor - room / 2;
-    int shown = edit.length - edit.window < room ? edit.length - edit.window : room;
+    if (edit.cursor < edit.window || edit.cursor > edit.window + ROOM)
+        edit.window = edit.cursor < ROOM ? 0 : edit.cursor - ROOM / 2;
+    int shown = edit.length - edit.window < ROOM ? edit.length - edit.window : ROOM;
     char text[2 * COLUMNS];
     int n = snprintf(text, sizeof(text), "\r" PROMPT "%.*s\033[K", shown, edit.text + edit.window);
     int back = edit.window + shown - edit.cursor;
@@ -134,8 +136,9 @@ static void insert(const char *text, int n)
     bool at_end = edit.cursor == edit.length;
     edit.length += n;
     edit.cursor += n;
-    // The usual case, typing at the end of a line that fits, costs no more than the characters themselves.
-    if (at_end && edit.window == 0 && edit.length < COLUMNS - (int)strlen(PROMPT))
+    // The usual case, typing at the end of what is shown, costs no more than the characters
+    // themselves.
+    if (at_end && edit.length - edit.window <= ROOM)
         write_all(2, text, n);
     else
         draw();

@@ -1,5 +1,5 @@
-// The shell's parser: one function a rule of the grammar in sh.h, each of which reads tokens and returns a part of
-// the tree. Nothing here recurses except parentheses, whose depth is limited.
+// The shell's parser: one function a rule of the grammar in sh.h, each of which reads tokens and
+// returns a part of the tree. Nothing here recurses except parentheses, whose depth is limited.
 
 #include "user/sh.h"
 

@@ -1,6 +1,6 @@
-// Running a parsed line. The shell itself only forks and waits; whatever a command does to its descriptors happens
-// in its own process. A pipeline of several commands runs below one process more, the leader, so that every job
-// is one process with its descendants: that is what ^C ends.
+// Running a parsed line. The shell itself only forks and waits; whatever a command does to its
+// descriptors happens in its own process. A pipeline of several commands runs below one process
+// more, the leader, so that every job is one process with its descendants: that is what ^C ends.
 
 #include "user/sh.h"
 
@@ -20,7 +20,8 @@ static void set_foreground(int pid)
 
 // ---- processes ----
 
-// fork(), with a message if there can be no more processes. The child is no longer the one that controls the console.
+// fork(), with a message if there can be no more processes. The child is no longer the one that
+// controls the console.
 static int fork_command(void)
 {
     int pid = fork();
@@ -60,62 +61,13 @@ static int wait_for(int pid)
     return status;
 }
 
-// ---- commands of the shell itself ----
-
-static int run_cd(int argc, char **argv)
+void wait_for_background(void)
 {
-    if (argc > 2) {
-        fprintf(2, "usage: cd [DIRECTORY]\n");
-        return 2;
-    }
-    const char *path = argc == 2 ? argv[1] : "/";
-    if (chdir(path) == 0)
-        return 0;
-    fprintf(2, "sh: cd: %s: %s\n", path, strerror(errno));
-    return 1;
-}
-
-static int run_exit(int argc, char **argv)
-{
-    int status = argc > 1 ? atoi(argv[1]) : last_status;
-    if (on_console)
-        console_set_raw(false);
-    exit(status);
-}
-
-static int run_history(int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    print_history();
-    return 0;
-}
-
-static int run_wait(int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
     for (int i = 0; i < MAX_BACKGROUND; i++)
         if (background[i] > 0)
             background_ended(background[i], wait_for(background[i]));
     while (wait(NULL) >= 0)
         ;
-    return 0;
-}
-
-typedef int builtin_fn(int argc, char **argv);
-
-static builtin_fn *find_builtin(const char *name)
-{
-    static const struct {
-        const char *name;
-        builtin_fn *run;
-    } builtins[] = {
-        {"cd", run_cd}, {"exit", run_exit}, {"history", run_history}, {"wait", run_wait}};
-    for (size_t i = 0; i < ARRAY_SIZE(builtins); i++)
-        if (strcmp(name, builtins[i].name) == 0)
-            return builtins[i].run;
-    return NULL;
 }
 
 // ---- words ----
@@ -168,7 +120,8 @@ static void apply_redirects(const struct redirect *redirect)
     for (; redirect; redirect = redirect->next) {
         char *path = expand(redirect->path);
         close(redirect->fd);
-        // open() takes the lowest free descriptor; those below ours that are closed must not catch it.
+        // open() takes the lowest free descriptor; those below ours that are closed must not catch
+        // it.
         int fds[NOFILE], n = 0, fd;
         while ((fd = open(path, redirect->flags)) >= 0 && fd < redirect->fd && n < NOFILE)
             fds[n++] = fd;
@@ -239,7 +192,8 @@ static void become(int fd, int target)
     close(fd);
 }
 
-// In the leader: starts every command of the pipeline, waits for all of them, exits as the last one does.
+// In the leader: starts every command of the pipeline, waits for all of them, exits as the last one
+// does.
 static void run_stages(const struct command *command) __attribute__((noreturn));
 static void run_stages(const struct command *command)
 {

@@ -1,4 +1,5 @@
-// sha256sum: the SHA-256 hash (FIPS 180-4) of files or of standard input. Tests compare it with the host's.
+// sha256sum: the SHA-256 hash (FIPS 180-4) of files or of standard input. Tests compare it with the
+// host's.
 
 #include "user/lib/user.h"
 

@@ -1,4 +1,5 @@
-// sync: returns when everything written so far is on the disk for good; or when the named files are.
+// sync: returns when everything written so far is on the disk for good; or when the named files
+// are.
 
 #include "user/lib/user.h"
 

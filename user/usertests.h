@@ -28,10 +28,10 @@ struct test {
 };
 
 // One table a file, ended by an entry without a name.
-extern const struct test process_tests[], kill_tests[], pipe_tests[], exec_tests[], elf_tests[], heap_tests[],
-    lazy_tests[], pointer_tests[], fault_tests[], file_tests[], offset_tests[], link_tests[],
-    directory_tests[], path_tests[], share_tests[], space_tests[], device_tests[], time_tests[],
-    trap_tests[];
+extern const struct test process_tests[], kill_tests[], pipe_tests[], exec_tests[], elf_tests[],
+    heap_tests[], lazy_tests[], pointer_tests[], fault_tests[], file_tests[], offset_tests[],
+    link_tests[], directory_tests[], path_tests[], share_tests[], space_tests[], device_tests[],
+    display_tests[], time_tests[], trap_tests[];
 
 // ---- how a process of a test ends (usertests_check.c) ----
 

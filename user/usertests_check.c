@@ -208,7 +208,10 @@ struct kstat kernel_state(void)
     return state;
 }
 
-uint64_t free_bytes(void) { return kernel_state().free_pages * PAGE; }
+uint64_t free_bytes(void)
+{
+    return kernel_state().free_pages * PAGE;
+}
 
 // The next name in the current directory from *offset on: 1, 0 at the end, -1. No descriptor stays open, so
 // that a tree may be deeper than a process has descriptors.

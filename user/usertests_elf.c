@@ -103,11 +103,8 @@ static void elf_good(void)
     EXPECT(run_image(&image), 42);
 
     // Headers of other types do not matter, whatever they hold.
-    image.segment[1] = (struct program_header){.type = 0x6fffffff,
-                                               .offset = ~0ul,
-                                               .vaddr = KERNEL_ADDRESS,
-                                               .filesz = ~0ul,
-                                               .memsz = 1};
+    image.segment[1] = (struct program_header){
+        .type = 0x6fffffff, .offset = ~0ul, .vaddr = KERNEL_ADDRESS, .filesz = ~0ul, .memsz = 1};
     EXPECT(run_image(&image), 42);
 }
 
@@ -210,7 +207,11 @@ static void not_programs(void)
     put_file("noise", 3 * PAGE, 1);
     EXPECT_ERROR(exec("noise", argv), ENOEXEC);
     int fd = MAKE("short");
-    EXPECT(write(fd, "\x7f" "ELF", 4), 4);
+    EXPECT(write(fd,
+                 "\x7f"
+                 "ELF",
+                 4),
+           4);
     EXPECT_ERROR(exec("short", argv), ENOEXEC);
 }
 

@@ -15,7 +15,10 @@ static int mode_args(int argc, char **argv)
     return argv[argc] == NULL ? argc : -2;
 }
 
-static int mode_status(int argc, char **argv) { return argc > 0 ? atoi(argv[0]) : 0; }
+static int mode_status(int argc, char **argv)
+{
+    return argc > 0 ? atoi(argv[0]) : 0;
+}
 
 // Copies descriptor 3 to standard output.
 static int mode_copy(int argc, char **argv)
@@ -143,7 +146,7 @@ static void exec_paths(void)
 {
     char *argv[] = {"x", "-x", "status", "0", NULL};
     EXPECT_ERROR(exec("missing", argv), ENOENT);
-    EXPECT_ERROR(exec("", argv), ENOENT);
+    EXPECT_ERROR(exec("", argv), ENOEXEC);
     EXPECT_ERROR(exec("missing/x", argv), ENOENT);
     EXPECT_ERROR(exec(SELF "/x", argv), ENOTDIR);
     EXPECT(chdir("/"), 0);
@@ -301,16 +304,10 @@ static void exec_many(void)
 }
 
 const struct test exec_tests[] = {
-    {"exec-arguments", exec_arguments, false},
-    {"exec-argv0", exec_argv0, false},
-    {"exec-argc", exec_argument_count, false},
-    {"exec-arg-size", exec_argument_size, false},
-    {"exec-paths", exec_paths, false},
-    {"exec-files", exec_keeps_files, false},
-    {"exec-fresh", exec_fresh_memory, false},
-    {"exec-failure", exec_failure_keeps, false},
-    {"exec-overwrite", exec_overwrite, false},
-    {"exec-unchanged", exec_file_unchanged, false},
-    {"exec-many", exec_many, false},
-    {0},
+    {"exec-arguments", exec_arguments, false}, {"exec-argv0", exec_argv0, false},
+    {"exec-argc", exec_argument_count, false}, {"exec-arg-size", exec_argument_size, false},
+    {"exec-paths", exec_paths, false},         {"exec-files", exec_keeps_files, false},
+    {"exec-fresh", exec_fresh_memory, false},  {"exec-failure", exec_failure_keeps, false},
+    {"exec-overwrite", exec_overwrite, false}, {"exec-unchanged", exec_file_unchanged, false},
+    {"exec-many", exec_many, false},           {0},
 };

@@ -18,9 +18,15 @@ static void expect_fault_at(int line, void (*body)(uint64_t), uint64_t argument)
 }
 #define EXPECT_FAULT(body, argument) expect_fault_at(__LINE__, body, argument)
 
-static void load(uint64_t address) { (void)*(volatile char *)address; }
+static void load(uint64_t address)
+{
+    (void)*(volatile char *)address;
+}
 
-static void store(uint64_t address) { *(volatile char *)address = 10; }
+static void store(uint64_t address)
+{
+    *(volatile char *)address = 10;
+}
 
 static void load_word(uint64_t address)
 {
@@ -28,7 +34,10 @@ static void load_word(uint64_t address)
     asm volatile("ld %0, 0(%1)" : "=r"(value) : "r"(address) : "memory");
 }
 
-static void jump(uint64_t address) { asm volatile("jr %0" ::"r"(address) : "memory"); }
+static void jump(uint64_t address)
+{
+    asm volatile("jr %0" ::"r"(address) : "memory");
+}
 
 static void fault_kernel_memory(void)
 {
@@ -74,14 +83,19 @@ static void fault_run_data(void)
     EXPECT_FAULT(jump, (uint64_t)sbrk_lazy(PAGE));
 }
 
-static int descend(int depth)
+// Each frame is seen by the next, so that the compiler makes no loop of it.
+static int descend(int depth, volatile char *caller)
 {
     volatile char frame[500];
-    frame[depth % 500] = depth;
-    return depth == 0 ? 0 : frame[depth % 500] + descend(depth - 1) + 1;
+    frame[depth % 500] = caller[0] + depth;
+    return depth == 0 ? 0 : descend(depth - 1, frame) + frame[depth % 500];
 }
 
-static void overflow_stack(uint64_t depth) { descend(depth); }
+static void overflow_stack(uint64_t depth)
+{
+    volatile char first = 0;
+    descend(depth, &first);
+}
 
 // The page below the stack is nobody's: not the data's, which lie below it.
 static void fault_stack_guard(void)
@@ -173,8 +187,8 @@ static void lose_stack(uint64_t sp)
 
 static void fault_stack_pointer(void)
 {
-    static const uint64_t pointers[] = {0, 8, KERNEL_ADDRESS, 0xfffffff000000000, ~7ul,
-                                        USER_ADDRESS_END};
+    static const uint64_t pointers[] = {
+        0, 8, KERNEL_ADDRESS, 0xfffffff000000000, ~7ul, USER_ADDRESS_END};
     for (unsigned i = 0; i < ARRAY_SIZE(pointers); i++)
         EXPECT_FAULT(lose_stack, pointers[i]);
 }
@@ -193,14 +207,9 @@ static void fault_harms_nobody(void)
 }
 
 const struct test fault_tests[] = {
-    {"fault-kernel", fault_kernel_memory, false},
-    {"fault-null", fault_null_write, false},
-    {"fault-text", fault_write_text, false},
-    {"fault-run-data", fault_run_data, false},
-    {"fault-stack", fault_stack_guard, false},
-    {"fault-heap-end", fault_behind_heap, false},
-    {"fault-instruction", fault_instructions, false},
-    {"fault-sp", fault_stack_pointer, false},
-    {"fault-alone", fault_harms_nobody, false},
-    {0},
+    {"fault-kernel", fault_kernel_memory, false},     {"fault-null", fault_null_write, false},
+    {"fault-text", fault_write_text, false},          {"fault-run-data", fault_run_data, false},
+    {"fault-stack", fault_stack_guard, false},        {"fault-heap-end", fault_behind_heap, false},
+    {"fault-instruction", fault_instructions, false}, {"fault-sp", fault_stack_pointer, false},
+    {"fault-alone", fault_harms_nobody, false},       {0},
 };

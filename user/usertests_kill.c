@@ -37,9 +37,15 @@ static void make_calls(void)
         getpid();
 }
 
-static void sleep_long(void) { nanosleep(1000ul * 1000 * MS); }
+static void sleep_long(void)
+{
+    nanosleep(1000ul * 1000 * MS);
+}
 
-static void pause_long(void) { pause(100000); }
+static void pause_long(void)
+{
+    pause(100000);
+}
 
 static void read_pipe(void)
 {
@@ -88,15 +94,42 @@ static void fork_often(void)
     }
 }
 
-static void kill_running(void) { expect_killed(spin); }
-static void kill_calling(void) { expect_killed(make_calls); }
-static void kill_nanosleep(void) { expect_killed(sleep_long); }
-static void kill_pause(void) { expect_killed(pause_long); }
-static void kill_pipe_reader(void) { expect_killed(read_pipe); }
-static void kill_pipe_writer(void) { expect_killed(write_pipe); }
-static void kill_waiting(void) { expect_killed(wait_for_child); }
-static void kill_file_writer(void) { expect_killed(write_file); }
-static void kill_forking(void) { expect_killed(fork_often); }
+static void kill_running(void)
+{
+    expect_killed(spin);
+}
+static void kill_calling(void)
+{
+    expect_killed(make_calls);
+}
+static void kill_nanosleep(void)
+{
+    expect_killed(sleep_long);
+}
+static void kill_pause(void)
+{
+    expect_killed(pause_long);
+}
+static void kill_pipe_reader(void)
+{
+    expect_killed(read_pipe);
+}
+static void kill_pipe_writer(void)
+{
+    expect_killed(write_pipe);
+}
+static void kill_waiting(void)
+{
+    expect_killed(wait_for_child);
+}
+static void kill_file_writer(void)
+{
+    expect_killed(write_file);
+}
+static void kill_forking(void)
+{
+    expect_killed(fork_often);
+}
 
 static void kill_errors(void)
 {

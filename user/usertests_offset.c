@@ -143,8 +143,12 @@ static void hole_filled(void)
 }
 
 const struct test offset_tests[] = {
-    {"lseek", lseek_works, false},         {"lseek-errors", lseek_errors, false},
-    {"hole-small", hole_small, false},     {"hole-zero", hole_is_zero, false},
-    {"hole-large", hole_large, false},     {"hole-filled", hole_filled, false},
-    {"largest-offset", largest_offset, false}, {0},
+    {"lseek", lseek_works, false},
+    {"lseek-errors", lseek_errors, false},
+    {"hole-small", hole_small, false},
+    {"hole-zero", hole_is_zero, false},
+    {"hole-large", hole_large, false},
+    {"hole-filled", hole_filled, false},
+    {"largest-offset", largest_offset, false},
+    {0},
 };

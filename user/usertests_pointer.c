@@ -230,14 +230,9 @@ static void long_strings(void)
 }
 
 const struct test pointer_tests[] = {
-    {"bad-read-write", bad_read_write, false},
-    {"bad-devices", bad_devices, false},
-    {"bad-paths", bad_paths, false},
-    {"bad-argv", bad_argv, false},
-    {"bad-results", bad_results, false},
-    {"bad-read-only", read_only_results, false},
-    {"straddling", straddling, false},
-    {"strings-at-end", strings_at_end, false},
-    {"long-strings", long_strings, false},
-    {0},
+    {"bad-read-write", bad_read_write, false}, {"bad-devices", bad_devices, false},
+    {"bad-paths", bad_paths, false},           {"bad-argv", bad_argv, false},
+    {"bad-results", bad_results, false},       {"bad-read-only", read_only_results, false},
+    {"straddling", straddling, false},         {"strings-at-end", strings_at_end, false},
+    {"long-strings", long_strings, false},     {0},
 };

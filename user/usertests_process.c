@@ -75,8 +75,8 @@ static void fork_directory(void)
 
 static void exit_status(void)
 {
-    static const int statuses[] = {0, 1, 7, 255, 256, -1, -128, 0x12345678, 0x7fffffff,
-                                   -0x7fffffff - 1};
+    static const int statuses[] = {0,  1,    7,          255,        256,
+                                   -1, -128, 0x12345678, 0x7fffffff, -0x7fffffff - 1};
     for (unsigned i = 0; i < ARRAY_SIZE(statuses); i++) {
         int pid = START();
         if (pid == 0)
@@ -297,12 +297,19 @@ static void preemption(void)
 }
 
 const struct test process_tests[] = {
-    {"fork-memory", fork_memory, false},     {"fork-files", fork_files, false},
-    {"fork-directory", fork_directory, false}, {"exit-status", exit_status, false},
-    {"wait-errors", wait_errors, false},     {"wait-order", wait_order, false},
-    {"getpid", getpid_works, false},         {"many-children", many_children, false},
-    {"fork-race", fork_race, false},         {"fork-exhaustion", fork_exhaustion, false},
-    {"orphans", orphans, false},             {"orphan-race", orphan_race, false},
-    {"exit-race", exit_race, false},         {"preemption", preemption, false},
+    {"fork-memory", fork_memory, false},
+    {"fork-files", fork_files, false},
+    {"fork-directory", fork_directory, false},
+    {"exit-status", exit_status, false},
+    {"wait-errors", wait_errors, false},
+    {"wait-order", wait_order, false},
+    {"getpid", getpid_works, false},
+    {"many-children", many_children, false},
+    {"fork-race", fork_race, false},
+    {"fork-exhaustion", fork_exhaustion, false},
+    {"orphans", orphans, false},
+    {"orphan-race", orphan_race, false},
+    {"exit-race", exit_race, false},
+    {"preemption", preemption, false},
     {0},
 };

@@ -11,6 +11,7 @@ DIRECT = 10
 POINTERS = BLOCK // 4
 SINGLE = DIRECT * BLOCK  # bytes before the indirect block
 DOUBLE = (DIRECT + POINTERS) * BLOCK  # bytes before the double-indirect one
+ZEROS = bytes(BLOCK)
 LOG_MAGIC = 0x52464C47
 SUPER_FIELDS = (
     "magic version size inodes log_start log_blocks inode_start bitmap_start data_start salt checksum"
@@ -55,7 +56,14 @@ class FsImage:
         self.data = bytearray(path.read_bytes())
 
     def save(self, path: Path) -> Path:
-        path.write_bytes(self.data)
+        """Blocks of zeros become holes, which saves most of the time."""
+        with path.open("wb") as file:
+            file.truncate(len(self.data))
+            for at in range(0, len(self.data), BLOCK):
+                block = self.data[at : at + BLOCK]
+                if block != ZEROS:
+                    file.seek(at)
+                    file.write(block)
         return path
 
     # The super block.

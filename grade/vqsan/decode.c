@@ -20,9 +20,9 @@ static struct insn compute(unsigned rd, uint32_t reads)
     return (struct insn){.kind = INSN_OTHER, .rd = rd, .reads = reads};
 }
 
-static struct insn load(unsigned rd, unsigned base)
+static struct insn load(unsigned rd, unsigned base, unsigned bytes)
 {
-    return (struct insn){.kind = INSN_LOAD, .rd = rd, .base = base};
+    return (struct insn){.kind = INSN_LOAD, .rd = rd, .base = base, .bytes = bytes};
 }
 
 static struct insn store(unsigned source, unsigned base)
@@ -84,7 +84,7 @@ static struct insn decode_wide(uint32_t w)
     unsigned rd = bits(w, 11, 7), rs1 = bits(w, 19, 15), rs2 = bits(w, 24, 20);
     switch (bits(w, 6, 0)) {
     case 0x03:
-        return load(rd, rs1);
+        return load(rd, rs1, 1u << bits(w, 13, 12));
     case 0x23:
         return store(rs2, rs1);
     case 0x0f:
@@ -144,10 +144,11 @@ static struct insn decode_quadrant_0(uint32_t w)
     case 0: // c.addi4spn
         return compute(value, bit(2));
     case 2: // c.lw
+        return load(value, base, 4);
     case 3: // c.ld
-        return load(value, base);
+        return load(value, base, 8);
     case 4: // Zcb: c.lbu, c.lhu, c.lh; c.sb, c.sh
-        return bits(w, 11, 11) ? store(value, base) : load(value, base);
+        return bits(w, 11, 11) ? store(value, base) : load(value, base, 1 + bits(w, 10, 10));
     case 6: // c.sw
     case 7: // c.sd
         return store(value, base);
@@ -184,8 +185,9 @@ static struct insn decode_quadrant_2(uint32_t w)
     case 0: // c.slli
         return compute(rd, bit(rd));
     case 2: // c.lwsp
+        return load(rd, 2, 4);
     case 3: // c.ldsp
-        return load(rd, 2);
+        return load(rd, 2, 8);
     case 4: // c.jr, c.jalr, c.ebreak; c.mv; c.add
         if (rs2 == 0)
             return compute(bits(w, 12, 12) && rd ? 1 : 0, 0);

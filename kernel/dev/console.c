@@ -154,6 +154,8 @@ static long read_cooked(uint64_t user_dst, uint64_t n)
     mutex_lock(&line_mutex);
     if (line_read == line_length)
         result = edit_line();
+    if (result < 0)
+        line_length = line_read;  // a reader killed in the middle takes its half line along
     if (result == 0 && !line_is_end) {
         uint64_t bytes = min_u64(n, line_length - line_read);
         result = copy_to_user(user_dst, line + line_read, bytes);

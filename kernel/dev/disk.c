@@ -1,11 +1,12 @@
-// /dev/disk0: the disk itself, past the file system and its cache (abi.h), for measuring and for experiments.
+// /dev/disk0: the disk itself, past the file system and its cache (abi.h), for measuring and for
+// experiments.
 
 #include "kernel/dev/device.h"
 #include "kernel/fs/block.h"
 #include "kernel/mm/vm.h"
 #include "kernel/proc/lock.h"
 
-#define MAX_PAGES 1024    // of one call, over all entries
+#define MAX_PAGES 1024 // of one call, over all entries
 #define MAX_REQUESTS 64
 
 // The call that is being served; one at a time.
@@ -14,7 +15,10 @@ static struct disk_readv call;
 static struct block_request requests[MAX_REQUESTS];
 static struct block_segment segments[MAX_PAGES];
 
-static struct block_device *disk(void) { return block_find("disk0"); }
+static struct block_device *disk(void)
+{
+    return block_find("disk0");
+}
 
 static long get_info(struct block_device *device, uint64_t user_info)
 {
@@ -71,8 +75,8 @@ static int run(struct block_device *device, unsigned n)
     return error;
 }
 
-// Does what `call` says. An entry becomes one request, or more if it has more pages than the device takes at
-// once; only when those fill requests[] does a second kick follow.
+// Does what `call` says. An entry becomes one request, or more if it has more pages than the device
+// takes at once; only when those fill requests[] does a second kick follow.
 static int transfer(struct block_device *device, enum block_op op)
 {
     unsigned n = 0, from = 0;

@@ -1,16 +1,16 @@
 // /dev/fb0: the framebuffer as programs see it (abi.h). Checks every argument; a display driver
 // (virtio/gpu.c) does the work. One call at a time reaches the driver.
 
-#include "kernel/dev/device.h"
 #include "kernel/dev/dev.h"
+#include "kernel/dev/device.h"
 #include "kernel/mm/vm.h"
 #include "kernel/proc/proc.h"
 
 #define DEFAULT_WIDTH 640
 #define DEFAULT_HEIGHT 480
 
-static const struct fb_driver *driver;  // NULL: there is no display
-static struct mutex fb_mutex;           // held around each call of the driver
+static const struct fb_driver *driver; // NULL: there is no display
+static struct mutex fb_mutex;          // held around each call of the driver
 
 void fb_register(const struct fb_driver *display)
 {
@@ -45,9 +45,8 @@ static int set_mode(uint64_t user_mode)
 
 static bool inside(const struct fb_rect *rect, const struct fb_info *info)
 {
-    return rect->width > 0 && rect->height > 0 && rect->x < info->width &&
-           rect->y < info->height && rect->width <= info->width - rect->x &&
-           rect->height <= info->height - rect->y;
+    return rect->width > 0 && rect->height > 0 && rect->x < info->width && rect->y < info->height &&
+           rect->width <= info->width - rect->x && rect->height <= info->height - rect->y;
 }
 
 static int present(uint64_t user_present)
@@ -122,8 +121,8 @@ static long fb_mmap(int minor, uint64_t length, uint64_t offset)
     mutex_lock(&fb_mutex);
     void *first = driver->pixels(&pages);
     if (first && offset == 0 && length > 0 && length <= pages * PAGE_SIZE)
-        result = vm_map_device(&current_proc()->space, first,
-                               ALIGN_UP(length, PAGE_SIZE) / PAGE_SIZE);
+        result =
+            vm_map_device(&current_proc()->space, first, ALIGN_UP(length, PAGE_SIZE) / PAGE_SIZE);
     mutex_unlock(&fb_mutex);
     return result;
 }

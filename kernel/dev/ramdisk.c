@@ -1,5 +1,5 @@
-// The initrd as a block device: requests are copies and are done when submit() returns. It can be written
-// to; the changes are gone at power-off.
+// The initrd as a block device: requests are copies and are done when submit() returns. It can be
+// written to; the changes are gone at power-off.
 
 #include "kernel/abi.h"
 #include "kernel/boot/boot.h"
@@ -30,7 +30,7 @@ static void ramdisk_submit(struct block_device *device, struct block_request *ch
 {
     while (chain) {
         struct block_request *request = chain;
-        chain = request->next;  // done() may free the request
+        chain = request->next; // done() may free the request
         request->status = transfer(device, request);
         if (request->done)
             request->done(request);

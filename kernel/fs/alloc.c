@@ -122,6 +122,29 @@ static void group_change(uint32_t group, int change)
     spin_unlock(&alloc.lock);
 }
 
+static bool group_full(uint32_t group)
+{
+    spin_lock(&alloc.lock);
+    bool full = alloc.group_free[group] == 0;
+    spin_unlock(&alloc.lock);
+    return full;
+}
+
+static uint32_t search_start(uint32_t goal)
+{
+    spin_lock(&alloc.lock);
+    uint32_t start = block_in_data(goal) ? goal : alloc.next_block;
+    spin_unlock(&alloc.lock);
+    return start;
+}
+
+static void search_ended(uint32_t block)
+{
+    spin_lock(&alloc.lock);
+    alloc.next_block = block + 1 < fs.super.size ? block + 1 : 0;
+    spin_unlock(&alloc.lock);
+}
+
 // Takes a free block of a group, the first at or after bit `from` if there is one there. 1 and *block, 0 if the group
 // is full, or -E.
 static int group_take(uint32_t group, uint32_t from, uint32_t *block)
@@ -148,19 +171,19 @@ static int group_take(uint32_t group, uint32_t from, uint32_t *block)
 
 int block_alloc(uint32_t goal, uint32_t *block)
 {
-    uint32_t start = block_in_data(goal) ? goal : alloc.next_block;
+    uint32_t start = search_start(goal);
     uint32_t first = start / BITS_PER_BLOCK, bit = start % BITS_PER_BLOCK;
     // The reservation promises that there is one. Others may take it from under our eyes and free another
     // behind our back, so one round may miss it.
     for (uint32_t i = 0; i < SEARCH_ROUNDS * fs.bitmap_blocks; i++) {
         uint32_t group = (first + i) % fs.bitmap_blocks;
-        if (alloc.group_free[group] == 0)
+        if (group_full(group))
             continue;
         int status = group_take(group, i == 0 ? bit : 0, block);
         if (status < 0)
             return status;
         if (status > 0) {
-            alloc.next_block = *block + 1 < fs.super.size ? *block + 1 : 0;
+            search_ended(*block);
             return 0;
         }
     }

@@ -51,8 +51,7 @@ int block_check(const struct block_device *device, const struct block_request *r
             return -EINVAL;
         total += length;
     }
-    if (request->block > device->blocks ||
-        total > (device->blocks - request->block) * BLOCK_SIZE)
+    if (request->block > device->blocks || total > (device->blocks - request->block) * BLOCK_SIZE)
         return -EINVAL;
     return 0;
 }

@@ -19,16 +19,17 @@ struct block_segment {
 
 #define BLOCK_PENDING 1
 
-// One request: segments are read from, or written to, consecutive places on the device. The caller owns it all
-// until status is no longer BLOCK_PENDING.
+// One request: segments are read from, or written to, consecutive places on the device. The caller
+// owns it all until status is no longer BLOCK_PENDING.
 struct block_request {
     enum block_op op;
     uint64_t block;                  // first block, of BLOCK_SIZE bytes
     struct block_segment *segments;  // none for BLOCK_FLUSH
     unsigned count;                  // at most the device's max_segments
     int status;                      // BLOCK_PENDING, then 0 or -EIO, -EROFS, -EINVAL, -ETIMEDOUT
-    // If set, called once when the request is done, status already final; from interrupt or another process's
-    // wait, with no lock of the caller's: must not sleep. It may reuse or free the request.
+    // If set, called once when the request is done, status already final; from interrupt or another
+    // process's wait, with no lock of the caller's: must not sleep. It may reuse or free the
+    // request.
     void (*done)(struct block_request *request);
     void *owner;                     // the caller's, for done()
     struct block_request *next;      // the caller links a batch; then the driver's
@@ -42,11 +43,12 @@ struct block_device {
     bool read_only;
     bool persistent;        // false for the initrd
     uint64_t mounted_blocks;  // blocks of the file system mounted from it, set by fs_mount(); 0 if none is
-    // Hands a chain of requests (linked by `next`, ended by NULL) to the device, with one kick for all.
-    // Never waits for their completion; may sleep for room in the queue. The driver queues any number.
+    // Hands a chain of requests (linked by `next`, ended by NULL) to the device, with one kick for
+    // all. Never waits for their completion; may sleep for room in the queue. The driver queues any
+    // number.
     void (*submit)(struct block_device *device, struct block_request *chain);
-    // Returns when request->status is final: polls for a while, then sleeps. Only for requests without
-    // done(). Returns the status.
+    // Returns when request->status is final: polls for a while, then sleeps. Only for requests
+    // without done(). Returns the status.
     int (*wait)(struct block_device *device, struct block_request *request);
     void *driver;           // the driver's own
 };
@@ -67,7 +69,8 @@ static inline int block_wait(struct block_device *device, struct block_request *
 // Submits one request without done() and waits for it.
 int block_do(struct block_device *device, struct block_request *request);
 
-// For drivers: is the request one that the device can be given? 0, -EINVAL (segments, or beyond the end) or -EROFS.
+// For drivers: is the request one that the device can be given? 0, -EINVAL (segments, or beyond the
+// end) or -EROFS.
 int block_check(const struct block_device *device, const struct block_request *request);
 
 #endif

@@ -12,7 +12,7 @@
 #define MAX_BUFFERS 32768
 #define MEMORY_SHARE 16     // the cache takes one page in so many
 #define PREFETCH_RESERVE 64 // unreferenced buffers that read-ahead leaves alone
-#define SHARED_TRIES 32     // buffers shared with processes that are passed over when one is re-used
+#define SHARED_TRIES 1024     // buffers shared with processes that are passed over when one is re-used
 
 static struct {
     struct spinlock lock;

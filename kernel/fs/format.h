@@ -76,6 +76,7 @@ struct dir_entry {
 // transactions left further on in the log is never taken for new.
 #define LOG_MAGIC 0x52464c47
 #define LOG_MAX_COUNT (BLOCK_SIZE / 4 - 6)
+#define LOG_MIN_BLOCKS 64  // a smaller log is refused
 struct log_header {
     uint32_t magic;
     uint32_t count;     // blocks that follow, 1 to LOG_MAX_COUNT

@@ -45,7 +45,13 @@ static struct {
     struct log_header *header;       // a page
 } log = {.lock = SPINLOCK("log")};
 
-uint64_t log_sequence(void) { return log.sequence; }
+uint64_t log_sequence(void)
+{
+    spin_lock(&log.lock);
+    uint64_t sequence = log.sequence;
+    spin_unlock(&log.lock);
+    return sequence;
+}
 
 uint64_t log_commits(void) { return log.commits; }
 

@@ -8,6 +8,7 @@
 #define ENTRIES 512
 #define USER_ENTRIES 256  // of a root table: the lower half of the addresses
 #define MEGAPAGE (2ul << 20)
+#define MMAP_STRIDE (1ul << 30)  // addresses from one mapping to the next
 #define SATP_SV39 (8ul << 60)
 #define KERNEL_FLAGS (PTE_V | PTE_G | PTE_A | PTE_D)
 
@@ -282,10 +283,9 @@ static struct mapping *find_mapping(struct address_space *space, uint64_t start,
 long vm_map_device(struct address_space *space, void *first, uint64_t count)
 {
     struct mapping *slot = find_mapping(space, 0, 0);
-    if (!slot || count == 0)
+    if (!slot || count == 0 || count > MMAP_STRIDE / PAGE_SIZE || space->size > MMAP_BASE)
         return -ENOMEM;
-    // Each slot has a stretch of addresses of its own, larger than any framebuffer.
-    uint64_t start = MMAP_BASE + (slot - space->mappings) * (USER_MAX_SIZE + MEGAPAGE);
+    uint64_t start = MMAP_BASE + (slot - space->mappings) * MMAP_STRIDE;
     for (uint64_t i = 0; i < count; i++) {
         void *page = (char *)first + i * PAGE_SIZE;
         page_get(page);
@@ -297,6 +297,14 @@ long vm_map_device(struct address_space *space, void *first, uint64_t count)
     }
     *slot = (struct mapping){start, count};
     return start;
+}
+
+uint64_t vm_heap_limit(const struct address_space *space)
+{
+    for (unsigned i = 0; i < MMAP_SLOTS; i++)
+        if (space->mappings[i].pages > 0)
+            return MMAP_BASE;
+    return HEAP_END;
 }
 
 int vm_unmap_device(struct address_space *space, uint64_t va, uint64_t length)

@@ -16,7 +16,8 @@
 
 #define USER_END 0x4000000000ul
 #define MMAP_BASE 0x2000000000ul
-#define USER_MAX_SIZE (1ul << 30)  // sbrk stops below it
+#define HEAP_END (USER_END - 2 * PAGE_SIZE)  // where xv6 has its trap frame and trampoline
+#define PROGRAM_MAX (1ul << 30)  // bytes from 0 that a program's segments may take
 #define MMAP_SLOTS 4
 #define KSTACK_BASE 0xfffffff000000000ul
 #define KSTACK_SIZE (4 * PAGE_SIZE)
@@ -64,6 +65,8 @@ int vm_copy(struct address_space *to, const struct address_space *from);
 int vm_map_page(struct address_space *space, uint64_t va, void *page, uint64_t flags);
 // Adds zeroed, writable pages over [from, to), both rounded up to pages; 0 or -ENOMEM (nothing added).
 int vm_grow(struct address_space *space, uint64_t from, uint64_t to);
+// How far the heap may go: HEAP_END, or MMAP_BASE while a device is mapped.
+uint64_t vm_heap_limit(const struct address_space *space);
 // Removes what is mapped in [from, to), both rounded up to pages.
 void vm_shrink(struct address_space *space, uint64_t from, uint64_t to);
 // Called for a page fault below space->size where nothing is mapped (lazy sbrk): maps a zeroed page. 0,

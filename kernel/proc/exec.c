@@ -78,7 +78,7 @@ static int load_segment(struct address_space *space, struct inode *inode,
                         const struct program_header *ph)
 {
     if (ph->memsz < ph->filesz || ph->vaddr % PAGE_SIZE || ph->vaddr < space->size ||
-        ph->memsz >= USER_MAX_SIZE || ph->vaddr >= USER_MAX_SIZE - ph->memsz ||
+        ph->memsz >= PROGRAM_MAX || ph->vaddr >= PROGRAM_MAX - ph->memsz ||
         ph->offset + ph->filesz < ph->offset || ph->offset + ph->filesz > inode->disk.size)
         return -ENOEXEC;
     for (uint64_t at = 0; at < ph->memsz; at += PAGE_SIZE) {

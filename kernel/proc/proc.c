@@ -87,7 +87,10 @@ static void proc_start(struct proc *proc, struct proc *parent)
 
 // ---- kernel threads ----
 
-static void thread_start(void)
+void thread_entry(void);  // trap_entry.S: calls thread_start()
+void thread_start(void);
+
+void thread_start(void)
 {
     spin_unlock(&sched_lock);
     current_proc()->thread();
@@ -101,7 +104,7 @@ int kernel_thread(const char *name, void (*body)(void))
         return -EAGAIN;
     proc->space.root = kernel_root;
     proc->thread = body;
-    proc->context.ra = (uint64_t)thread_start;
+    proc->context.ra = (uint64_t)thread_entry;
     copy_string(proc->name, name, NAME_MAX);
     if (!init_proc)
         init_proc = proc;

@@ -5,6 +5,7 @@
 #include "kernel/proc/proc.h"
 
 #define TICK_NS (TICK_MS * 1000000ul)
+#define MAX_EAGER (1l << 30)  // bytes that one sbrk() cannot get at once
 
 static long sys_fork(const uint64_t args[6])
 {
@@ -27,17 +28,23 @@ static long sys_getpid(const uint64_t args[6])
     return current_proc()->pid;
 }
 
+// sbrk(n, how): moves the end of the heap by n bytes; the old end. As on xv6, one call cannot ask for 1 GiB of
+// memory at once, lazy growth may go on to the end of the addresses, and a shrink below 0 changes nothing.
 static long sys_sbrk(const uint64_t args[6])
 {
     struct address_space *space = &current_proc()->space;
-    int64_t change = (int32_t)args[0];  // xv6 passes an int
+    int64_t change = (int32_t)args[0];
+    bool lazy = (uint32_t)args[1] == SBRK_LAZY;  // anything else may be garbage: old stubs do not set it
     uint64_t old = space->size, new = old + change;
-    if (change < 0 ? new > old : new >= USER_MAX_SIZE)
-        return change < 0 ? -EINVAL : -ENOMEM;
-    if (change < 0)
+    if (change < 0) {
+        if (new > old)
+            return old;
         vm_shrink(space, new, old);
-    else if ((uint32_t)args[1] != SBRK_LAZY && vm_grow(space, old, new) < 0)
+    } else if (new > vm_heap_limit(space) || (!lazy && change >= MAX_EAGER)) {
         return -ENOMEM;
+    } else if (!lazy && vm_grow(space, old, new) < 0) {
+        return -ENOMEM;
+    }
     space->size = new;
     return old;
 }

@@ -6,6 +6,7 @@
 
 #include "kernel/asm.h"
 
+    .cfi_sections .debug_frame
     .text
     .balign 4
     .globl trap_entry
@@ -52,6 +53,9 @@ trap_entry:
     mv a0, sp
     csrr a1, scause
     li s0, 0                    // ends backtraces
+    .cfi_startproc simple       // and GDB's
+    .cfi_def_cfa sp, 0
+    .cfi_undefined ra
     call trap_from_user
 
 // sp = the trap frame. Also where fork_start and the first exec come to.
@@ -93,6 +97,7 @@ user_return:
     ld t6, FRAME_T3+24(sp)
     ld sp, FRAME_SP(sp)
     sret
+    .cfi_endproc
 
 // A fault in the kernel: its stack may be the cause, so report it on the hart's panic stack.
 from_kernel:
@@ -103,6 +108,12 @@ from_kernel:
     csrw sscratch, zero
     call trap_from_kernel
     unimp
+
+// First steps of a kernel thread. Nobody called it: with ra 0, GDB's backtraces end there.
+    .globl thread_entry
+thread_entry:
+    li ra, 0
+    j thread_start
 
 // First steps of a forked child: context_switch() "returns" here with the scheduler's lock held.
     .globl fork_start

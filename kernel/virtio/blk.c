@@ -1,8 +1,9 @@
 // The block device (VirtIO 1.2, 5.2), as block device "disk0".
 //
-// A request is a chain of descriptors: a header that says what to do, the data, and a byte for the status.
-// Header and status lie in a slot of memory that the device can reach (a process's stack is none). Requests
-// that find no slot or no descriptors wait in a list, first come, first served, until completions make room.
+// A request is a chain of descriptors: a header that says what to do, the data, and a byte for the
+// status. Header and status lie in a slot of memory that the device can reach (a process's stack is
+// none). Requests that find no slot or no descriptors wait in a list, first come, first served,
+// until completions make room.
 
 #include "kernel/abi.h"
 #include "kernel/fs/block.h"
@@ -14,14 +15,14 @@
 #include "kernel/virtio/virtio.h"
 
 #define QUEUE_SIZE 256
-#define SLOTS (QUEUE_SIZE / 2)         // a request takes two descriptors at least
-#define MAX_SEGMENTS (QUEUE_SIZE - 2)  // header and status take two
-#define STATUS_NONE 0xff               // no device answers this
+#define SLOTS (QUEUE_SIZE / 2)        // a request takes two descriptors at least
+#define MAX_SEGMENTS (QUEUE_SIZE - 2) // header and status take two
+#define STATUS_NONE 0xff              // no device answers this
 
 // What the device reads and writes of a request besides the data.
 struct blk_dma {
     struct virtio_blk_header header;
-    uint8_t status;  // the device's to write
+    uint8_t status; // the device's to write
 };
 
 // A request that is with the device; the token of its chain.
@@ -38,13 +39,14 @@ static struct {
     // Guarded by queue.lock.
     struct blk_slot slots[SLOTS];
     struct blk_slot *free;
-    struct block_request *waiting_first, *waiting_last;  // for room, linked by `next`
-    struct virtq_buf bufs[MAX_SEGMENTS + 2];             // of the chain that is being built
+    struct block_request *waiting_first, *waiting_last; // for room, linked by `next`
+    struct virtq_buf bufs[MAX_SEGMENTS + 2];            // of the chain that is being built
 } blk;
 
 // ---- to the device ----
 
-// Fills blk.bufs with header, data and status; their number. Segments that touch in memory share a descriptor.
+// Fills blk.bufs with header, data and status; their number. Segments that touch in memory share a
+// descriptor.
 static unsigned gather(const struct block_request *request, const struct blk_dma *dma)
 {
     unsigned n = 0;
@@ -62,7 +64,8 @@ static unsigned gather(const struct block_request *request, const struct blk_dma
     return n;
 }
 
-// Puts the request into the queue, unseen by the device as yet. 0, -ENOSPC if there is no room now, -EIO.
+// Puts the request into the queue, unseen by the device as yet. 0, -ENOSPC if there is no room now,
+// -EIO.
 static int issue(struct block_request *request)
 {
     static const uint32_t types[] = {
@@ -168,7 +171,8 @@ static void blk_submit(struct block_device *device, struct block_request *chain)
         if (request->done)
             blk.queue.unattended++;
         int error = block_check(device, request);
-        // Without the feature every write is durable when it is done (5.2.6.2): there is nothing to flush.
+        // Without the feature every write is durable when it is done (5.2.6.2): there is nothing to
+        // flush.
         if (error || (request->op == BLOCK_FLUSH && !(blk.device.features & VIRTIO_BLK_F_FLUSH)))
             finish(request, error);
         else

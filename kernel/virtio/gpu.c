@@ -1,11 +1,13 @@
 // The GPU device (VirtIO 1.2, 5.7), two-dimensional, as the driver behind /dev/fb0.
 //
-// The picture lies twice in our memory: two buffers, so that one can be drawn while the other is shown. For
-// each, the device holds a resource, an image of its own to which TRANSFER copies pixels from the buffer.
-// SET_SCANOUT says which resource the display shows, FLUSH that a part of it has changed.
+// The picture lies twice in our memory: two buffers, so that one can be drawn while the other is
+// shown. For each, the device holds a resource, an image of its own to which TRANSFER copies pixels
+// from the buffer. SET_SCANOUT says which resource the display shows, FLUSH that a part of it has
+// changed.
 //
-// Commands go out in batches: all are added, published once and kicked once. A present is one batch; two may be in
-// flight. dev/fb.c calls one function at a time, and queue.lock guards what completions change.
+// Commands go out in batches: all are added, published once and kicked once. A present is one
+// batch; two may be in flight. dev/fb.c calls one function at a time, and queue.lock guards what
+// completions change.
 
 #include "kernel/abi.h"
 #include "kernel/dev/dev.h"
@@ -17,10 +19,9 @@
 #include "kernel/virtio/virtio.h"
 
 #define BATCHES 2
-#define BATCH_COMMANDS (2 * FB_MAX_RECTS + 1)  // TRANSFER and FLUSH of each rectangle, SET_SCANOUT
+#define BATCH_COMMANDS (2 * FB_MAX_RECTS + 1) // TRANSFER and FLUSH of each rectangle, SET_SCANOUT
 #define QUEUE_SIZE 256
 #define SCANOUT 0
-#define RESP_OUT_OF_MEMORY 0x1201
 
 _Static_assert(2 * BATCHES * BATCH_COMMANDS <= QUEUE_SIZE, "two descriptors a command");
 
@@ -37,16 +38,16 @@ struct gpu_command {
     struct gpu_batch *batch;
     struct virtq_buf out, in;
     const struct virtio_gpu_header *response;
-    uint32_t expected;  // type of the response that means success
+    uint32_t expected; // type of the response that means success
 };
 
 struct gpu_batch {
     struct gpu_dma *dma;
     struct gpu_command commands[BATCH_COMMANDS];
-    unsigned count;    // filled in
-    unsigned pending;  // with the device; guarded by queue.lock, as the two below
-    int error;         // the first that failed
-    bool present;      // counts as one when done
+    unsigned count;   // filled in
+    unsigned pending; // with the device; guarded by queue.lock, as the two below
+    int error;        // the first that failed
+    bool present;     // counts as one when done
 };
 
 static struct {
@@ -55,7 +56,7 @@ static struct {
     struct wait_queue sleepers;
     struct gpu_batch batch[BATCHES];
     unsigned next_batch;
-    int late_error;    // of an asynchronous present, for FB_WAIT to report
+    int late_error; // of an asynchronous present, for FB_WAIT to report
     uint64_t presents;
     struct virtio_gpu_display_info *display;
     uint32_t display_width, display_height;
@@ -65,13 +66,14 @@ static struct {
     void *pixels;
     uint64_t pages;
     uint32_t resource[FB_BUFFERS];
-    uint32_t shown;          // the buffer that SET_SCANOUT named last
-    uint32_t next_resource;  // ids are never used twice
+    uint32_t shown;         // the buffer that SET_SCANOUT named last
+    uint32_t next_resource; // ids are never used twice
 } gpu;
 
 // ---- batches of commands ----
 
-// Adds a command of `size` bytes to the batch and returns it, zeroed but for its type, to be filled in.
+// Adds a command of `size` bytes to the batch and returns it, zeroed but for its type, to be filled
+// in.
 static void *add_command(struct gpu_batch *batch, uint32_t type, uint32_t size)
 {
     struct gpu_dma *dma = &batch->dma[batch->count];
@@ -108,9 +110,11 @@ static int response_error(const struct gpu_command *command, long result)
     uint32_t type = READ_ONCE(command->response->type);
     if (result < 0)
         return result;
-    if (type == RESP_OUT_OF_MEMORY)
+    if (type == command->expected)
+        return 0;
+    if (type == VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY)
         return -ENOMEM;
-    return type == command->expected ? 0 : -EIO;
+    return type == VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER ? -EINVAL : -EIO;
 }
 
 static void gpu_complete(struct virtio_queue *queue, void *token, long result)
@@ -142,7 +146,8 @@ static int finish(struct gpu_batch *batch)
     return error;
 }
 
-// Makes a batch free that may still be with the device, sent without waiting: its error is kept for FB_WAIT.
+// Makes a batch free that may still be with the device, sent without waiting: its error is kept for
+// FB_WAIT.
 static void settle(struct gpu_batch *batch)
 {
     int error = batch->count > 0 ? finish(batch) : 0;
@@ -200,15 +205,14 @@ static void unref_resource(struct gpu_batch *batch, uint32_t id)
 
 static void set_scanout(struct gpu_batch *batch, uint32_t id, uint32_t width, uint32_t height)
 {
-    struct virtio_gpu_set_scanout *c =
-        add_command(batch, VIRTIO_GPU_CMD_SET_SCANOUT, sizeof(*c));
+    struct virtio_gpu_set_scanout *c = add_command(batch, VIRTIO_GPU_CMD_SET_SCANOUT, sizeof(*c));
     c->rect = (struct virtio_gpu_rect){0, 0, width, height};
     c->scanout_id = SCANOUT;
     c->resource_id = id;
 }
 
-// Copies the rectangle from the buffer to the resource. The offset is that of its first pixel in the buffer;
-// from there on the device steps by whole rows of the picture.
+// Copies the rectangle from the buffer to the resource. The offset is that of its first pixel in
+// the buffer; from there on the device steps by whole rows of the picture.
 static void transfer(struct gpu_batch *batch, uint32_t id, const struct fb_rect *rect)
 {
     struct virtio_gpu_transfer *c =
@@ -249,7 +253,8 @@ static void put_pixels(char *first, uint64_t pages)
         page_put(first + i * PAGE_SIZE);
 }
 
-// Has the device forget both resources, first and first+1. One that it never made is an error without consequence.
+// Has the device forget both resources, first and first+1. One that it never made is an error
+// without consequence.
 static void drop_resources(uint32_t first)
 {
     struct gpu_batch *batch = next_batch();
@@ -275,8 +280,8 @@ static int make_resources(uint32_t first, char *pixels, uint32_t width, uint32_t
     return run(batch);
 }
 
-// Every change of mode gives fresh, black buffers, even one to the same size. The old ones stay with those who have
-// mapped them; if anything fails, the old mode stays.
+// Every change of mode gives fresh, black buffers, even one to the same size. The old ones stay
+// with those who have mapped them; if anything fails, the old mode stays.
 static int gpu_set_mode(uint32_t width, uint32_t height)
 {
     uint32_t stride = width * sizeof(uint32_t), first = gpu.next_resource;
@@ -344,8 +349,9 @@ static int gpu_wait(void)
     return error;
 }
 
-// All transfers come first, so that the flushes, which follow without a pause, show a whole picture. A present that waits,
-// waits for the one before it too: then both buffers are the caller's again.
+// All transfers come first, so that the flushes, which follow without a pause, show a whole
+// picture. A present that waits, waits for the one before it too: then both buffers are the
+// caller's again.
 static int gpu_present(const struct fb_present *present)
 {
     uint32_t id = gpu.resource[present->buffer];
@@ -402,7 +408,7 @@ void gpu_init(void)
         virtio_failed(&gpu.device);
         return;
     }
-    gpu.next_resource = 1;  // 0 means none (5.7.6.8)
+    gpu.next_resource = 1; // 0 means none (5.7.6.8)
     virtio_driver_ok(&gpu.device);
     fb_register(&gpu_driver);
 }

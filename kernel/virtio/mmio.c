@@ -164,8 +164,8 @@ uint32_t virtio_ack_interrupt(struct virtio_device *device)
 {
     uint32_t status = read_reg(device, VIRTIO_MMIO_INTERRUPT_STATUS);
     write_reg(device, VIRTIO_MMIO_INTERRUPT_ACK, status);
-    // Acknowledge, then look: a completion that comes after the look interrupts again. The other way round its
-    // interrupt would be acknowledged unseen.
+    // Acknowledge, then look: a completion that comes after the look interrupts again. The other
+    // way round its interrupt would be acknowledged unseen.
     virtio_interrupt_mb();
     return status;
 }
@@ -179,8 +179,8 @@ uint64_t virtio_config64(struct virtio_device *device, uint32_t offset)
 {
     uint32_t generation, low, high;
     unsigned tries = 0;
-    // Two reads: valid if the generation is the same before and after (2.5.3). A device that changes it for
-    // ever gets the last answer believed; it hurts only itself.
+    // Two reads: valid if the generation is the same before and after (2.5.3). A device that
+    // changes it for ever gets the last answer believed; it hurts only itself.
     do {
         generation = read_reg(device, VIRTIO_MMIO_CONFIG_GENERATION);
         low = virtio_config32(device, offset);

@@ -1,10 +1,11 @@
 // A virtqueue at work: queue.h is the contract.
 //
-// No wake-up is lost. A process goes to sleep with the lock held, after virtq_enable_cb() has found nothing
-// to take; a completion that comes later interrupts, and the handler needs the lock, which is free only once
-// the process is in its wait queue. A process that polls switches notifications off, but it holds the
-// lock while it does, and when it leaves, by sleep or by virtio_queue_unlock(), they are on again if anyone
-// else counts on them. What came while they were off is found by the look that follows switching them on.
+// No wake-up is lost. A process goes to sleep with the lock held, after virtq_enable_cb() has found
+// nothing to take; a completion that comes later interrupts, and the handler needs the lock, which
+// is free only once the process is in its wait queue. A process that polls switches notifications
+// off, but it holds the lock while it does, and when it leaves, by sleep or by
+// virtio_queue_unlock(), they are on again if anyone else counts on them. What came while they were
+// off is found by the look that follows switching them on.
 
 #include "kernel/virtio/queue.h"
 
@@ -14,8 +15,8 @@
 #include "kernel/mm/page.h"
 #include "kernel/proc/proc.h"
 
-#define POLL_TURNS 20000     // boot argument poll
-#define TIMEOUT_SECONDS 30   // boot argument blk_timeout
+#define POLL_TURNS 20000   // boot argument poll
+#define TIMEOUT_SECONDS 30 // boot argument blk_timeout
 #define SECOND_NS 1000000000ul
 
 struct virtio_queue *virtio_queues;
@@ -33,7 +34,7 @@ static void fail_queue(struct virtio_queue *queue, int error)
     if (queue->error)
         return;
     queue->error = error;
-    kprintf("%s: queue broken: %s (%u); device reset, its requests fail\n", vq->name, vq->fault,
+    kprintf("%s: queue broken: %s: %u; device reset, its requests fail\n", vq->name, vq->fault,
             vq->fault_value);
     virtio_reset(queue->device);
     while ((token = virtq_take_back(vq)) != NULL)
@@ -67,7 +68,10 @@ static void interrupt(void *argument)
 
 // ---- waiting ----
 
-void virtio_queue_lock(struct virtio_queue *queue) { spin_lock(&queue->lock); }
+void virtio_queue_lock(struct virtio_queue *queue)
+{
+    spin_lock(&queue->lock);
+}
 
 void virtio_queue_unlock(struct virtio_queue *queue)
 {
@@ -93,7 +97,8 @@ void virtio_queue_wait(struct virtio_queue *queue, struct wait_queue *sleepers)
             return;
         }
     }
-    // With an error set, whoever failed the queue is still at it (complete() may release the lock) and will wake us.
+    // With an error set, whoever failed the queue is still at it (complete() may release the lock)
+    // and will wake us.
     queue->sleeping++;
     queue->vq.stats.sleeps++;
     sleep_on(sleepers, &queue->lock);
@@ -113,7 +118,7 @@ static void watch_queue(struct virtio_queue *queue)
         // It may have answered with nobody there to take it: an asynchronous present, say.
         drain(queue);
         if (vq->stats.completions == queue->seen) {
-            virtq_break(vq, "no answer, seconds", queue->silent);
+            virtq_break(vq, "seconds without an answer", queue->silent);
             fail_queue(queue, -ETIMEDOUT);
         }
     }
@@ -146,7 +151,10 @@ static int start_watch(void)
 
 // ---- setting up ----
 
-static uint64_t pages_for(size_t bytes) { return ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE; }
+static uint64_t pages_for(size_t bytes)
+{
+    return ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE;
+}
 
 static void put_pages(char *first, uint64_t count)
 {

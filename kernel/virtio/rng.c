@@ -1,5 +1,5 @@
-// The entropy device (VirtIO 1.2, 5.4), the simplest there is: the driver hands it an empty buffer, the
-// device fills it with random bytes. Read this driver first.
+// The entropy device (VirtIO 1.2, 5.4), the simplest there is: the driver hands it an empty buffer,
+// the device fills it with random bytes. Read this driver first.
 
 #include "kernel/dev/device.h"
 #include "kernel/mm/vm.h"
@@ -14,10 +14,10 @@ static struct {
     bool present;
     struct virtio_device device;
     struct virtio_queue queue;
-    struct mutex mutex;           // one reader at a time: it guards `buffer`
-    uint8_t *buffer;              // a page, the device's while `busy`
-    bool busy;                    // guarded by queue.lock, as the two below
-    long result;                  // bytes that came, or a negative E number
+    struct mutex mutex; // one reader at a time: it guards `buffer`
+    uint8_t *buffer;    // a page, the device's while `busy`
+    bool busy;          // guarded by queue.lock, as the two below
+    long result;        // bytes that came, or a negative E number
     struct wait_queue sleepers;
 } rng;
 

@@ -1,4 +1,5 @@
-// Constants and layouts of VirtIO 1.2, by section; nothing of our own. All numbers are little-endian.
+// Constants and layouts of VirtIO 1.2, by section; nothing of our own. All numbers are
+// little-endian.
 
 #ifndef RINGFENCE_VIRTIO_H
 #define RINGFENCE_VIRTIO_H
@@ -50,7 +51,7 @@
 #define VIRTIO_MMIO_CONFIG_GENERATION 0x0fc
 #define VIRTIO_MMIO_CONFIG 0x100
 
-#define VIRTIO_MMIO_MAGIC_VALUE 0x74726976  // "virt"
+#define VIRTIO_MMIO_MAGIC_VALUE 0x74726976 // "virt"
 #define VIRTIO_MMIO_VERSION_LEGACY 1
 #define VIRTIO_MMIO_VERSION_1 2
 
@@ -64,10 +65,10 @@
 #define VIRTIO_BLK_F_FLUSH (1ull << 9)
 
 // In the configuration space (5.2.4).
-#define VIRTIO_BLK_CONFIG_CAPACITY 0  // u64, sectors
-#define VIRTIO_BLK_CONFIG_SEG_MAX 12  // u32, data segments of one request
+#define VIRTIO_BLK_CONFIG_CAPACITY 0 // u64, sectors
+#define VIRTIO_BLK_CONFIG_SEG_MAX 12 // u32, data segments of one request
 
-#define VIRTIO_BLK_SECTOR 512  // unit of every sector number, whatever the disk's own
+#define VIRTIO_BLK_SECTOR 512 // unit of every sector number, whatever the disk's own
 
 #define VIRTIO_BLK_T_IN 0
 #define VIRTIO_BLK_T_OUT 1
@@ -96,8 +97,10 @@ struct virtio_blk_header {
 #define VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING 0x0106
 #define VIRTIO_GPU_RESP_OK_NODATA 0x1100
 #define VIRTIO_GPU_RESP_OK_DISPLAY_INFO 0x1101
+#define VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY 0x1201
+#define VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER 0x1205
 
-#define VIRTIO_GPU_FORMAT_B8G8R8X8 2  // 0x00RRGGBB as a little-endian word
+#define VIRTIO_GPU_FORMAT_B8G8R8X8 2 // 0x00RRGGBB as a little-endian word
 #define VIRTIO_GPU_MAX_SCANOUTS 16
 
 // 5.7.6.7: every command and every response begins so.
@@ -154,7 +157,7 @@ struct virtio_gpu_flush {
 struct virtio_gpu_transfer {
     struct virtio_gpu_header header;
     struct virtio_gpu_rect rect;
-    uint64_t offset;  // in the backing, of the rectangle's first pixel
+    uint64_t offset; // in the backing, of the rectangle's first pixel
     uint32_t resource_id;
     uint32_t padding;
 };

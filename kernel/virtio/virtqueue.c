@@ -1,10 +1,10 @@
 // The split virtqueue: virtqueue.h is the contract.
 //
-// Two rings carry heads of descriptor chains between driver and device. The driver puts heads into the
-// available ring and counts up avail->idx; the device takes them, does the work in any order, puts them
-// into the used ring and counts up used->idx. Each side writes its own ring only. An index is what makes
-// an entry valid, so the whole protocol is about order: an entry is written before the index that covers
-// it, and read after it.
+// Two rings carry heads of descriptor chains between driver and device. The driver puts heads into
+// the available ring and counts up avail->idx; the device takes them, does the work in any order,
+// puts them into the used ring and counts up used->idx. Each side writes its own ring only. An
+// index is what makes an entry valid, so the whole protocol is about order: an entry is written
+// before the index that covers it, and read after it.
 
 #include "kernel/virtio/virtqueue.h"
 
@@ -14,9 +14,13 @@
 _Static_assert(sizeof(struct virtq_desc) == 16, "2.7.5");
 _Static_assert(sizeof(struct virtq_used_elem) == 8, "2.7.8");
 
-// The descriptor table is followed by the available ring and, on a cache line of its own, the used ring.
-// Both rings end with a word for EVENT_IDX (2.7.6, 2.7.8), which is there whether negotiated or not.
-static size_t avail_offset(uint16_t size) { return size * sizeof(struct virtq_desc); }
+// The descriptor table is followed by the available ring and, on a cache line of its own, the used
+// ring. Both rings end with a word for EVENT_IDX (2.7.6, 2.7.8), which is there whether negotiated
+// or not.
+static size_t avail_offset(uint16_t size)
+{
+    return size * sizeof(struct virtq_desc);
+}
 
 static size_t used_offset(uint16_t size)
 {
@@ -65,7 +69,8 @@ void virtq_break(struct virtq *q, const char *fault, uint32_t value)
 
 // ---- to the device ----
 
-// Sums up the buffers; -EINVAL if one is empty or the sum does not fit 32 bits, as a used length must.
+// Sums up the buffers; -EINVAL if one is empty or the sum does not fit 32 bits, as a used length
+// must.
 static int total_length(const struct virtq_buf buf[], unsigned n, uint32_t *total)
 {
     uint64_t sum = 0;
@@ -78,7 +83,8 @@ static int total_length(const struct virtq_buf buf[], unsigned n, uint32_t *tota
     return sum > UINT32_MAX ? -EINVAL : 0;
 }
 
-// Writes one descriptor. `next` also goes to the table when there is none: the device ignores it then.
+// Writes one descriptor. `next` also goes to the table when there is none: the device ignores it
+// then.
 static void write_desc(struct virtq_desc *desc, const struct virtq_buf *buf, uint16_t flags,
                        uint16_t next)
 {
@@ -135,8 +141,9 @@ bool virtq_kick(struct virtq *q)
 {
     if (q->broken)
         return false;
-    // The device clears its flag, then looks at avail->idx; we store avail->idx, then look at the flag. With a
-    // full barrier on both sides at least one sees the other's store, and no kick is lost (2.7.13.4).
+    // The device clears its flag, then looks at avail->idx; we store avail->idx, then look at the
+    // flag. With a full barrier on both sides at least one sees the other's store, and no kick is
+    // lost (2.7.13.4).
     virtio_mb();
     q->stats.fences++;
     if (READ_ONCE(q->used->flags) & VIRTQ_USED_F_NO_NOTIFY) {
@@ -153,8 +160,9 @@ bool virtq_kick(struct virtq *q)
 
 // ---- from the device ----
 
-// Puts the chain at the end of the free list and returns its token. First in, first out: a descriptor
-// rests as long as can be, so an id that comes from an old ring entry seldom looks right by accident.
+// Puts the chain at the end of the free list and returns its token. First in, first out: a
+// descriptor rests as long as can be, so an id that comes from an old ring entry seldom looks right
+// by accident.
 static void *free_chain(struct virtq *q, uint16_t head)
 {
     void *token = q->chain[head].token;
@@ -178,10 +186,11 @@ static bool refuse(struct virtq *q, const char *fault, uint32_t value)
     return false;
 }
 
-// Takes the element at last_used, which `used_idx` says is there; false if it breaks the rules. Nothing in it is believed: a wrong id
-// would free a chain that the device still writes to, a wrong length would show a reader stale memory.
-// Not inline, so that poll_used() is small enough to be.
-static __attribute__((noinline)) bool take_used(struct virtq *q, uint16_t used_idx, struct virtq_done *done)
+// Takes the element at last_used, which `used_idx` says is there; false if it breaks the rules.
+// Nothing in it is believed: a wrong id would free a chain that the device still writes to, a wrong
+// length would show a reader stale memory. Not inline, so that poll_used() is small enough to be.
+static __attribute__((noinline)) bool take_used(struct virtq *q, uint16_t used_idx,
+                                                struct virtq_done *done)
 {
     if (q->broken)
         return false;
@@ -207,13 +216,15 @@ static __attribute__((noinline)) bool take_used(struct virtq *q, uint16_t used_i
     return true;
 }
 
-int poll_used(struct virtq *q, struct virtq_done *done)
+// Not inline: a breakpoint here is hit once for every look at the ring, and GDB can show q and
+// done.
+__attribute__((noinline)) int poll_used(struct virtq *q, struct virtq_done *done)
 {
     uint16_t used_idx = READ_ONCE(q->used->idx);
     if (used_idx == q->last_used)
         return q->broken ? -EIO : 0;
-    // The element may be read only after the index that covers it. The comparison above does not see to that: a
-    // processor may load the element before it knows how the branch goes (2.7.14).
+    // The element may be read only after the index that covers it. The comparison above does not
+    // see to that: a processor may load the element before it knows how the branch goes (2.7.14).
     virtio_rmb();
     q->stats.fences++;
     return take_used(q, used_idx, done) ? 1 : -EIO;
@@ -237,9 +248,9 @@ bool virtq_enable_cb(struct virtq *q)
 {
     q->callbacks = true;
     WRITE_ONCE(q->avail->flags, 0);
-    // The device writes used->idx, then looks at our flag; we write the flag, then look at used->idx. A read
-    // barrier would not keep our store before our load: it takes a full one, or both sides may miss
-    // each other and the wake-up is lost (2.7.7, 2.7.14).
+    // The device writes used->idx, then looks at our flag; we write the flag, then look at
+    // used->idx. A read barrier would not keep our store before our load: it takes a full one, or
+    // both sides may miss each other and the wake-up is lost (2.7.7, 2.7.14).
     virtio_mb();
     q->stats.fences++;
     return !q->broken && READ_ONCE(q->used->idx) == q->last_used;

@@ -1,6 +1,7 @@
-// The heap: a list of blocks in address order, each with a header in front of its memory. malloc() takes the first
-// free block that is large enough, beginning where the last search ended; free() joins a block with
-// free neighbours. Memory comes from sbrk() in pieces of at least 16 KiB and is never given back.
+// The heap: a list of blocks in address order, each with a header in front of its memory. malloc()
+// takes the first free block that is large enough, beginning where the last search ended; free()
+// joins a block with free neighbours. Memory comes from sbrk() in pieces of at least 16 KiB and is
+// never given back.
 
 #include "user/lib/user.h"
 
@@ -45,7 +46,8 @@ static bool grow(size_t size)
     uintptr_t start = (uintptr_t)sbrk(step + 16);
     if (start == UINTPTR_MAX)
         return false;
-    // Somebody may have moved the end of the heap to an odd place: the 16 spare bytes align the block.
+    // Somebody may have moved the end of the heap to an odd place: the 16 spare bytes align the
+    // block.
     struct block *block = (struct block *)((start + 15) & ~15ul);
     block->size = step;
     insert(block);

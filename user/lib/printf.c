@@ -1,5 +1,5 @@
-// Formatted output. One routine interprets the format and hands characters to a sink, which is either a string
-// or a file with a small buffer, so that a line goes out in one write().
+// Formatted output. One routine interprets the format and hands characters to a sink, which is
+// either a string or a file with a small buffer, so that a line goes out in one write().
 
 #include "user/lib/user.h"
 

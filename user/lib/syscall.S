@@ -1,5 +1,5 @@
-// System call stubs. Each puts its number in a7 and executes ecall; the kernel answers with the result in a0
-// and the error number in a1 (0 after a success), which goes to errno.
+// System call stubs. Each puts its number in a7 and executes ecall; the kernel answers with the
+// result in a0 and the error number in a1 (0 after a success), which goes to errno.
 
 #include "kernel/abi.h"
 

@@ -1,8 +1,8 @@
-// The C library of user programs: system calls, strings, formatted output, memory. A program includes this
-// file and defines main(); what main returns is its exit status.
+// The C library of user programs: system calls, strings, formatted output, memory. A program
+// includes this file and defines main(); what main returns is its exit status.
 //
-// System calls 1 to 21 have xv6's prototypes. Every call returns -1 on failure and leaves the reason in errno,
-// one of the E numbers of kernel/abi.h; after a success errno is 0.
+// System calls 1 to 21 have xv6's prototypes. Every call returns -1 on failure and leaves the
+// reason in errno, one of the E numbers of kernel/abi.h; after a success errno is 0.
 
 #ifndef RINGFENCE_USER_H
 #define RINGFENCE_USER_H
@@ -77,14 +77,16 @@ char *strcpy(char *dst, const char *src);
 char *strchr(const char *s, int c);  // NULL if it is not there; c may be 0
 char *strrchr(const char *s, int c); // the last one
 int atoi(const char *s);
-// Base 8, 10 or 16; base 0 takes it from the prefix (0x, 0). Sets *end, if given, behind the last digit.
+// Base 8, 10 or 16; base 0 takes it from the prefix (0x, 0). Sets *end, if given, behind the last
+// digit.
 unsigned long strtoul(const char *s, char **end, int base);
 // A whole string as a decimal or 0x number; false if it is anything else or too large.
 bool parse_number(const char *s, uint64_t *value);
 
 // ---- formatted output (printf.c) ----
 //
-// %d %i %u %x %X %p %s %c %%, the lengths h hh l ll z, a width (or *), flags 0 and -, a precision for %s.
+// %d %i %u %x %X %p %s %c %%, the lengths h hh l ll z, a width (or *), flags 0 and -, a precision
+// for %s.
 
 void printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fprintf(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -104,7 +106,8 @@ void usage(const char *text) __attribute__((noreturn)); // "usage: TEXT" and exi
 // ---- files (file.c) ----
 
 int stat(const char *path, struct stat *st);
-// Reads a line with its newline, byte by byte so that nothing behind it is lost; empty at the end of input.
+// Reads a line with its newline, byte by byte so that nothing behind it is lost; empty at the end
+// of input.
 char *gets(char *buffer, int max);
 // Writes all n bytes, in as many calls as it takes; 0 or -1.
 int write_all(int fd, const void *data, size_t n);
@@ -124,7 +127,8 @@ void *realloc(void *p, size_t size);
 
 // ---- others (random.c, sort.c) ----
 
-// The next of a sequence of 64-bit numbers that its start value decides (SplitMix64). Host tests restate it.
+// The next of a sequence of 64-bit numbers that its start value decides (SplitMix64). Host tests
+// restate it.
 uint64_t random_u64(uint64_t *state);
 // A number below `limit` (not 0).
 uint64_t random_below(uint64_t *state, uint64_t limit);

@@ -64,7 +64,10 @@ void mock_put(struct mock_device *device, uint32_t id, uint32_t len)
     device->used->ring[device->used_next++ % device->size] = (struct virtq_used_elem){id, len};
 }
 
-void mock_show(struct mock_device *device) { device->used->idx = device->used_next; }
+void mock_show(struct mock_device *device)
+{
+    device->used->idx = device->used_next;
+}
 
 void mock_complete(struct mock_device *device, uint32_t id, uint32_t len)
 {
@@ -72,7 +75,10 @@ void mock_complete(struct mock_device *device, uint32_t id, uint32_t len)
     mock_show(device);
 }
 
-void mock_set_index(struct mock_device *device, uint16_t idx) { device->used->idx = idx; }
+void mock_set_index(struct mock_device *device, uint16_t idx)
+{
+    device->used->idx = idx;
+}
 
 void mock_no_notify(struct mock_device *device, bool no_notify)
 {

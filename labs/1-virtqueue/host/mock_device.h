@@ -1,23 +1,23 @@
-// A VirtIO device made of a few functions, for unit tests of the virtqueue: it works on the same rings as
-// the driver, in the same program, and keeps its own indices as a real device does. It can complete in any
-// order, several at a time, and lie. Addresses in descriptors are host pointers.
+// A VirtIO device made of a few functions, for unit tests of the virtqueue: it works on the same
+// rings as the driver, in the same program, and keeps its own indices as a real device does. It can
+// complete in any order, several at a time, and lie. Addresses in descriptors are host pointers.
 
 #ifndef RINGFENCE_MOCK_DEVICE_H
 #define RINGFENCE_MOCK_DEVICE_H
 
 #include "kernel/virtio/virtqueue.h"
 
-#define MOCK_NO_KICK 0xdeadbeef  // in the doorbell: not rung since the last look
+#define MOCK_NO_KICK 0xdeadbeef // in the doorbell: not rung since the last look
 
 struct mock_device {
     uint16_t size;
     const struct virtq_desc *desc;
     const struct virtq_avail *avail;
     struct virtq_used *used;
-    uint16_t avail_seen;          // how far it has taken chains
-    uint16_t used_next;           // where its next used element goes
-    volatile uint32_t doorbell;   // the driver's QueueNotify
-    const char *complaint;        // what the driver did wrong, NULL if nothing
+    uint16_t avail_seen;        // how far it has taken chains
+    uint16_t used_next;         // where its next used element goes
+    volatile uint32_t doorbell; // the driver's QueueNotify
+    const char *complaint;      // what the driver did wrong, NULL if nothing
 };
 
 // A chain as the device finds it.
@@ -30,8 +30,8 @@ struct mock_chain {
 // Where the rings are, as the transport would tell it.
 void mock_attach(struct mock_device *device, const struct virtq *q);
 
-// Takes the next available chain; false if there is none, or the chain is not well formed (then there is
-// a complaint).
+// Takes the next available chain; false if there is none, or the chain is not well formed (then
+// there is a complaint).
 bool mock_take(struct mock_device *device, struct mock_chain *chain);
 // How many chains it could take now.
 unsigned mock_available(const struct mock_device *device);

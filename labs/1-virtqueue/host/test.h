@@ -8,13 +8,13 @@
 #include "kernel/abi.h"
 #include "mock_device.h"
 
-#define QUEUE_INDEX 3u  // not 0, so that a forgotten index shows
+#define QUEUE_INDEX 3u // not 0, so that a forgotten index shows
 
 // One test runs at a time; the runner frees what is left over.
 struct fixture {
     struct virtq q;
     struct mock_device device;
-    struct mock_chain chain;  // the last one the device took
+    struct mock_chain chain; // the last one the device took
     void *ring;
     struct virtq_chain *private;
 };
@@ -42,12 +42,15 @@ void test_fail(const char *file, int line, const char *format, ...)
 // A fresh queue of this size in exactly the memory it asked for, with the device attached.
 void start(uint16_t size);
 
-// Adds a chain of one readable and/or one writable buffer (length 0: none) for `token`; virtq_add()'s result.
+// Adds a chain of one readable and/or one writable buffer (length 0: none) for `token`;
+// virtq_add()'s result.
 int add(void *token, uint32_t out_len, uint32_t in_len);
 // Adds, publishes; the head by which the device knows it.
 uint16_t give(void *token, uint32_t out_len, uint32_t in_len);
 // Takes a completion and fails unless it is that of `token` with `len`.
 void expect_done(void *token, uint32_t len);
+// Fails unless every descriptor is free, and in the free list once: adds a chain of all of them.
+void expect_all_free(void);
 // The same numbers from the same seed on every machine.
 uint32_t random_below(uint32_t n);
 

@@ -1,5 +1,6 @@
-// A device that lies: whatever it puts into the used ring, the driver notices, marks the queue broken and
-// touches no memory it should not (the sanitizers watch), and every token comes back once.
+// A device that lies: whatever it puts into the used ring, the driver notices, marks the queue
+// broken and touches no memory it should not (the sanitizers watch), and every token comes back
+// once.
 
 #include "test.h"
 
@@ -99,7 +100,8 @@ void test_length_too_long(void)
     }
 }
 
-// used->idx further than what is in flight, and backwards. The ring holds only elements that would pass.
+// used->idx further than what is in flight, and backwards. The ring holds only elements that would
+// pass.
 void test_index_jump(void)
 {
     static const int jumps[] = {3, 4, 8, 9, 100, 32768, 65535};
@@ -132,7 +134,8 @@ void test_good_before_bad(void)
     EQUAL(t.q.fault_value, 999);
 }
 
-// The device, or a bug of its own, overwrites the descriptors: the driver has what it needs elsewhere.
+// The device, or a bug of its own, overwrites the descriptors: the driver has what it needs
+// elsewhere.
 void test_scribble(void)
 {
     start(8);
@@ -147,6 +150,7 @@ void test_scribble(void)
         expect_done(&tokens[1], 4);
         EQUAL(t.q.free_count, 8);
     }
+    expect_all_free();
 }
 
 // The device was reset: tokens in flight come back, completed ones do not.
@@ -156,7 +160,7 @@ void test_take_back(void)
     uint16_t head = give(&tokens[0], 4, 4);
     give(&tokens[1], 4, 4);
     give(&tokens[2], 4, 0);
-    EQUAL(add(&tokens[3], 4, 0), 0);  // not even published
+    EQUAL(add(&tokens[3], 4, 0), 0); // not even published
     mock_complete(&t.device, head, 4);
     expect_done(&tokens[0], 4);
     virtq_break(&t.q, "device reset", 0);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int tokens[VIRTQ_MAX_SIZE];  // only their addresses are used
+static int tokens[VIRTQ_MAX_SIZE]; // only their addresses are used
 
 void test_init(void)
 {
@@ -288,8 +288,8 @@ void test_round_robin(void)
     for (uint64_t now = 1; now <= 100; now++) {
         uint16_t head = give(tokens, 0, 4);
         for (unsigned i = 0; i < 8; i++)
-            CHECK(last_used_at[head] <= last_used_at[i],
-                  "descriptor %u is used again before %u", head, i);
+            CHECK(last_used_at[head] <= last_used_at[i], "descriptor %u is used again before %u",
+                  head, i);
         last_used_at[head] = now;
         mock_complete(&t.device, head, 0);
         expect_done(tokens, 0);

@@ -1,5 +1,5 @@
-// Many requests in flight, completed in any order, with data that is really moved, for long enough that every
-// index wraps.
+// Many requests in flight, completed in any order, with data that is really moved, for long enough
+// that every index wraps.
 
 #include "test.h"
 
@@ -147,25 +147,41 @@ void test_out_of_order(void)
     EQUAL(t.q.free_count, 16);
 }
 
-void test_wrap_1(void) { storm(1, STORM_REQUESTS); }
-void test_wrap_2(void) { storm(2, STORM_REQUESTS); }
-void test_wrap_256(void) { storm(256, STORM_REQUESTS); }
-void test_wrap_1024(void) { storm(1024, STORM_REQUESTS); }
-
-// After a storm every descriptor is still there, once.
-void test_no_leak(void)
+void test_wrap_1(void)
 {
-    static struct virtq_buf bufs[64];
-    bool seen[64] = {false};
-    storm(64, 5000);
-    for (unsigned i = 0; i < 64; i++)
+    storm(1, STORM_REQUESTS);
+}
+void test_wrap_2(void)
+{
+    storm(2, STORM_REQUESTS);
+}
+void test_wrap_256(void)
+{
+    storm(256, STORM_REQUESTS);
+}
+void test_wrap_1024(void)
+{
+    storm(1024, STORM_REQUESTS);
+}
+
+void expect_all_free(void)
+{
+    static struct virtq_buf bufs[VIRTQ_MAX_SIZE];
+    bool seen[VIRTQ_MAX_SIZE] = {false};
+    for (unsigned i = 0; i < t.q.size; i++)
         bufs[i] = (struct virtq_buf){0x1000, 1};
-    EQUAL(virtq_add(&t.q, bufs, 64, NULL, 0, bufs), 0);
+    EQUAL(virtq_add(&t.q, bufs, t.q.size, NULL, 0, bufs), 0);
     virtq_publish(&t.q);
-    uint16_t i = t.q.avail->ring[(uint16_t)(t.q.avail->idx - 1) % 64];
-    for (unsigned n = 0; n < 64; n++) {
-        CHECK(i < 64 && !seen[i], "descriptor %u is in the chain twice", i);
+    uint16_t i = t.q.avail->ring[(uint16_t)(t.q.avail->idx - 1) % t.q.size];
+    for (unsigned n = 0; n < t.q.size; n++) {
+        CHECK(i < t.q.size && !seen[i], "descriptor %u is in the free list twice", i);
         seen[i] = true;
         i = t.q.desc[i].next;
     }
+}
+
+void test_no_leak(void)
+{
+    storm(64, 5000);
+    expect_all_free();
 }

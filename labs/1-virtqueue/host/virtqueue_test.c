@@ -1,5 +1,5 @@
-// Unit tests of kernel/virtio/virtqueue.c against a mock device. Build and run on the host, from the
-// project's root:
+// Unit tests of kernel/virtio/virtqueue.c against a mock device. Build and run on the host, from
+// the project's root:
 //
 //     cc -std=gnu11 -g -O1 -Wall -Wextra -fsanitize=address,undefined -I. -o virtqueue_test
 //         labs/1-virtqueue/host/*.c kernel/virtio/virtqueue.c

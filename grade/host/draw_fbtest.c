@@ -1,0 +1,60 @@
+// Draws on the host what the display shows after `fbtest NAME`, as a binary PPM on standard output.
+//
+//   draw_fbtest [-r WxH] [-n STEPS] NAME
+//
+// A size of `modes`: draw_fbtest -r WxH size.
+//
+// Built from: this file, user/fbtest_patterns.c, user/lib/font.c; cc -std=gnu11 -O2 -I. -o build/host/draw_fbtest ...
+
+#include "user/fbtest.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void fail(const char *message)
+{
+    fprintf(stderr, "draw_fbtest: %s\n", message);
+    exit(1);
+}
+
+int main(int argc, char **argv)
+{
+    uint32_t width = 640, height = 480, steps = 0;
+    int option;
+    while ((option = getopt(argc, argv, "r:n:")) != -1) {
+        if (option == 'n')
+            steps = (uint32_t)strtoul(optarg, NULL, 0);
+        else if (option != 'r' || sscanf(optarg, "%" SCNu32 "x%" SCNu32, &width, &height) != 2)
+            fail("usage: draw_fbtest [-r WxH] [-n STEPS] NAME");
+    }
+    const struct pattern *pattern = optind + 1 == argc ? pattern_find(argv[optind]) : NULL;
+    if (pattern == NULL)
+        fail("no such pattern");
+    if (width == 0 || width > FB_MAX_WIDTH || height == 0 || height > FB_MAX_HEIGHT)
+        fail("bad size");
+    if (steps == 0 || pattern->steps == 1)
+        steps = pattern->steps;
+
+    uint32_t *pixels[FB_BUFFERS];
+    for (unsigned i = 0; i < FB_BUFFERS; i++)
+        if ((pixels[i] = calloc((size_t)width * height, sizeof(uint32_t))) == NULL)
+            fail("out of memory");
+    for (uint32_t step = 0; step < steps; step++) {
+        struct picture picture = {pixels[step % pattern->buffers], width * sizeof(uint32_t), width,
+                                  height};
+        struct fb_rect r = pattern->step(&picture, step);
+        if (r.width == 0 || r.height == 0 || r.x + r.width > width || r.y + r.height > height)
+            fail("a damage rectangle is not inside the screen");
+    }
+
+    const uint32_t *last = pixels[(steps - 1) % pattern->buffers];
+    printf("P6\n%" PRIu32 " %" PRIu32 "\n255\n", width, height);
+    for (size_t i = 0; i < (size_t)width * height; i++) {
+        uint8_t rgb[3] = {last[i] >> 16 & 255, last[i] >> 8 & 255, last[i] & 255};
+        fwrite(rgb, 3, 1, stdout);
+    }
+    for (unsigned i = 0; i < FB_BUFFERS; i++)
+        free(pixels[i]);
+    return fflush(stdout) != 0 || ferror(stdout) ? 1 : 0;
+}

@@ -1,0 +1,43 @@
+// The ordering obligations of a virtqueue driver, as rules R1 to R8, and what a hart has done that they
+// depend on. rules.c has, above each rule, the little program that goes wrong without it.
+//
+// All functions are called with vqsan's lock held, in the order in which the hart did what they tell.
+
+#ifndef VQSAN_RULES_H
+#define VQSAN_RULES_H
+
+#include "grade/vqsan/queue.h"
+
+struct hart {
+    unsigned number;
+    uint64_t accesses;  // loads and stores of the kernel
+    bool stake;         // a fence of this hart may order something
+    struct dependency dependency; // on its last load of a used->idx that had moved
+    struct queue *dependency_queue;
+    const struct block *spinning; // R7: the block that ends in the jump back, ...
+    uint64_t spin_accesses;       // ... `accesses` when it last ran, ...
+    unsigned turns;               // ... and how often it ran without a memory access
+    struct event irq_read; // R8: interrupt status read, no i,r since
+    unsigned irq_slot;
+};
+
+// What an instruction puts in order; see rules_order().
+struct order {
+    bool rr, ww, wr, wo, ir;
+};
+struct order fence_order(const struct insn *insn);
+
+void rules_load(struct hart *h, const struct site *site, struct place place);
+void rules_store(struct hart *h, const struct site *site, struct place place);
+void rules_doorbell(struct hart *h, const struct site *site, struct queue *q);
+void rules_irq_status(struct hart *h, const struct site *site, unsigned slot);
+// A fence, or an atomic that is both `.aq` and `.rl`.
+void rules_order(struct hart *h, struct order order);
+// An atomic with `.rl` (before its access) and with `.aq` (after it).
+void rules_release(struct hart *h);
+void rules_acquire(struct hart *h);
+// The hart enters a block that ends in a jump back; it executes wfi.
+void rules_turn(struct hart *h, const struct block *block);
+void rules_sleep(struct hart *h, const struct site *site);
+
+#endif
