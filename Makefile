@@ -99,6 +99,11 @@ ifneq ($(filter-out $(NEED_NOTHING),$(GOALS)),)
 ifneq ($(FLAGS_TEXT),$(shell cat $(FLAGS_STAMP) 2>/dev/null))
 $(shell mkdir -p $(BUILD); printf '%s\n' '$(FLAGS_TEXT)' >$(FLAGS_STAMP))
 endif
+# Once for all objects, not by each rule.
+FOLDERS := kernel $(wildcard kernel/*/) user user/lib image host \
+    $(foreach folder,mkfs user user/lib grade/host,host/obj/$(folder)) \
+    $(foreach folder,kernel/virtio labs/1-virtqueue/host,host/asan/$(folder))
+$(shell cd $(BUILD) && mkdir -p $(FOLDERS))
 endif
 
 # ---- what there is ----
@@ -123,22 +128,18 @@ all: $(BUILD)/kernel.elf $(BUILD)/disk.stamp $(BUILD)/initrd.img $(HOST_PROGRAMS
 
 $(BUILD)/kernel/%.o: kernel/% $(FLAGS_STAMP)
 	$(call say,CC,$<)
-	@mkdir -p $(@D)
 	$(Q)$(COMPILER) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/user/%.o: user/% $(FLAGS_STAMP)
 	$(call say,CC,$<)
-	@mkdir -p $(@D)
 	$(Q)$(COMPILER) $(USER_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/host/obj/%.o: % $(FLAGS_STAMP)
 	$(call say,HOSTCC,$<)
-	@mkdir -p $(@D)
 	$(Q)$(HOST_COMPILER) $(HOST_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/host/asan/%.o: % $(FLAGS_STAMP)
 	$(call say,HOSTCC,$< (sanitized))
-	@mkdir -p $(@D)
 	$(Q)$(HOST_COMPILER) $(HOST_FLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
 
 $(BUILD)/kernel.elf: $(KERNEL_OBJECTS) kernel/boot/kernel.ld $(FLAGS_STAMP)
@@ -160,10 +161,8 @@ $(foreach program,$(PROGRAMS),$(eval $(call program_rule,$(program))))
 
 # The image gets the programs without their symbols; GDB finds those in build/user/*.elf.
 $(BUILD)/image/README: README.md
-	@mkdir -p $(@D)
 	@cp $< $@
 $(BUILD)/image/%: $(BUILD)/user/%.elf
-	@mkdir -p $(@D)
 	$(Q)$(OBJCOPY) --strip-all $< $@
 
 # The disk is remade when a program changes. If the guest has written to it since it was made, the former

@@ -223,8 +223,10 @@ class Machine:
         assert self.qmp is not None
         path = self.folder / "screen.ppm"
         self.qmp.command("screendump", filename=str(path))
-        with Image.open(path) as image:
-            return image.convert("RGB")
+        # A P6 file has three lines of header. QEMU 7.2 pads its rows to a multiple of four bytes, which no reader expects.
+        _, size, _, pixels = path.read_bytes().split(b"\n", 3)
+        width, height = map(int, size.split())
+        return Image.frombytes("RGB", (width, height), pixels, "raw", "RGB", len(pixels) // height)
 
     def monitor(self, line: str, cpu: int = 0) -> str:
         """What a command of QEMU's monitor prints, asked of that hart."""

@@ -66,8 +66,8 @@ static uint64_t parse_size(const char *text)
     return n << shift;
 }
 
-// Blocks of the log if the user has not said how many: a twelfth of a small image, so that the 48 MB
-// one is the first to have the whole log.
+// Blocks of the log if the user has not said how many: a twelfth of a small image, so that the 48
+// MB one is the first to have the whole log.
 static uint64_t default_log(uint64_t size)
 {
     return size / 12 < DEFAULT_LOG ? size / 12 : DEFAULT_LOG;

@@ -20,10 +20,16 @@ static struct {
 static struct fb fb;
 static uint64_t presents; // of the pattern that is being drawn
 
+static void fail(const char *what)
+{
+    key_end();
+    die(what);
+}
+
 static void present(unsigned buffer, const struct fb_rect *rects, unsigned n, uint32_t flags)
 {
     if (fb_present(&fb, buffer, rects, n, flags) < 0)
-        die("present");
+        fail("present");
     presents++;
 }
 
@@ -57,16 +63,17 @@ static void draw_flipped(const struct pattern *pattern, uint32_t steps)
     for (uint32_t step = 0; step < steps; step++) {
         struct fb_rect rect = draw(pattern, step);
         if (fb_wait(&fb) < 0)
-            die("wait");
+            fail("wait");
         present(step % pattern->buffers, &rect, 1, FB_ASYNC);
     }
     if (fb_wait(&fb) < 0)
-        die("wait");
+        fail("wait");
 }
 
 static void show(const struct pattern *pattern, uint32_t width, uint32_t height)
 {
-    uint32_t steps = options.steps != 0 && pattern->steps > 1 ? (uint32_t)options.steps : pattern->steps;
+    uint32_t steps =
+        options.steps != 0 && pattern->steps > 1 ? (uint32_t)options.steps : pattern->steps;
     if (fb_set_mode(&fb, width, height) < 0)
         fb_die();
     if (fb.info.width != width || fb.info.height != height) {
@@ -138,6 +145,12 @@ static char **parse(char **argv)
         if (!good || options.steps > 1000000000 || options.wait_ms > 1000000)
             help();
     }
+    if (options.width == 0 || options.height == 0 || options.width > FB_MAX_WIDTH ||
+        options.height > FB_MAX_HEIGHT) {
+        fprintf(2, "fbtest: bad size %ux%u: from 1x1 to %dx%d\n", options.width, options.height,
+                FB_MAX_WIDTH, FB_MAX_HEIGHT);
+        exit(1);
+    }
     return argv;
 }
 
@@ -149,10 +162,11 @@ int main(int argc, char **argv)
         help();
     if (fb_open(&fb, 0, 0) < 0)
         fb_die();
+    if (options.key)
+        key_begin();
     for (; *argv != NULL; argv++)
         show_named(*argv);
     if (options.key) {
-        key_begin();
         while (!key_pressed())
             nanosleep(20 * MS);
         key_end();

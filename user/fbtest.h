@@ -20,7 +20,8 @@ struct picture {
 struct pattern {
     const char *name;
     const char *meaning;
-    uint32_t steps;   // unless the user asks for another number (only of `stress`, `rects` and `flip`)
+    uint32_t
+        steps; // unless the user asks for another number (only of `stress`, `rects` and `flip`)
     unsigned buffers; // step s draws into buffer s % buffers
     struct fb_rect (*step)(const struct picture *p, uint32_t step);
 };

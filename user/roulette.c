@@ -13,11 +13,10 @@ typedef uint64_t __attribute__((may_alias)) pixel_pair;
 
 // Outer edges of the rings, in 1/1024 of the wheel's radius.
 static const uint16_t ring_edges[RINGS] = {
-    [DOME] = 58,        [DOME_GROOVE] = 66,   [SPINDLE] = 228,   [CONE_GROOVE] = 236,
-    [CONE] = 478,       [ROTOR_GROOVE] = 488, [INNER_RIM] = 500, [POCKET] = 622,
-    [LEDGE] = 628,      [NUMBER] = 734,       [OUTER_RIM] = 747, [BOWL_GROOVE] = 757,
-    [SLOPE] = 840,      [SLOPE_RIM] = 848,    [TRACK] = 936,     [TRACK_RIM] = 946,
-    [WOOD] = 1014,      [EDGE] = 1024,
+    [DOME] = 58,          [DOME_GROOVE] = 66,  [SPINDLE] = 228, [CONE_GROOVE] = 236, [CONE] = 478,
+    [ROTOR_GROOVE] = 488, [INNER_RIM] = 500,   [POCKET] = 622,  [LEDGE] = 628,       [NUMBER] = 734,
+    [OUTER_RIM] = 747,    [BOWL_GROOVE] = 757, [SLOPE] = 840,   [SLOPE_RIM] = 848,   [TRACK] = 936,
+    [TRACK_RIM] = 946,    [WOOD] = 1014,       [EDGE] = 1024,
 };
 
 // The wheel is as large as fits beside the panel, or above it where the screen is higher than wide.

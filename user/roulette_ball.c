@@ -19,8 +19,14 @@ static struct ball ball_at(const struct wheel *w, const struct motion *m)
     return b;
 }
 
-static int32_t min(int32_t a, int32_t b) { return a < b ? a : b; }
-static int32_t max(int32_t a, int32_t b) { return a > b ? a : b; }
+static int32_t min(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+static int32_t max(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
 
 struct box ball_box(const struct wheel *w, const struct motion *m)
 {
@@ -34,7 +40,10 @@ struct box ball_box(const struct wheel *w, const struct motion *m)
     };
 }
 
-static int64_t distance2(int32_t dx, int32_t dy) { return (int64_t)dx * dx + (int64_t)dy * dy; }
+static int64_t distance2(int32_t dx, int32_t dy)
+{
+    return (int64_t)dx * dx + (int64_t)dy * dy;
+}
 
 void ball_draw(const struct wheel *w, uint32_t *pixels, size_t stride, const struct motion *m)
 {

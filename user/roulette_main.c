@@ -18,8 +18,8 @@ struct options {
     uint32_t width, height;
     uint64_t frames; // 0: until a key is pressed
     uint64_t seed;
-    uint64_t cap;    // frames per second, 0: as fast as possible
-    uint64_t only;   // with has_only: this frame
+    uint64_t cap;  // frames per second, 0: as fast as possible
+    uint64_t only; // with has_only: this frame
     bool has_seed, has_only, quiet, summary;
 };
 
@@ -118,7 +118,10 @@ static struct sample take_sample(int vqstat, uint64_t frames)
 }
 
 // Ten times a / b, for one decimal.
-static uint64_t tenths(uint64_t a, uint64_t b) { return b == 0 ? 0 : (a * 10 + b / 2) / b; }
+static uint64_t tenths(uint64_t a, uint64_t b)
+{
+    return b == 0 ? 0 : (a * 10 + b / 2) / b;
+}
 
 static void describe(char *text, size_t size, const struct sample *from, const struct sample *to)
 {
@@ -161,6 +164,8 @@ static void hud_write(struct hud *h, const char *text)
 // Between the strip's colour and the text's, 0xa8b4c4.
 static uint32_t hud_colour(unsigned cover)
 {
+    if (cover == 0)
+        return WHEEL_STRIP_COLOUR;
     uint32_t red = 0x0b + (0xa8 - 0x0b) * cover / 255, green = 0x0e + (0xb4 - 0x0e) * cover / 255;
     uint32_t blue = 0x13 + (0xc4 - 0x13) * cover / 255;
     return red << 16 | green << 8 | blue;
@@ -175,7 +180,7 @@ static bool hud_draw(struct hud *h, struct fb *fb, unsigned buffer)
     for (int y = 0; y < h->mask.height; y++) {
         uint32_t *row = fb->pixels[buffer] + (size_t)(h->top + y) * (fb->info.stride / 4);
         for (int x = 0; x < h->mask.width; x++)
-            row[x] = *cover != 0 ? hud_colour(*cover) : WHEEL_STRIP_COLOUR, cover++;
+            row[x] = hud_colour(*cover++);
     }
     h->shown[buffer] = true;
     return true;
@@ -224,14 +229,12 @@ static uint64_t spin(struct fb *fb, struct wheel *w, const struct options *o, st
                      int vqstat)
 {
     uint64_t start = clock_gettime(), n = 0;
-    key_begin();
     while ((o->frames == 0 || n < o->frames) && !key_pressed()) {
         show(fb, w, n % FB_BUFFERS, (uint32_t)n, h);
         n++;
         hud_update(h, vqstat, n, clock_gettime());
         wait_for_turn(&start, n, o->cap);
     }
-    key_end();
     return n;
 }
 
@@ -264,11 +267,13 @@ int main(int argc, char **argv)
     if (o.has_only) {
         show(&fb, w, 0, (uint32_t)o.only, &hud);
     } else {
+        key_begin(); // before the line below says that keys count
         printf("roulette: %ux%u, seed %lu%s\n", o.width, o.height, o.seed,
                o.frames == 0 ? "; any key ends it" : "");
         struct sample before = take_sample(vqstat, 0);
         uint64_t frames = spin(&fb, w, &o, &hud, vqstat);
         fb_wait(&fb);
+        key_end();
         struct sample after = take_sample(vqstat, frames);
         uint64_t ms = (after.time - before.time) / 1000000;
         describe(text, sizeof(text), &before, &after);

@@ -10,9 +10,9 @@
 
 #include "user/roulette_wheel.h"
 
-#define REST 360 // the frame of a round from which the ball lies in its pocket
-#define DROP 80  // frames of falling before that
-#define FADE 10  // frames in which the ball appears, and is taken away
+#define REST 360  // the frame of a round from which the ball lies in its pocket
+#define DROP 80   // frames of falling before that
+#define FADE 10   // frames in which the ball appears, and is taken away
 #define CLOSE 150 // from this frame on no more bets
 
 #define ROTOR_SPEED TURN_DIV(240)                      // a turn in 4 seconds
@@ -51,7 +51,8 @@ static angle_t ahead(uint32_t u)
 }
 
 // Distance from the hub and height, in sub-pixels; `lively` (0 to 255) is this round's first bounce.
-static void fall_at(const struct wheel *w, int32_t u, int lively, int32_t *distance, int32_t *height)
+static void fall_at(const struct wheel *w, int32_t u, int lively, int32_t *distance,
+                    int32_t *height)
 {
     unsigned i = 0;
     *distance = w->radius * fall[0].distance / 1024;
@@ -75,7 +76,8 @@ struct motion motion_at(const struct wheel *w, uint32_t frame)
     unsigned pocket = pocket_of(wheel_winner(w->seed, m.round));
     uint32_t u = into < REST ? REST - into : 0;
     m.phase = into < CLOSE ? BETTING : u > 0 ? CLOSED : DECIDED;
-    m.ball_share = clamp_int((int)(into < FADE ? into + 1 : WHEEL_ROUND - into) * 256 / FADE, 0, 256);
+    m.ball_share =
+        clamp_int((int)(into < FADE ? into + 1 : WHEEL_ROUND - into) * 256 / FADE, 0, 256);
 
     int32_t distance;
     fall_at(w, (int32_t)u, (int)(hash32(w->seed + m.round) & 255), &distance, &m.ball_height);

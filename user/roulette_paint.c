@@ -7,8 +7,8 @@
 #include "user/roulette_wheel.h"
 
 const uint8_t pocket_number[POCKETS] = {
-    0,  32, 15, 19, 4,  21, 2,  25, 17, 34, 6,  27, 13, 36, 11, 30, 8,  23, 10,
-    5,  24, 16, 33, 1,  20, 14, 31, 9,  22, 18, 29, 7,  28, 12, 35, 3,  26,
+    0, 32, 15, 19, 4, 21, 2,  25, 17, 34, 6,  27, 13, 36, 11, 30, 8, 23, 10,
+    5, 24, 16, 33, 1, 20, 14, 31, 9,  22, 18, 29, 7,  28, 12, 35, 3, 26,
 };
 
 uint32_t number_colour(unsigned number)
@@ -28,7 +28,10 @@ static int32_t number_height(const struct wheel *w)
     return (w->edge[NUMBER] - w->edge[LEDGE]) * 19 / 32;
 }
 
-static int32_t number_stroke(const struct wheel *w) { return number_height(w) * 5 / 32; }
+static int32_t number_stroke(const struct wheel *w)
+{
+    return number_height(w) * 5 / 32;
+}
 
 struct font_mask number_mask(const struct wheel *w, unsigned digit)
 {
@@ -54,7 +57,8 @@ void number_masks_draw(struct wheel *w)
         for (int i = 0; i < m.width * m.height; i++)
             m.bytes[i] = 0;
         font_draw(&m, (char)('0' + digit), margin, margin, &style);
-        w->digit_width[digit] = font_advance((char)('0' + digit), number_height(w)) - number_height(w) / 3;
+        w->digit_width[digit] =
+            font_advance((char)('0' + digit), number_height(w)) - number_height(w) / 3;
     }
 }
 
@@ -73,7 +77,8 @@ static int digit_ink(const struct wheel *w, unsigned digit, int32_t x, int32_t y
 // Share of ink of a number at (x, y) from its middle. Digits are a fifth narrower than the font has them.
 static int number_ink(const struct wheel *w, unsigned number, int32_t x, int32_t y)
 {
-    int32_t height = number_height(w), tens = number < 10 ? 0 : w->digit_width[number / 10] + height / 4;
+    int32_t height = number_height(w);
+    int32_t tens = number < 10 ? 0 : w->digit_width[number / 10] + height / 4;
     x = x * 5 / 4 + (tens + w->digit_width[number % 10]) / 2;
     y += height / 2;
     if (y < -height / 8 || y > height * 9 / 8)
@@ -127,7 +132,7 @@ static uint32_t wire(const struct wheel *w, enum ring ring, int32_t radius, int 
 // Distance of a point from the nearest border between two pockets.
 static int32_t border_distance(int32_t radius, uint32_t place)
 {
-    uint32_t near = place < 0x80000000u ? place : 0 - place; // 2^32 to the pocket
+    uint32_t near = place < 0x80000000u ? place : 0 - place;         // 2^32 to the pocket
     return (int32_t)((uint64_t)radius * 11129 * (near >> 12) >> 36); // 2 pi / 37 in 1/65536
 }
 
@@ -152,7 +157,8 @@ static uint32_t pocket_colour(const struct wheel *w, enum ring ring, int32_t rad
     int share = coverage(border - w->radius * 6 / 1024);
     if (share == 256)
         return colour;
-    uint32_t fret = lit(0xb9bcc4, clamp_int(border * 256 / (w->radius * 9 / 1024 + 1), 0, 250), 0, 200);
+    uint32_t fret =
+        lit(0xb9bcc4, clamp_int(border * 256 / (w->radius * 9 / 1024 + 1), 0, 250), 0, 200);
     return blend(shade(fret, 240 - t / 6), colour, share);
 }
 
@@ -164,8 +170,8 @@ static uint32_t spindle_colour(const struct wheel *w, int32_t radius, angle_t an
     int32_t aside = (int32_t)((int64_t)radius * sine(off) >> 16);
     int32_t thick = w->radius * 17 / 1024 - along * w->radius / w->edge[SPINDLE] * 6 / 1024;
     int32_t end = w->radius * 184 / 1024, knob = w->radius * 32 / 1024;
-    int32_t from_knob = (int32_t)square_root((uint64_t)((int64_t)(along - end) * (along - end) +
-                                                        (int64_t)aside * aside));
+    int32_t from_knob = (int32_t)square_root(
+        (uint64_t)((int64_t)(along - end) * (along - end) + (int64_t)aside * aside));
     aside = aside < 0 ? -aside : aside;
 
     int32_t inside_arm = along < end ? thick - aside : -SUB * 64, inside_knob = knob - from_knob;
@@ -203,8 +209,8 @@ static uint32_t slope_colour(const struct wheel *w, int32_t radius, angle_t angl
     angle_t off = angle - which * TURN_DIV(8);
     int32_t x = (int32_t)((int64_t)radius * sine(off) >> 16);
     int32_t y = radius - (w->edge[SLOPE] + w->edge[BOWL_GROOVE]) / 2;
-    int32_t long_side = w->radius * 54 / 1024, short_side = w->radius * 19 / 1024;
-    int32_t a = which % 2 == 0 ? short_side : long_side, b = which % 2 == 0 ? w->radius * 38 / 1024 : short_side;
+    bool radial = which % 2 == 0;
+    int32_t a = w->radius * (radial ? 19 : 54) / 1024, b = w->radius * (radial ? 38 : 19) / 1024;
     int32_t ax = x < 0 ? -x : x, ay = y < 0 ? -y : y;
     // Distance inside the nearest side of the diamond |x| / a + |y| / b = 1.
     int64_t inside = ((int64_t)a * b - (int64_t)ax * b - (int64_t)ay * a) /
@@ -213,7 +219,7 @@ static uint32_t slope_colour(const struct wheel *w, int32_t radius, angle_t angl
         return colour;
     // Each facet leans to its side; its outward direction in the picture is that of (x, y), turned.
     angle_t lean = which * TURN_DIV(8) + direction(x < 0 ? -b : b, y < 0 ? a : -a);
-    int light = (sine(lean) * -154 + cosine(lean) * 205) >> 16;
+    int light = (sine(lean) * LIGHT_RIGHT - cosine(lean) * LIGHT_DOWN) >> 16;
     int shadow = clamp_int((int)inside * 256 / (w->radius / 64) + 256, 0, 256);
     colour = shade(colour, 256 - shadow * 110 / 256);
     return blend(colour, lit(0xd0d4dc, 150, light, 220), coverage((int)inside));
@@ -262,8 +268,10 @@ uint32_t wheel_colour(const struct wheel *w, int32_t radius, angle_t angle, int 
     // Within half a pixel of a border two rings share the pixel.
     int32_t inner = ring == 0 ? -SUB : w->edge[ring - 1], outer = w->edge[ring];
     if (radius - inner < SUB / 2)
-        return blend(ring_colour(w, ring - 1, radius, angle, facing), colour, coverage(radius - inner));
+        return blend(ring_colour(w, ring - 1, radius, angle, facing), colour,
+                     coverage(radius - inner));
     if (outer - radius <= SUB / 2 && ring + 1 < RINGS)
-        return blend(ring_colour(w, ring + 1, radius, angle, facing), colour, coverage(outer - radius));
+        return blend(ring_colour(w, ring + 1, radius, angle, facing), colour,
+                     coverage(outer - radius));
     return colour;
 }

@@ -46,8 +46,8 @@ static struct box inset(struct box r, int32_t by)
 }
 
 // One glyph with its top left corner at (x, y), through the scratch mask.
-static void draw_glyph(const struct wheel *w, const struct canvas *c, char glyph, int32_t x, int32_t y,
-                       const struct font_style *style, uint32_t colour)
+static void draw_glyph(const struct wheel *w, const struct canvas *c, char glyph, int32_t x,
+                       int32_t y, const struct font_style *style, uint32_t colour)
 {
     int32_t margin = style->stroke + SUB, left = (x - margin) / SUB, top = (y - margin) / SUB;
     struct font_mask mask = {
@@ -122,7 +122,8 @@ void panel_layout(struct wheel *w)
 
 static struct box card(const struct wheel *w)
 {
-    return (struct box){at_x(w, false, 4), at_y(w, false, 2), at_x(w, false, 36), at_y(w, false, 34)};
+    return (struct box){at_x(w, false, 4), at_y(w, false, 2), at_x(w, false, 36),
+                        at_y(w, false, 34)};
 }
 
 static struct box chip(const struct wheel *w, int32_t i)
@@ -136,7 +137,8 @@ static struct box chip(const struct wheel *w, int32_t i)
 
 void panel_plate(struct wheel *w)
 {
-    struct canvas c = {w->still, w->width * sizeof(uint32_t), {0, 0, (int32_t)w->width, (int32_t)w->rows}};
+    struct canvas c = {
+        w->still, w->width * sizeof(uint32_t), {0, 0, (int32_t)w->width, (int32_t)w->rows}};
     int32_t u = w->unit;
     struct box frame = card(w);
     fill_round(&c, inset(frame, -u), 4 * u, 0xd9b566, 0x8a6526);
@@ -146,11 +148,15 @@ void panel_plate(struct wheel *w)
         fill_round(&c, chip(w, i), u * 3 / 2, 0x2b3442, 0x232b38);
         fill_round(&c, inset(chip(w, i), u / 4), u * 5 / 4, 0x141a23, 0x10151d);
     }
-    draw_text(w, &c, "LAST SPINS", at_x(w, true, 20), at_y(w, true, 3), u * 5 / 2, u * 3 / 8, 0x8e99aa);
+    draw_text(w, &c, "LAST SPINS", at_x(w, true, 20), at_y(w, true, 3), u * 5 / 2, u * 3 / 8,
+              0x8e99aa);
 }
 
 // Changes whenever the panel must be drawn anew.
-uint32_t panel_version(const struct motion *m) { return m->round * 4 + (uint32_t)m->phase; }
+uint32_t panel_version(const struct motion *m)
+{
+    return m->round * 4 + (uint32_t)m->phase;
+}
 
 static void copy_text(char **to, const char *text)
 {

@@ -36,10 +36,11 @@ static uint32_t still_colour(const struct wheel *w, int32_t x, int32_t y, uint32
     int share = coverage(w->radius - radius);
     uint32_t colour = 0;
     if (share < 256)
-        colour = shade(table_colour(w, x, y), 256 - table_shadow(w, right, down, *near) * 200 / 256);
+        colour =
+            shade(table_colour(w, x, y), 256 - table_shadow(w, right, down, *near) * 200 / 256);
     if (share == 0 || radius_turns(w, radius))
         return colour;
-    int facing = radius == 0 ? 0 : (right * -154 + down * -205) / radius;
+    int facing = radius == 0 ? 0 : (right * LIGHT_RIGHT + down * LIGHT_DOWN) / radius;
     return blend(colour, wheel_colour(w, radius, direction(right, down), facing), share);
 }
 

@@ -83,7 +83,10 @@ static int32_t row_at(const struct wheel *w, int32_t radius)
     return -1;
 }
 
-bool radius_turns(const struct wheel *w, int32_t radius) { return row_at(w, radius) >= 0; }
+bool radius_turns(const struct wheel *w, int32_t radius)
+{
+    return row_at(w, radius) >= 0;
+}
 
 static int32_t radius_of(const struct wheel *w, uint32_t row)
 {

@@ -21,21 +21,21 @@ uint32_t number_colour(unsigned number);     // RED, BLACK or GREEN
 
 // The wheel's rings from the hub outwards. A ring's outer edge is edge[ring], in sub-pixels.
 enum ring {
-    DOME,         // the turret's cap, still
+    DOME, // the turret's cap, still
     DOME_GROOVE,
-    SPINDLE,      // the disc with the four arms, turns
+    SPINDLE, // the disc with the four arms, turns
     CONE_GROOVE,
-    CONE,         // polished, and so the same at every turn: still
+    CONE, // polished, and so the same at every turn: still
     ROTOR_GROOVE,
-    INNER_RIM,    // from here ...
+    INNER_RIM, // from here ...
     POCKET,
     LEDGE,
     NUMBER,
-    OUTER_RIM,    // ... to here it turns
+    OUTER_RIM, // ... to here it turns
     BOWL_GROOVE,
-    SLOPE,        // with the deflectors
+    SLOPE, // with the deflectors
     SLOPE_RIM,
-    TRACK,        // where the ball runs
+    TRACK, // where the ball runs
     TRACK_RIM,
     WOOD,
     EDGE,
@@ -55,10 +55,10 @@ struct span {
 
 // Where the ball is at some frame, and what the panel shows.
 struct motion {
-    angle_t rotor;              // how far the wheel has turned
-    int32_t ball_x, ball_y;     // sub-pixels, of the picture
-    int32_t ball_height;        // above the wheel, sub-pixels
-    int ball_share;             // 0 gone, 256 there
+    angle_t rotor;          // how far the wheel has turned
+    int32_t ball_x, ball_y; // sub-pixels, of the picture
+    int32_t ball_height;    // above the wheel, sub-pixels
+    int ball_share;         // 0 gone, 256 there
     uint32_t round;
     enum { BETTING, CLOSED, DECIDED } phase;
 };
@@ -67,22 +67,22 @@ struct wheel {
     uint32_t width, height; // of the screen
     uint32_t rows;          // of the picture, above the strip
     uint32_t seed;
-    int32_t x, y, radius;   // of the wheel, sub-pixels
+    int32_t x, y, radius; // of the wheel, sub-pixels
     int32_t edge[RINGS];
-    struct box panel;       // the part of the picture that shows numbers
-    int32_t unit;           // the panel's measure, sub-pixels
+    struct box panel; // the part of the picture that shows numbers
+    int32_t unit;     // the panel's measure, sub-pixels
 
     // The texture of what turns (roulette_texture.c).
     uint32_t *texture;
     uint32_t columns;
     uint32_t outer_rows, spindle_rows;
-    uint32_t *map;          // for each pixel that turns, the byte offset of its texel while rotor is 0
+    uint32_t *map; // for each pixel that turns, the byte offset of its texel while rotor is 0
     struct span *spans;
     uint32_t nspans;
-    struct box turning;     // all spans lie in it
+    struct box turning; // all spans lie in it
 
-    uint32_t *still;        // the picture of what never moves, width x rows
-    uint8_t *scratch;       // coverage masks: the digits' while tables are built, then one glyph's
+    uint32_t *still;         // the picture of what never moves, width x rows
+    uint8_t *scratch;        // coverage masks: the digits' while tables are built, then one glyph's
     int32_t digit_width[10]; // of the numbers on the wheel, sub-pixels
 
     struct {
@@ -118,7 +118,7 @@ struct motion motion_at(const struct wheel *w, uint32_t frame);
 // roulette_panel.c
 void panel_layout(struct wheel *w);
 uint32_t panel_version(const struct motion *m);
-void panel_plate(struct wheel *w);  // its still part, into w->still
+void panel_plate(struct wheel *w); // its still part, into w->still
 void panel_draw(struct wheel *w, uint32_t *pixels, size_t stride, const struct motion *m);
 
 // roulette_ball.c

@@ -199,8 +199,8 @@ static long take_all(void)
 // All of a big machine's memory would be touched here, and then all of the host's for it.
 static void skip_if_much_memory(void)
 {
-    if (free_bytes() > 400 * (unsigned long)MIB)
-        skip("more than 400 MiB are free");
+    if (free_bytes() > 600 * (unsigned long)MIB)
+        skip("more than 600 MiB are free");
 }
 
 static void memory_exhaustion(void)

@@ -146,8 +146,8 @@ static void lazy_other_how(void)
 // A process that touches more than there is ends, and the others go on.
 static void lazy_exhaustion(void)
 {
-    if (free_bytes() > 400 * (unsigned long)MIB)
-        skip("more than 400 MiB are free");
+    if (free_bytes() > 600 * (unsigned long)MIB)
+        skip("more than 600 MiB are free");
     int pid = START();
     if (pid == 0) {
         char *start = sbrk_lazy(900 * MIB);

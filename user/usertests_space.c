@@ -110,6 +110,7 @@ static void disk_full_of_files(void)
     skip_if_large_disk();
     uint64_t before = free_blocks();
     char name[24];
+    int fd = -1;
     for (int files = 0;; files++) {
         if (files % 50 == 0) {
             snprintf(name, sizeof(name), "d%d", files / 50);
@@ -117,13 +118,13 @@ static void disk_full_of_files(void)
                 break;
         }
         snprintf(name, sizeof(name), "d%d/f%d", files / 50, files);
-        int fd = open(name, O_CREATE | O_RDWR);
+        fd = open(name, O_CREATE | O_RDWR);
         if (fd < 0 || fill_file(fd, 40) < 40)
             break; // whichever call it was left its reason
         EXPECT(close(fd), 0);
     }
     EXPECT(errno, ENOSPC);
-    close(3);
+    close(fd);
     CHECK(free_blocks() < 8);
     EXPECT(remove_contents(TEST_DIR), 0);
     EXPECT(chdir(TEST_DIR), 0);

@@ -1,6 +1,6 @@
 // Draws frames of the roulette wheel on the host: what a correct screen must show.
 //
-//   draw_wheel [-i] [-x] [-o FORMAT] -r WxH -s SEED FRAME...
+//   draw_wheel [-i] [-x] [-r WxH] [-s SEED] FRAME...
 //
 // writes each frame to standard output, one after the other: binary PPM, or with -x raw pixels as they
 // lie in the framebuffer (32 bits, blue first, rows not padded). With -i each frame after the first is
@@ -72,8 +72,8 @@ static void draw_checked(struct wheel *w, unsigned buffer, uint32_t *pixels, uin
     memcpy(before, pixels, bytes);
     unsigned n = wheel_draw(w, buffer, pixels, width * sizeof(uint32_t), frame, damage);
     for (unsigned i = 0; i < n; i++)
-        if (damage[i].width == 0 || damage[i].height == 0 || damage[i].x + damage[i].width > width ||
-            damage[i].y + damage[i].height > height)
+        if (damage[i].width == 0 || damage[i].height == 0 ||
+            damage[i].x + damage[i].width > width || damage[i].y + damage[i].height > height)
             fail("a damage rectangle is not inside the screen");
     for (uint32_t y = 0; y < height; y++)
         for (uint32_t x = 0; x < width; x++)

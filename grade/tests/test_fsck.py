@@ -222,6 +222,18 @@ def wrong_dot_dot(i: FsImage) -> None:
     i.set_entry(i.find("/dir/sub"), 1, 1, b"..")
 
 
+@corruption(
+    r"inode (\d+): '\.\.' names inode \d+, which is not a directory",
+    r"inode \d+ \(/dir\): its link count is 2, but 1 entries name it",
+    r"inode \d+: its link count is 1, but 0 entries name it",
+    r"inode \d+ \(/small\): its link count is 1, but 2 entries name it",
+)
+def lost_directory_below_a_file(i: FsImage) -> None:
+    directory, sub = i.find("/dir"), i.find("/dir/sub")
+    i.set_entry(sub, 1, i.find("/small"), b"..")
+    i.set_entry(directory, i.slot(directory, b"sub"), 0, b"")
+
+
 @corruption(r"inode \d+ \(/dir\): has no '\.'")
 def no_dot(i: FsImage) -> None:
     i.set_entry(i.find("/dir"), 0, 0, b"")

@@ -51,8 +51,7 @@ GREP = [
 
 def test_grep(machine: Machine) -> None:
     for pattern, good, bad in GREP:
-        lines = [word for pair in zip(good + bad * 2, bad + good * 2) for word in pair]
-        lines = list(dict.fromkeys(lines + good + bad))
+        lines = sorted(good + bad)
         machine.run("rm -f t")
         for line in lines:
             machine.run(f"echo '{line}' >> t")
@@ -142,3 +141,26 @@ def test_sync_commits(machine: Machine) -> None:
     before = commits(machine)
     machine.run("; ".join(["sync"] * 12))
     assert commits(machine) < before + 12
+
+
+def test_kill(machine: Machine) -> None:
+    output = machine.run("sleep 1000 &")
+    match = re.match(r"\[(\d+)\]\n", output)
+    assert match, output
+    assert machine.run(f"kill {match[1]}; wait") == f"[{match[1]}] ended with status -1\n"
+    assert machine.run_status(f"kill {match[1]}") == (1, f"kill: {match[1]}: no such process\n")
+
+
+def test_power_off(machine: Machine) -> None:
+    machine.run("echo text > t")
+    machine.send("poweroff\r")
+    assert machine.wait() == 0
+
+
+def test_reboot(machine: Machine) -> None:
+    """What was written before is there afterwards."""
+    machine.run("echo kept > t")
+    machine.send("reboot\r")
+    machine.expect(r"^Ringfence")
+    machine.expect(r"^\$ ")
+    assert machine.run("cat t") == "kept\n"

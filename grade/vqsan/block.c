@@ -67,7 +67,7 @@ struct site *block_add(struct block *block, uint64_t pc, struct insn insn)
         return NULL;
     }
     if (insn.kind == INSN_BRANCH) {
-        block->loops = pc + (int64_t)insn.offset == block->first_pc;
+        block->loops = insn.offset < 0;
         write_reg(block, insn.rd, 0, 0);
         return NULL;
     }

@@ -33,7 +33,7 @@ struct site {
 
 struct block {
     uint64_t first_pc, last_pc;
-    bool loops;                  // ends in a jump back to its own beginning
+    bool loops;                  // ends in a jump back
     uint32_t load_address_regs;  // union of address_regs over its loads
     // What register r holds at the end depends on these registers at the beginning and these loads.
     uint32_t from_regs[32];

@@ -27,18 +27,19 @@ static uint64_t generator = 1;
 // A value of 16 bits that the device (or, for used->flags, the driver) is not to see yet.
 struct held_word {
     bool held;
-    bool ordered;   // w,r came after it, or
-    bool released;  // .rl did
+    bool released; // its hart has executed an `.rl` since
+    bool late;     // the device has completed something since
     unsigned hart;
     uint64_t address;
     uint16_t shown, truth;
-    uint64_t since; // ns
-    uint16_t used_idx; // at that time
+    uint64_t deadline; // ns
+    uint16_t used_idx; // when it began
 };
 
+// A used element, as its two words.
 struct held_element {
     bool held;
-    uint64_t shown, truth;
+    uint32_t shown[2], truth[2];
 };
 
 struct held_store { // wmb: a word of descriptor table or available ring
@@ -52,12 +53,11 @@ struct held {
     struct held_word avail_idx; // mb, iob: hidden from the device
     struct held_word wish;      // mb: avail->flags or used_event, hidden from the device
     struct held_word no_notify; // mb: used->flags as it may have been a moment ago, for the driver
-    struct held_element *elements;  // rmb: by slot
-    uint64_t *old_elements;         // what each slot held when it was last acquired
+    struct held_element *elements;  // rmb: by slot; `shown` is what it held when last acquired
     uint16_t *shadow;               // descriptor table and available ring as the device has seen them
     struct held_store *stores;      // wmb
     unsigned store_count;
-    uint64_t stores_since;
+    uint64_t stores_deadline;
     uint64_t kicks; // since it became ready
 };
 
@@ -92,9 +92,9 @@ static void count_held(int change) { __atomic_fetch_add(&inject_held, change, __
 // ---- words ----
 
 static uint16_t *word_at(uint64_t phys) { return (uint16_t *)(void *)ram_at(phys); }
-static uint64_t *element_at(const struct queue *q, unsigned slot)
+static uint32_t *element_at(const struct queue *q, unsigned slot)
 {
-    return (uint64_t *)(void *)ram_at(used_ring_address(q, slot));
+    return (uint32_t *)(void *)ram_at(used_ring_address(q, slot));
 }
 
 static void swap_word(uint64_t phys, uint16_t from, uint16_t to)
@@ -103,15 +103,22 @@ static void swap_word(uint64_t phys, uint16_t from, uint16_t to)
 }
 
 static void hold_word(struct held_word *w, struct queue *q, unsigned hart, uint64_t phys,
-                      uint16_t shown)
+                      uint16_t shown, uint64_t duration)
 {
     uint16_t truth = ram_u16(phys);
     if (shown == truth)
         return;
     if (!w->held)
         count_held(1);
-    *w = (struct held_word){true,  false, false,    hart, phys,
-                            shown, truth, now_ns(), ram_u16(used_idx_address(q))};
+    *w = (struct held_word){
+        .held = true,
+        .hart = hart,
+        .address = phys,
+        .shown = shown,
+        .truth = truth,
+        .deadline = now_ns() + duration,
+        .used_idx = ram_u16(used_idx_address(q)),
+    };
     q->count.injected++;
     swap_word(phys, truth, shown);
 }
@@ -142,8 +149,11 @@ static void let_go_element(struct queue *q, unsigned slot)
     struct held_element *e = &q->held->elements[slot];
     if (!e->held)
         return;
-    __atomic_compare_exchange_n(element_at(q, slot), &e->shown, e->truth, false, __ATOMIC_SEQ_CST,
-                                __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t shown = e->shown[i];
+        __atomic_compare_exchange_n(element_at(q, slot) + i, &shown, e->truth[i], false,
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
     e->held = false;
     count_held(-1);
 }
@@ -154,15 +164,12 @@ static void let_go_elements(struct queue *q)
         let_go_element(q, slot);
 }
 
-void inject_acquired(struct queue *q)
+void inject_acquired(struct queue *q, uint16_t from)
 {
-    if (!q->held)
-        return;
-    // Slots that the index has not reached yet keep what they are.
-    for (uint16_t i = q->acquired - q->size; i != q->acquired; i++) {
+    for (uint16_t i = from; q->held && i != q->acquired; i++) {
         unsigned slot = i & (q->size - 1);
         let_go_element(q, slot);
-        q->held->old_elements[slot] = *element_at(q, slot);
+        memcpy(q->held->elements[slot].shown, element_at(q, slot), 8);
     }
 }
 
@@ -173,13 +180,11 @@ static void hold_elements(struct queue *q, uint16_t index)
     for (uint16_t i = q->acquired; i != index; i++) {
         unsigned slot = i & (q->size - 1);
         struct held_element *e = &q->held->elements[slot];
-        if (e->held)
+        if (e->held || memcmp(element_at(q, slot), e->shown, 8) == 0)
             continue;
-        e->truth = *element_at(q, slot);
-        e->shown = q->held->old_elements[slot];
-        if (e->truth == e->shown)
-            continue;
-        __atomic_store_n(element_at(q, slot), e->shown, __ATOMIC_SEQ_CST);
+        memcpy(e->truth, element_at(q, slot), 8);
+        for (unsigned word = 0; word < 2; word++)
+            __atomic_store_n(element_at(q, slot) + word, e->shown[word], __ATOMIC_SEQ_CST);
         e->held = true;
         count_held(1);
         q->count.injected++;
@@ -242,7 +247,7 @@ void inject_unordered_publish(struct queue *q)
     }
     if (held->store_count > 0) {
         count_held(1);
-        held->stores_since = now_ns();
+        held->stores_deadline = now_ns() + SHORT_NS;
         q->count.injected++;
     }
 }
@@ -250,16 +255,18 @@ void inject_unordered_publish(struct queue *q)
 // ---- mb and iob: the index that is published ----
 //
 // iob: the device sees the old index until a w,o fence, or until the doorbell has returned: the doorbell has
-// overtaken the store. A w,r fence ends it too, for the device may from then on count on the index having
-// been there when the driver read the wish for kicks; except where the device is idle and has asked for a
-// kick, so that it cannot be looking now.
+// overtaken the store. A w,r fence ends it where no doorbell need follow, for from then on the device may
+// count on having been able to see it: when it has asked not to be kicked.
 //
 // mb: the wish that the driver reads next is an old one, of when the device was still at work and wanted no
 // kick, until a w,r fence, or until it has been read.
 
-static bool device_idle(const struct queue *q, uint16_t old_idx)
+// Is it certain that the driver will ring the doorbell, if it does as the device wishes?
+static bool wants_kick(const struct queue *q, uint16_t old_idx)
 {
-    return !(ram_u16(q->used) & 1) && ram_u16(used_idx_address(q)) == old_idx;
+    if (q->event_idx) // or it may be moving its event index just now
+        return ram_u16(used_idx_address(q)) == old_idx;
+    return !(ram_u16(q->used) & 1);
 }
 
 static void avail_idx_stored(struct hart *h, struct queue *q)
@@ -271,9 +278,10 @@ static void avail_idx_stored(struct hart *h, struct queue *q)
     forget_word(&held->avail_idx);
     held->shadow[8 * q->size + 1] = ram_u16(avail_idx_address(q));
     if (chance(q, INJECT_IOB))
-        hold_word(&held->avail_idx, q, h->number, avail_idx_address(q), old);
+        hold_word(&held->avail_idx, q, h->number, avail_idx_address(q), old, SHORT_NS);
     if (!q->event_idx && chance(q, INJECT_MB))
-        hold_word(&held->no_notify, q, h->number, q->used, ram_u16(q->used) | 1);
+        hold_word(&held->no_notify, q, h->number, q->used, ram_u16(q->used) | 1,
+                  SHORT_NS);
     if (!(held->store_count > 0))
         refresh_shadow(q);
     held->shadow[8 * q->size + 1] =
@@ -301,7 +309,7 @@ static void wish_stored(struct hart *h, struct queue *q, uint64_t address, unsig
     forget_word(&held->wish);
     held->shadow[shadow_index] = ram_u16(address);
     if (q->view[h->number].armed.fresh.pc && chance(q, INJECT_MB))
-        hold_word(&held->wish, q, h->number, address, old);
+        hold_word(&held->wish, q, h->number, address, old, LONG_NS);
 }
 
 // ---- what a driver does ----
@@ -372,7 +380,7 @@ static void ordered(struct queue *q, bool wr, bool wo)
     if (wr) {
         let_go_word(&held->wish);
         let_go_word(&held->no_notify);
-        if (held->avail_idx.held && !device_idle(q, held->avail_idx.shown))
+        if (held->avail_idx.held && !wants_kick(q, held->avail_idx.shown))
             let_go_word(&held->avail_idx);
     }
     if (wo)
@@ -411,6 +419,12 @@ void inject_acquire(struct hart *h)
 
 // ---- time ----
 
+static void tick_word(struct held_word *w, uint64_t now)
+{
+    if (w->held && now > w->deadline)
+        let_go_word(w);
+}
+
 void inject_tick(void)
 {
     uint64_t now = now_ns();
@@ -419,58 +433,54 @@ void inject_tick(void)
         struct held *held = q->held;
         if (!held)
             continue;
-        if (now - held->avail_idx.since > SHORT_NS)
-            let_go_word(&held->avail_idx);
-        if (now - held->no_notify.since > SHORT_NS)
-            let_go_word(&held->no_notify);
-        if (held->store_count > 0 && now - held->stores_since > SHORT_NS)
-            let_go_stores(q);
-        // The 5 ms begin when the device completes something.
-        if (held->wish.held && ram_u16(used_idx_address(q)) == held->wish.used_idx &&
-            now - held->wish.since < LONG_NS)
-            continue;
-        if (held->wish.held && now - held->wish.since < LONG_NS && !held->wish.ordered) {
-            held->wish.ordered = true;
-            held->wish.since = now + SHORT_NS - LONG_NS;
+        struct held_word *wish = &held->wish;
+        if (wish->held && !wish->late && ram_u16(used_idx_address(q)) != wish->used_idx) {
+            wish->late = true;
+            wish->deadline = now + SHORT_NS;
         }
-        if (now - held->wish.since >= LONG_NS)
-            let_go_word(&held->wish);
+        tick_word(wish, now);
+        tick_word(&held->avail_idx, now);
+        tick_word(&held->no_notify, now);
+        if (now > held->stores_deadline)
+            let_go_stores(q);
     }
 }
 
-void inject_reset(struct queue *q)
+// ---- begin and end ----
+
+void inject_stop(struct queue *q)
 {
     struct held *held = q->held;
+    if (!held)
+        return;
+    let_go_word(&held->avail_idx);
+    let_go_word(&held->wish);
+    let_go_word(&held->no_notify);
+    let_go_elements(q);
+    let_go_stores(q);
+    free(held->elements);
+    free(held->shadow);
+    free(held->stores);
+    free(held);
+    q->held = NULL;
+}
+
+void inject_start(struct queue *q)
+{
+    struct held *held;
     if (chosen_kinds == 0)
         return;
-    if (held) {
-        // The rings are new memory: what was held in the old ones is of no interest to anyone.
-        forget_word(&held->avail_idx);
-        forget_word(&held->wish);
-        forget_word(&held->no_notify);
-        for (unsigned slot = 0; slot < held->size; slot++)
-            if (held->elements[slot].held)
-                count_held(-1);
-        if (held->store_count > 0)
-            count_held(-1);
-        free(held->elements);
-        free(held->old_elements);
-        free(held->shadow);
-        free(held->stores);
-        free(held);
-    }
     held = calloc(1, sizeof(*held));
-    if (held) {
-        held->size = q->size;
-        held->elements = calloc(q->size, sizeof(*held->elements));
-        held->old_elements = calloc(q->size, sizeof(*held->old_elements));
-        held->shadow = calloc(shadow_words(q), sizeof(*held->shadow));
-        held->stores = calloc(shadow_words(q), sizeof(*held->stores));
-    }
-    if (!held || !held->elements || !held->old_elements || !held->shadow || !held->stores)
+    if (!held)
+        abort();
+    held->size = q->size;
+    held->elements = calloc(q->size, sizeof(*held->elements));
+    held->shadow = calloc(shadow_words(q), sizeof(*held->shadow));
+    held->stores = calloc(shadow_words(q), sizeof(*held->stores));
+    if (!held->elements || !held->shadow || !held->stores)
         abort();
     q->held = held;
     for (unsigned slot = 0; slot < q->size; slot++)
-        held->old_elements[slot] = *element_at(q, slot);
+        memcpy(held->elements[slot].shown, element_at(q, slot), 8);
     refresh_shadow(q);
 }

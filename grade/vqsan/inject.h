@@ -24,15 +24,16 @@ unsigned inject_kinds(void);
 // Is anything held back now? Without the lock, for a fence that has nothing else to do.
 extern unsigned inject_held;
 
-// The queue is ready: nothing is held.
-void inject_reset(struct queue *q);
+// The queue is ready, or no longer: nothing is held.
+void inject_start(struct queue *q);
+void inject_stop(struct queue *q);
 
 // After the rules have seen the same.
 void inject_load(struct hart *h, struct site *site, struct place place);
 void inject_store(struct hart *h, struct place place);
 void inject_doorbell(struct queue *q);
-// Elements below q->acquired may be read now.
-void inject_acquired(struct queue *q);
+// Elements from `from` to q->acquired may be read from now on.
+void inject_acquired(struct queue *q, uint16_t from);
 // avail->idx was stored before what it covers (R3).
 void inject_unordered_publish(struct queue *q);
 // Before an instruction of any hart that orders so.

@@ -43,6 +43,8 @@ static struct {
     } queue[MAX_QUEUES];
 } slots[MAX_SLOTS];
 
+static uint32_t device_ids[MAX_SLOTS];
+
 // Indirect tables. A place holds at most one; an old one gives way.
 #define MAX_INDIRECT 1024
 static struct {
@@ -148,15 +150,25 @@ void queue_learn_indirect(struct queue *q, unsigned desc)
 
 // ---- queues ----
 
+static uint32_t slot_of(uint64_t vaddr) { return ((vaddr & 0x3fffffff) - 0x10001000) >> 12; }
+
+void queue_learn_device(uint64_t vaddr)
+{
+    unsigned slot = slot_of(vaddr);
+    uint32_t id;
+    if (__atomic_load_n(&device_ids[slot], __ATOMIC_RELAXED) == 0 &&
+        qemu_read_register(0x10001000 + 0x1000 * slot + REG_DEVICE_ID, &id))
+        __atomic_store_n(&device_ids[slot], id, __ATOMIC_RELAXED);
+}
+
 static const char *device_name(unsigned slot)
 {
-    static const char *names[] = {"empty", "net",  "blk", "console", "rng",   [8] = "scsi",
-                                  [9] = "9p", [16] = "gpu", [18] = "input", [19] = "vsock"};
-    uint32_t id;
-    if (qemu_read_register(0x10001000 + 0x1000 * slot + REG_DEVICE_ID, &id) &&
-        id < sizeof(names) / sizeof(names[0]) && names[id])
-        return names[id];
-    return "virtio";
+    static const char *const names[] = {
+        [1] = "net", [2] = "blk",  [3] = "console", [4] = "rng",    [8] = "scsi",
+        [9] = "9p",  [16] = "gpu", [18] = "input",  [19] = "vsock",
+    };
+    uint32_t id = __atomic_load_n(&device_ids[slot], __ATOMIC_RELAXED);
+    return id < sizeof(names) / sizeof(names[0]) && names[id] ? names[id] : "virtio";
 }
 
 static struct queue *find(unsigned slot, unsigned index)
@@ -241,7 +253,7 @@ static enum register_event queue_made_ready(unsigned slot, bool ready, struct qu
 
 enum register_event queue_register_written(uint64_t vaddr, uint64_t value, struct queue **queue)
 {
-    unsigned slot = ((vaddr & 0x3fffffff) - 0x10001000) >> 12, reg = vaddr & 0xfff;
+    unsigned slot = slot_of(vaddr), reg = vaddr & 0xfff;
     unsigned sel = slots[slot].queue_sel;
     direct_map = vaddr & ~(uint64_t)0x3fffffff;
     *queue = NULL;
@@ -291,6 +303,6 @@ enum register_event queue_register_written(uint64_t vaddr, uint64_t value, struc
 
 bool queue_is_irq_status(uint64_t vaddr, unsigned *slot)
 {
-    *slot = ((vaddr & 0x3fffffff) - 0x10001000) >> 12;
+    *slot = slot_of(vaddr);
     return (vaddr & 0xfff) == REG_INTERRUPT_STATUS;
 }

@@ -148,6 +148,8 @@ static inline bool near_registers(uint64_t vaddr)
 // What a register access meant, beyond what queue_register_written() has done about it.
 enum register_event { REGISTER_NOTHING, REGISTER_DOORBELL, REGISTER_QUEUE_READY, REGISTER_RESET };
 
+// Finds out what device the slot of a register is. To be called without the lock: QEMU takes its own.
+void queue_learn_device(uint64_t vaddr);
 // The driver has written `value` to a register of a slot. `*queue` is the queue rung or made ready.
 enum register_event queue_register_written(uint64_t vaddr, uint64_t value, struct queue **queue);
 // Is this the interrupt status of a slot? Which?

@@ -132,7 +132,7 @@ static void print_event(struct event e)
     snprintf(text, sizeof(text), "%s%s%s", field_name(e, name, sizeof(name)),
              e.field == FIELD_NONE ? "" : " ", verb(e));
     if (e.pc == 0)
-        fprintf(out, "vqsan:   %-28s (not seen)\n", text);
+        fprintf(out, "vqsan:   used->idx                    not read before\n");
     else
         fprintf(out, "vqsan:   %-28s in %s, %s:%u (pc 0x%llx)\n", text, at.function, at.file, at.line,
                 (unsigned long long)e.pc);

@@ -8,7 +8,6 @@
 #include "grade/vqsan/inject.h"
 #include "grade/vqsan/report.h"
 
-#define MANY_TURNS 1000 // of a loop that touches no memory: it waits
 #define MANY_LOOKS 100  // at an index that does not move: it waits
 
 struct order fence_order(const struct insn *insn)
@@ -39,9 +38,10 @@ static void order_pending(struct pending *p) { *p = (struct pending){0}; }
 
 static void acquire_up_to(struct queue *q, uint16_t index)
 {
-    if (ahead(index, q->acquired) > 0) {
+    uint16_t from = q->acquired;
+    if (ahead(index, from) > 0) {
         q->acquired = index;
-        inject_acquired(q);
+        inject_acquired(q, from);
     }
 }
 
@@ -352,13 +352,16 @@ void rules_release(struct hart *h)
     }
 }
 
-void rules_acquire(struct hart *h)
+void rules_acquire(struct hart *h, const struct site *site)
 {
     for (unsigned i = 0; i < queue_count; i++) {
         struct queue *q = &queues[i];
         struct view *v = &q->view[h->number];
         if (q->live && v->load_released)
             acquire_up_to(q, v->index_released);
+        // The load of the index may be the one with `.aq`.
+        if (q->live && v->loaded && v->load.pc == site->pc)
+            acquire_up_to(q, v->index);
         v->load_released = false;
         v->ww.released.pc = v->wr.released.pc = v->armed.released.pc = 0;
     }
@@ -376,16 +379,8 @@ void rules_acquire(struct hart *h)
 // Nothing here is about fences between accesses: the access is missing. Seen as a loop that takes the same
 // jump back a thousand times without touching memory, or as a hart that has waited and now sleeps, with
 // notifications off, on an index that is not the latest.
-void rules_turn(struct hart *h, const struct block *block)
+void rules_spinning(struct hart *h, const struct block *block)
 {
-    if (h->spinning != block || h->spin_accesses != h->accesses) {
-        h->spinning = block;
-        h->spin_accesses = h->accesses;
-        h->turns = 0;
-        return;
-    }
-    if (++h->turns % MANY_TURNS != 0)
-        return;
     for (unsigned i = 0; i < queue_count; i++) {
         struct queue *q = &queues[i];
         if (!q->live || q->waiter != (int)h->number || q->looks == 0)

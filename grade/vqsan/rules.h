@@ -35,9 +35,22 @@ void rules_irq_status(struct hart *h, const struct site *site, unsigned slot);
 void rules_order(struct hart *h, struct order order);
 // An atomic with `.rl` (before its access) and with `.aq` (after it).
 void rules_release(struct hart *h);
-void rules_acquire(struct hart *h);
-// The hart enters a block that ends in a jump back; it executes wfi.
-void rules_turn(struct hart *h, const struct block *block);
+void rules_acquire(struct hart *h, const struct site *site);
+// The hart has gone round a loop a thousand times (or another thousand) without touching memory, see
+// rules_spins(); it executes wfi.
+void rules_spinning(struct hart *h, const struct block *block);
 void rules_sleep(struct hart *h, const struct site *site);
+
+// The hart enters a block that ends in a jump back. True if that is the thousandth time, or a multiple,
+// without a memory access in between. Needs no lock.
+static inline bool rules_spins(struct hart *h, const struct block *block)
+{
+    if (h->spinning != block || h->spin_accesses != h->accesses) {
+        h->spinning = block;
+        h->spin_accesses = h->accesses;
+        h->turns = 0;
+    }
+    return ++h->turns % 1000 == 0;
+}
 
 #endif

@@ -23,26 +23,26 @@ struct block_segment {
 // owns it all until status is no longer BLOCK_PENDING.
 struct block_request {
     enum block_op op;
-    uint64_t block;                  // first block, of BLOCK_SIZE bytes
-    struct block_segment *segments;  // none for BLOCK_FLUSH
-    unsigned count;                  // at most the device's max_segments
-    int status;                      // BLOCK_PENDING, then 0 or -EIO, -EROFS, -EINVAL, -ETIMEDOUT
+    uint64_t block;                 // first block, of BLOCK_SIZE bytes
+    struct block_segment *segments; // none for BLOCK_FLUSH
+    unsigned count;                 // at most the device's max_segments
+    int status;                     // BLOCK_PENDING, then 0 or -EIO, -EROFS, -EINVAL, -ETIMEDOUT
     // If set, called once when the request is done, status already final; from interrupt or another
     // process's wait, with no lock of the caller's: must not sleep. It may reuse or free the
     // request.
     void (*done)(struct block_request *request);
-    void *owner;                     // the caller's, for done()
-    struct block_request *next;      // the caller links a batch; then the driver's
-    struct wait_queue sleepers;      // the driver's: who sleeps in block_wait() for it
+    void *owner;                // the caller's, for done()
+    struct block_request *next; // the caller links a batch; then the driver's
+    struct wait_queue sleepers; // the driver's: who sleeps in block_wait() for it
 };
 
 struct block_device {
-    const char *name;       // "disk0", "initrd"
-    uint64_t blocks;        // size
-    unsigned max_segments;  // a request may have, at least 1
+    const char *name;      // "disk0", "initrd"
+    uint64_t blocks;       // size
+    unsigned max_segments; // a request may have, at least 1
     bool read_only;
-    bool persistent;        // false for the initrd
-    uint64_t mounted_blocks;  // blocks of the file system mounted from it, set by fs_mount(); 0 if none is
+    bool persistent;         // false for the initrd
+    uint64_t mounted_blocks; // of the file system mounted from it (fs_mount() sets it), or 0
     // Hands a chain of requests (linked by `next`, ended by NULL) to the device, with one kick for
     // all. Never waits for their completion; may sleep for room in the queue. The driver queues any
     // number.
@@ -50,11 +50,11 @@ struct block_device {
     // Returns when request->status is final: polls for a while, then sleeps. Only for requests
     // without done(). Returns the status.
     int (*wait)(struct block_device *device, struct block_request *request);
-    void *driver;           // the driver's own
+    void *driver; // the driver's own
 };
 
 void block_register(struct block_device *device);
-struct block_device *block_find(const char *name);  // NULL if there is none
+struct block_device *block_find(const char *name); // NULL if there is none
 
 static inline void block_submit(struct block_device *device, struct block_request *chain)
 {

@@ -49,16 +49,19 @@ int fb_present(struct fb *fb, unsigned buffer, const struct fb_rect *rects, unsi
     return ioctl(fb->fd, FB_PRESENT, &present);
 }
 
-int fb_wait(struct fb *fb) { return ioctl(fb->fd, FB_WAIT, NULL); }
+int fb_wait(struct fb *fb)
+{
+    return ioctl(fb->fd, FB_WAIT, NULL);
+}
 
 void fb_die(void)
 {
     if (errno == ENODEV || errno == ENOENT)
-        fprintf(2, "%s: no display: start QEMU with -device virtio-gpu-device, as `make qemu` does\n",
+        fprintf(2,
+                "%s: no display: start QEMU with -device virtio-gpu-device, as `make qemu` does\n",
                 program_name);
     else if (errno == EINVAL)
-        fprintf(2, "%s: no such mode: a size is from 1x1 to %dx%d\n", program_name, FB_MAX_WIDTH,
-                FB_MAX_HEIGHT);
+        fprintf(2, "%s: the display cannot show this size\n", program_name);
     else
         perror("/dev/fb0");
     exit(1);
@@ -87,8 +90,8 @@ static uint32_t typed_before;
 void key_begin(void)
 {
     uint32_t raw = 1;
-    watching = ioctl(0, CONSOLE_SET_RAW, &raw) == 0 &&
-               ioctl(0, CONSOLE_GET_PENDING, &typed_before) == 0;
+    watching =
+        ioctl(0, CONSOLE_SET_RAW, &raw) == 0 && ioctl(0, CONSOLE_GET_PENDING, &typed_before) == 0;
 }
 
 bool key_pressed(void)

@@ -13,7 +13,8 @@ struct fb {
 };
 
 // Opens the display and sets a mode, which gives black buffers; a width of 0 keeps the mode there is. Returns
-// 0, or -1 with errno: ENODEV or ENOENT if there is no display, EINVAL for a bad size, ENOMEM.
+// 0, or -1 with errno: ENODEV or ENOENT if there is no display, EINVAL for a size it
+// does not do (QEMU's: below 16x16), ENOMEM.
 int fb_open(struct fb *fb, uint32_t width, uint32_t height);
 void fb_close(struct fb *fb);
 

@@ -58,9 +58,9 @@ static const char *const glyphs[128] = {
 };
 
 #define GRID_HEIGHT 12
-#define GAP 4             // between two characters, in grid units
+#define GAP 4 // between two characters, in grid units
 #define SPACE 6
-#define CURVE_PIECES 6    // straight pieces a curve is drawn in
+#define CURVE_PIECES 6 // straight pieces a curve is drawn in
 
 static const char *glyph_of(char c)
 {
@@ -69,7 +69,10 @@ static const char *glyph_of(char c)
     return (unsigned char)c < 128 ? glyphs[(unsigned char)c] : NULL;
 }
 
-static int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
+static int digit(char c)
+{
+    return c <= '9' ? c - '0' : c - 'a' + 10;
+}
 
 int font_advance(char c, int size)
 {
@@ -147,8 +150,7 @@ static void draw_piece(struct font_mask *mask, struct point a, struct point b,
     for (int y = y0; y < y1; y++) {
         uint8_t *row = mask->bytes + (size_t)y * mask->width;
         for (int x = x0; x < x1; x++) {
-            int64_t d2 =
-                distance2(&p, x * FONT_SUB + FONT_SUB / 2, y * FONT_SUB + FONT_SUB / 2);
+            int64_t d2 = distance2(&p, x * FONT_SUB + FONT_SUB / 2, y * FONT_SUB + FONT_SUB / 2);
             if (d2 >= outside * outside)
                 continue;
             int cover = 255;
@@ -160,8 +162,8 @@ static void draw_piece(struct font_mask *mask, struct point a, struct point b,
     }
 }
 
-static void draw_curve(struct font_mask *mask, struct point a, struct point control,
-                       struct point b, const struct font_style *style)
+static void draw_curve(struct font_mask *mask, struct point a, struct point control, struct point b,
+                       const struct font_style *style)
 {
     struct point last = a;
     for (int i = 1; i <= CURVE_PIECES; i++) {

@@ -19,9 +19,9 @@ struct font_mask {
 };
 
 struct font_style {
-    int size;    // height of a capital
-    int stroke;  // thickness of a line
-    int ramp;    // width over which an edge fades: FONT_SUB for a mask shown pixel by pixel
+    int size;   // height of a capital
+    int stroke; // thickness of a line
+    int ramp;   // width over which an edge fades: FONT_SUB for a mask shown pixel by pixel
 };
 
 // Distance from the start of this character to the start of the next, and of a whole text (without the

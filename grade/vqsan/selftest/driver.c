@@ -1,0 +1,390 @@
+// A virtqueue driver with interchangeable fences, for the self-test of vqsan: it drives virtio-rng, keeps two
+// requests in flight, and checks every answer. Which fence stands where comes from outside, in the eight
+// bytes at PARAMETERS (test_vqsan.py puts them there), so that one guest is every driver: right ones of all
+// kinds, and each kind of wrong one.
+//
+// It ends with END_GOOD when all requests were answered rightly, END_BITTEN when something happened that
+// only a missing fence explains.
+
+#include "grade/vqsan/selftest/machine.h"
+
+#define PARAMETERS (*(const struct parameters *)0x80100000)
+struct parameters {
+    uint8_t rmb, wmb, kick, enable, iob; // which shape, see below
+    uint8_t mode;                        // bits of MODE_...
+    uint8_t requests;                    // in hundreds
+    uint8_t harts;
+};
+
+// What stands between two accesses. One list serves all five places.
+enum shape {
+    NONE,
+    FENCE_RR,
+    FENCE_RRW,
+    FENCE_RWRW,
+    FENCE_TSO,
+    FENCE_WW,
+    FENCE_RWW,
+    FENCE_WR,
+    FENCE_WRW,
+    FENCE_RWR,
+    FENCE_I,
+    AMO_PLAIN,
+    AMO_AQ, // as a lock taken in between
+    AMO_AQRL,
+    AMO_RL_AQ, // as a lock given back and taken again
+    FENCE_WO,
+    FENCE_ALL,
+    LOAD_AQ,    // rmb: the load of the index is an lr.aq
+    ADDRESS,    // rmb: the address of the element is computed from the index
+    AMO_RL_IDX, // wmb: the index is stored by an amoadd.rl
+};
+
+enum {
+    MODE_SLEEP = 1,     // wait by interrupt, else poll
+    MODE_EVENT = 2,     // VIRTIO_F_EVENT_IDX
+    MODE_INDIRECT = 4,  // VIRTIO_F_INDIRECT_DESC
+    MODE_RESET = 8,     // reset the device and begin anew, halfway
+    MODE_EARLY = 16,    // read the element before the index
+    MODE_HOISTED = 32,  // look once, then wait for a register to change
+    MODE_NO_IR = 64,    // no fence i,r after the interrupt status
+    MODE_FORGET = 128,  // sleep without asking for an interrupt
+};
+
+#define SIZE 8 // of the queue
+
+static struct {
+    struct {
+        uint64_t addr;
+        uint32_t len;
+        uint16_t flags, next;
+    } desc[SIZE];
+    struct {
+        uint16_t flags, idx, ring[SIZE], used_event;
+    } avail;
+    _Alignas(16) struct {
+        uint16_t flags, idx;
+        struct {
+            uint32_t id, len;
+        } ring[SIZE];
+        uint16_t avail_event;
+    } used;
+} ring __attribute__((aligned(4096)));
+
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
+
+static struct {
+    uint64_t addr;
+    uint32_t len;
+    uint16_t flags, next;
+} tables[SIZE] __attribute__((aligned(4096)));
+static uint64_t answers[SIZE];
+
+// Under `lock` where several harts drive.
+static uint16_t next_avail, last_used, kicked;
+static uint32_t to_ask, to_take;
+static volatile int lock, dummy, done;
+
+static __attribute__((noinline)) void order(enum shape shape)
+{
+    switch (shape) {
+    case FENCE_RR: asm volatile("fence r, r" ::: "memory"); break;
+    case FENCE_RRW: asm volatile("fence r, rw" ::: "memory"); break;
+    case FENCE_RWRW: asm volatile("fence rw, rw" ::: "memory"); break;
+    case FENCE_TSO: asm volatile("fence.tso" ::: "memory"); break;
+    case FENCE_WW: asm volatile("fence w, w" ::: "memory"); break;
+    case FENCE_RWW: asm volatile("fence rw, w" ::: "memory"); break;
+    case FENCE_WR: asm volatile("fence w, r" ::: "memory"); break;
+    case FENCE_WRW: asm volatile("fence w, rw" ::: "memory"); break;
+    case FENCE_RWR: asm volatile("fence rw, r" ::: "memory"); break;
+    case FENCE_I: asm volatile("fence.i" ::: "memory"); break;
+    case FENCE_WO: asm volatile("fence w, o" ::: "memory"); break;
+    case FENCE_ALL: asm volatile("fence iorw, iorw" ::: "memory"); break;
+    case AMO_PLAIN: asm volatile("amoadd.w zero, zero, %0" : "+A"(dummy)::"memory"); break;
+    case AMO_AQ: asm volatile("amoadd.w.aq zero, zero, %0" : "+A"(dummy)::"memory"); break;
+    case AMO_AQRL: asm volatile("amoadd.w.aqrl zero, zero, %0" : "+A"(dummy)::"memory"); break;
+    case AMO_RL_AQ:
+        asm volatile("amoadd.w.rl zero, zero, %0\n\tamoadd.w.aq zero, zero, %0"
+                     : "+A"(dummy)::"memory");
+        break;
+    default: asm volatile("" ::: "memory");
+    }
+}
+
+// ---- the device ----
+
+static void set_up(void)
+{
+    uint32_t features = (PARAMETERS.mode & MODE_EVENT ? 1u << 29 : 0) |
+                        (PARAMETERS.mode & MODE_INDIRECT ? 1u << 28 : 0);
+    if (REG(REG_MAGIC) != 0x74726976 || REG(REG_VERSION) != 2 || REG(REG_DEVICE_ID) != 4)
+        end(END_FAILED, "no virtio-rng, version 2, in slot 0");
+    REG(REG_STATUS) = 0;
+    while (REG(REG_STATUS) != 0)
+        ;
+    REG(REG_STATUS) = 1;
+    REG(REG_STATUS) = 3;
+    REG(REG_DRIVER_FEATURES_SEL) = 0;
+    REG(REG_DRIVER_FEATURES) = features;
+    REG(REG_DRIVER_FEATURES_SEL) = 1;
+    REG(REG_DRIVER_FEATURES) = 1; // VERSION_1
+    REG(REG_STATUS) = 11;
+    if (!(REG(REG_STATUS) & 8))
+        end(END_FAILED, "features refused");
+    for (unsigned i = 0; i < sizeof(ring) / 8; i++)
+        ((volatile uint64_t *)&ring)[i] = 0;
+    next_avail = last_used = kicked = 0;
+    WRITE_ONCE(ring.avail.flags, PARAMETERS.mode & MODE_EVENT ? 0 : 1);
+    WRITE_ONCE(ring.avail.used_event, 0x8000);
+    REG(REG_QUEUE_SEL) = 0;
+    REG(REG_QUEUE_NUM) = SIZE;
+    REG(REG_DESC) = (uintptr_t)&ring.desc;
+    REG(REG_DESC + 4) = 0;
+    REG(REG_AVAIL) = (uintptr_t)&ring.avail;
+    REG(REG_AVAIL + 4) = 0;
+    REG(REG_USED) = (uintptr_t)&ring.used;
+    REG(REG_USED + 4) = 0;
+    order(FENCE_ALL);
+    REG(REG_QUEUE_READY) = 1;
+    REG(REG_STATUS) = 15;
+}
+
+// ---- to the device ----
+
+// The descriptor of request n. The same slot of the ring meets another one in each round, so an element of
+// the round before is never right by accident.
+static unsigned head_of(uint16_t n) { return (n + n / SIZE) % SIZE; }
+
+static void publish(void)
+{
+    order(PARAMETERS.wmb);
+    if (PARAMETERS.wmb == AMO_RL_IDX) {
+        // flags and idx in one word; adding to its upper half adds to idx.
+        volatile uint32_t *word = (volatile uint32_t *)(void *)&ring.avail;
+        asm volatile("amoadd.w.rl zero, %1, %0" : "+A"(*word) : "r"(0x10000) : "memory");
+    } else {
+        WRITE_ONCE(ring.avail.idx, next_avail);
+    }
+}
+
+static void kick(void)
+{
+    order(PARAMETERS.kick);
+    if (PARAMETERS.mode & MODE_EVENT) {
+        uint16_t event = READ_ONCE(ring.used.avail_event), old = kicked;
+        kicked = next_avail;
+        if ((uint16_t)(next_avail - event - 1) >= (uint16_t)(next_avail - old))
+            return;
+    } else if (READ_ONCE(ring.used.flags) & 1) {
+        return;
+    }
+    order(PARAMETERS.iob);
+    REG(REG_QUEUE_NOTIFY) = 0;
+}
+
+static void ask(void)
+{
+    unsigned head = head_of(next_avail);
+    bool indirect = PARAMETERS.mode & MODE_INDIRECT;
+    if (indirect) {
+        WRITE_ONCE(tables[head].addr, (uintptr_t)&answers[head]);
+        WRITE_ONCE(tables[head].len, 8);
+        WRITE_ONCE(tables[head].flags, 2);
+    }
+    WRITE_ONCE(ring.desc[head].addr, indirect ? (uintptr_t)&tables[head] : (uintptr_t)&answers[head]);
+    WRITE_ONCE(ring.desc[head].len, indirect ? 16 : 8);
+    WRITE_ONCE(ring.desc[head].flags, indirect ? 4 : 2);
+    WRITE_ONCE(ring.avail.ring[next_avail % SIZE], head);
+    next_avail++;
+    to_ask--;
+    publish();
+    kick();
+}
+
+// ---- from the device ----
+
+static uint16_t load_index(void)
+{
+    uint32_t word;
+    if (PARAMETERS.rmb != LOAD_AQ)
+        return READ_ONCE(ring.used.idx);
+    asm volatile("lr.w.aq %0, %1" : "=r"(word) : "A"(*(volatile uint32_t *)(void *)&ring.used));
+    return word >> 16;
+}
+
+// The answers come in the order of the requests: the virtio-rng of QEMU is made so.
+static void check(uint32_t id, uint32_t len)
+{
+    if (id != head_of(last_used) || len != 8)
+        end(END_BITTEN, "bitten: a used element that is not the expected one");
+    last_used++;
+    to_take--;
+}
+
+// Takes one answer if there is one.
+static bool take(void)
+{
+    uint32_t early = 0, slot = last_used % SIZE;
+    if (PARAMETERS.mode & MODE_EARLY)
+        early = READ_ONCE(ring.used.ring[slot].id);
+    uint16_t index = load_index();
+    if (index == last_used)
+        return false;
+    if (PARAMETERS.rmb == ADDRESS) {
+        // The slot as computed from the index: that of the oldest element not taken.
+        slot = (uint16_t)(index - (uint16_t)(index - last_used));
+        asm volatile("sub %0, %1, %2" : "=r"(slot) : "r"(index), "r"(index - last_used));
+        slot %= SIZE;
+    } else {
+        order(PARAMETERS.rmb);
+    }
+    uint32_t id = PARAMETERS.mode & MODE_EARLY ? early : READ_ONCE(ring.used.ring[slot].id);
+    check(id, READ_ONCE(ring.used.ring[slot].len));
+    return true;
+}
+
+// ---- waiting ----
+
+static void enable(bool on)
+{
+    if (PARAMETERS.mode & MODE_EVENT)
+        WRITE_ONCE(ring.avail.used_event, on ? last_used : last_used + 0x8000);
+    else
+        WRITE_ONCE(ring.avail.flags, !on);
+}
+
+static void wait_by_interrupt(void)
+{
+    if (!(PARAMETERS.mode & MODE_FORGET)) {
+        enable(true);
+        order(PARAMETERS.enable);
+        if (READ_ONCE(ring.used.idx) != last_used) {
+            enable(false);
+            return;
+        }
+    }
+    bool woken = sleep_for(50);
+    if (woken) {
+        uint32_t status = REG(REG_INTERRUPT_STATUS);
+        REG(REG_INTERRUPT_ACK) = status;
+        if (!(PARAMETERS.mode & MODE_NO_IR))
+            asm volatile("fence i, r" ::: "memory");
+        interrupt_done();
+    } else if (READ_ONCE(ring.used.idx) != last_used && !(PARAMETERS.mode & MODE_FORGET)) {
+        // The answer is there. Is the interrupt on its way?
+        uint64_t limit = now() + 5 * TICKS_PER_MS;
+        while (!interrupt_pending())
+            if (now() > limit)
+                end(END_BITTEN, "bitten: an answer and no interrupt");
+    }
+    enable(false);
+}
+
+// What a compiler makes of a loop over a plain load: the load is done once, before it.
+static void wait_on_register(void)
+{
+    uint64_t index = READ_ONCE(ring.used.idx), turns = 3000000;
+    asm volatile("1: bne %1, %2, 2f\n\taddi %0, %0, -1\n\tbnez %0, 1b\n2:"
+                 : "+r"(turns)
+                 : "r"(index), "r"((uint64_t)last_used));
+}
+
+static void wait_a_moment(void)
+{
+    if (PARAMETERS.mode & MODE_FORGET)
+        for (unsigned i = 0; i < 1000; i++)
+            if (READ_ONCE(ring.used.idx) != last_used)
+                return;
+    if (PARAMETERS.mode & (MODE_SLEEP | MODE_FORGET))
+        wait_by_interrupt();
+    else if (PARAMETERS.mode & MODE_HOISTED)
+        wait_on_register();
+}
+
+static void drive(void)
+{
+    uint64_t limit = now() + 1500 * TICKS_PER_MS;
+    while (to_take > 0) {
+        while (to_ask > 0 && (uint16_t)(next_avail - last_used) < 2)
+            ask();
+        if (take())
+            limit = now() + 1500 * TICKS_PER_MS;
+        else
+            wait_a_moment();
+        if (now() > limit)
+            end(END_BITTEN, "bitten: a request without an answer");
+    }
+}
+
+// ---- several harts ----
+
+static void acquire(void)
+{
+    int taken;
+    do
+        asm volatile("amoswap.w.aq %0, %1, %2" : "=r"(taken), "+r"((int){1}), "+A"(lock)::"memory");
+    while (taken);
+}
+
+// A lock is given back by an amo with .rl or by a fence and a store, in turn.
+static void give_back(unsigned turn)
+{
+    if (turn & 1)
+        asm volatile("amoswap.w.rl zero, zero, %0" : "+A"(lock)::"memory");
+    else
+        asm volatile("fence rw, w\n\tsw zero, %0" : "=m"(lock)::"memory");
+}
+
+// All harts drive the queue under one lock, and look at the index without it before they take it.
+static void drive_together(void)
+{
+    uint64_t limit = now() + 1500 * TICKS_PER_MS;
+    for (unsigned turn = 0; !done; turn++) {
+        if (READ_ONCE(ring.used.idx) == READ_ONCE(last_used) && now() < limit && (turn & 3))
+            continue;
+        acquire();
+        if (to_ask > 0 && (uint16_t)(next_avail - last_used) < 4)
+            ask();
+        while (to_take > 0 && take())
+            limit = now() + 1500 * TICKS_PER_MS;
+        if (to_take == 0)
+            done = 1;
+        else if (now() > limit)
+            end(END_BITTEN, "bitten: a request without an answer");
+        give_back(turn);
+    }
+}
+
+void start(uint64_t hart)
+{
+    static volatile int ready;
+    uint32_t requests = 100 * PARAMETERS.requests;
+    if (hart == 0) {
+        interrupt_init();
+        to_ask = to_take = requests;
+        set_up();
+        asm volatile("fence iorw, iorw" ::: "memory");
+        ready = 1;
+    } else {
+        while (!ready)
+            ;
+        asm volatile("fence iorw, iorw" ::: "memory");
+    }
+    if (PARAMETERS.harts > 1) {
+        if (hart < PARAMETERS.harts)
+            drive_together();
+        if (hart != 0)
+            return;
+        print_number("answers: ", requests);
+        end(END_GOOD, "good");
+    }
+    drive();
+    if (PARAMETERS.mode & MODE_RESET) {
+        to_ask = to_take = requests;
+        set_up();
+        drive();
+    }
+    print_number("answers: ", requests);
+    end(END_GOOD, "good");
+}

@@ -1,0 +1,418 @@
+// vqsan, the virtqueue sanitizer: a QEMU plugin that checks whether a driver keeps the order that its device
+// relies on. docs/ordering.md explains it; rules.c holds the rules.
+//
+// This file connects QEMU to the rest: it reads the options, looks at each block of the kernel's code when
+// QEMU translates it, and passes on what the code then does. Only the guest kernel's own code is watched,
+// and of its accesses only those near a ring or a virtio-mmio register get further than one comparison.
+//
+// Options, as in -plugin vqsan.so,elf=build/kernel.elf,inject=rmb:
+//   elf=FILE         the guest kernel; needed
+//   log=FILE         reports go there instead of to standard error
+//   json=FILE        the summary for machines, kept up to date
+//   inject=rmb|wmb|mb|iob|all    what to inject; more than one: inject=rmb,mb or inject=rmb+mb
+//   device=bad-id|double|long-len|index-jump|stuck|early-irq     what a hostile device does
+//   only=blk|gpu|rng device= means this device only
+//   every=N seed=N   injections and corruptions come at one chance in N (1; device=: 100), by this seed
+//   hide=R1,R2,...   rules that are counted but not shown
+
+#define _GNU_SOURCE
+#include "grade/vqsan/hostile.h"
+#include "grade/vqsan/inject.h"
+#include "grade/vqsan/qemu.h"
+#include "grade/vqsan/report.h"
+#include "grade/vqsan/rules.h"
+#include "grade/vqsan/symbols.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+// Guards everything but what a hart alone uses in struct hart.
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct hart harts[MAX_HARTS];
+static bool ended;
+
+// ---- memory ----
+
+static bool find_ram(void)
+{
+    if (ram.host)
+        return true;
+    struct guest_ram found = qemu_find_ram();
+    if (!found.host) {
+        static bool said;
+        if (!said)
+            report_note("cannot reach the guest's memory; start QEMU with -object "
+                        "memory-backend-memfd,id=ram,size=...,share=on -machine memory-backend=ram");
+        said = true;
+        return false;
+    }
+    ring_pages = calloc(found.size >> 12, 1);
+    if (!ring_pages)
+        return false;
+    ram = found;
+    return true;
+}
+
+static void register_event(struct hart *h, const struct site *site, uint64_t vaddr, uint64_t value)
+{
+    struct queue *q;
+    if (!find_ram())
+        return;
+    switch (queue_register_written(vaddr, value, &q)) {
+    case REGISTER_DOORBELL:
+        rules_doorbell(h, site, q);
+        inject_doorbell(q);
+        break;
+    case REGISTER_QUEUE_READY:
+        inject_stop(q);
+        inject_start(q);
+        hostile_start(q);
+        break;
+    case REGISTER_RESET:
+        for (unsigned i = 0; i < queue_count; i++)
+            if (!queues[i].live)
+                inject_stop(&queues[i]);
+        break;
+    case REGISTER_NOTHING:
+        break;
+    }
+}
+
+static void on_register(struct hart *h, qemu_plugin_meminfo_t info, const struct site *site,
+                        uint64_t vaddr)
+{
+    struct qemu_plugin_hwaddr *where = qemu_plugin_get_hwaddr(info, vaddr);
+    uint64_t value = 0;
+    unsigned slot;
+    if (!where || !qemu_plugin_hwaddr_is_io(where))
+        return;
+    bool store = qemu_plugin_mem_is_store(info);
+    if (store && !qemu_stored_value(h->number, info, site->insn.source, &value))
+        return;
+    if (store)
+        queue_learn_device(vaddr);
+    pthread_mutex_lock(&lock);
+    if (store) {
+        register_event(h, site, vaddr, value);
+    } else if (queue_is_irq_status(vaddr, &slot)) {
+        rules_irq_status(h, site, slot);
+        hostile_interrupt(slot);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static void on_ring(struct hart *h, bool is_load, bool is_store, struct site *site, uint64_t phys,
+                    unsigned size)
+{
+    pthread_mutex_lock(&lock);
+    struct place place = queue_place(phys, size);
+    if (place.queue && is_load) {
+        rules_load(h, site, place);
+        if (place.field == FIELD_USED_IDX)
+            hostile_used_idx_loaded(place.queue);
+        inject_load(h, site, place);
+    }
+    if (place.queue && is_store) {
+        rules_store(h, site, place);
+        inject_store(h, place);
+        if (place.field == FIELD_AVAIL_IDX)
+            hostile_published(place.queue);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static bool is_atomic(const struct site *site)
+{
+    return site->insn.kind == INSN_LR || site->insn.kind == INSN_SC || site->insn.kind == INSN_AMO;
+}
+
+// After each access. With one hart QEMU does an AMO as a load and a store and calls twice, with several once.
+static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
+{
+    struct site *site = data;
+    if (number >= MAX_HARTS)
+        return;
+    struct hart *h = &harts[number];
+    h->accesses++;
+    bool store = qemu_plugin_mem_is_store(info);
+    bool amo = site->insn.kind == INSN_AMO;
+    if (near_ring(vaddr)) {
+        if (store || !amo)
+            on_ring(h, !store || amo, store, site, vaddr - direct_map,
+                    1u << qemu_plugin_mem_size_shift(info));
+    } else if (near_registers(vaddr)) {
+        on_register(h, info, site, vaddr);
+        return;
+    }
+    // What the access itself acquires counts from now on.
+    if (site->insn.aq && (h->stake || inject_held) && !(amo && !store)) {
+        pthread_mutex_lock(&lock);
+        rules_acquire(h, site);
+        inject_acquire(h);
+        pthread_mutex_unlock(&lock);
+    }
+}
+
+// ---- order ----
+
+static void on_fence(unsigned number, void *data)
+{
+    struct site *site = data;
+    if (number >= MAX_HARTS)
+        return;
+    struct hart *h = &harts[number];
+    __atomic_fetch_add(&site->count, 1, __ATOMIC_RELAXED);
+    if (!h->stake && !__atomic_load_n(&inject_held, __ATOMIC_SEQ_CST))
+        return;
+    struct order order = fence_order(&site->insn);
+    pthread_mutex_lock(&lock);
+    rules_order(h, order);
+    inject_order(order);
+    pthread_mutex_unlock(&lock);
+}
+
+// Before an atomic with `.rl`.
+static void on_release(unsigned number, void *data)
+{
+    (void)data;
+    if (number >= MAX_HARTS || (!harts[number].stake && !inject_held))
+        return;
+    pthread_mutex_lock(&lock);
+    rules_release(&harts[number]);
+    inject_release(&harts[number]);
+    pthread_mutex_unlock(&lock);
+}
+
+static void on_sleep(unsigned number, void *data)
+{
+    if (number >= MAX_HARTS)
+        return;
+    pthread_mutex_lock(&lock);
+    rules_sleep(&harts[number], data);
+    pthread_mutex_unlock(&lock);
+}
+
+// Before a load that may read what the driver has stored and injection hides.
+static void before_load(unsigned number, void *data)
+{
+    const struct site *site = data;
+    (void)number;
+    if (!site->reads_driver_area || !__atomic_load_n(&inject_held, __ATOMIC_SEQ_CST))
+        return;
+    pthread_mutex_lock(&lock);
+    inject_before_load();
+    pthread_mutex_unlock(&lock);
+}
+
+// ---- blocks ----
+
+static void on_block(unsigned number, void *data)
+{
+    struct block *block = data;
+    if (number >= MAX_HARTS)
+        return;
+    struct hart *h = &harts[number];
+    bool spins = block->loops && rules_spins(h, block);
+    if (!spins && !h->dependency.live)
+        return;
+    pthread_mutex_lock(&lock);
+    if (h->dependency.live) {
+        dependency_enter(&h->dependency, block);
+        if (block->load_address_regs & h->dependency.regs)
+            inject_dependent_block(h->dependency_queue);
+    }
+    if (spins)
+        rules_spinning(h, block);
+    pthread_mutex_unlock(&lock);
+}
+
+static void watch_insn(struct qemu_plugin_insn *insn, struct site *site)
+{
+    switch (site->insn.kind) {
+    case INSN_FENCE:
+    case INSN_FENCE_I:
+        report_add_fence(site);
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, on_fence, QEMU_CB_NO_REGS, site);
+        return;
+    case INSN_WFI:
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, on_sleep, QEMU_CB_NO_REGS, site);
+        return;
+    default:
+        break;
+    }
+    if (site->insn.rl)
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, on_release, QEMU_CB_NO_REGS, site);
+    // The fields of the rings have 16 bits, descriptors more.
+    if (inject_kinds() && (is_atomic(site) || site->insn.bytes >= 2))
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, before_load, QEMU_CB_NO_REGS, site);
+    qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_CB_NO_REGS, QEMU_MEM_RW, site);
+}
+
+// QEMU calls this when it translates, one block at a time.
+static void on_translation(struct qemu_plugin_tb *tb)
+{
+    uint64_t first = qemu_plugin_tb_vaddr(tb);
+    size_t count = qemu_plugin_tb_n_insns(tb);
+    if (!symbols_is_code(first))
+        return;
+    pthread_mutex_lock(&lock);
+    struct block *block = block_new(first);
+    for (size_t i = 0; i < count; i++) {
+        struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+        struct site *site =
+            block_add(block, qemu_plugin_insn_vaddr(insn), decode(qemu_insn_word(insn)));
+        if (site)
+            watch_insn(insn, site);
+    }
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_CB_NO_REGS, block);
+    pthread_mutex_unlock(&lock);
+}
+
+// ---- beginning and end ----
+
+static void *tick(void *unused)
+{
+    (void)unused;
+    unsigned turns = 0;
+    while (!__atomic_load_n(&ended, __ATOMIC_RELAXED)) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        pthread_mutex_lock(&lock);
+        inject_tick();
+        hostile_tick();
+        if (++turns % 100 == 0 && !ended)
+            report_save();
+        pthread_mutex_unlock(&lock);
+    }
+    return NULL;
+}
+
+static void start_ticking(void)
+{
+    pthread_t thread;
+    sigset_t all, old;
+    // QEMU's signals are for its own threads.
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (pthread_create(&thread, NULL, tick, NULL) == 0)
+        pthread_detach(thread);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void on_exit_of_qemu(void)
+{
+    pthread_mutex_lock(&lock);
+    ended = true;
+    report_summary();
+    pthread_mutex_unlock(&lock);
+}
+
+static struct {
+    const char *elf, *log, *json, *only;
+    unsigned kinds, every, hidden;
+    uint64_t seed;
+    enum hostile_mode hostile;
+} options = {.seed = 1};
+
+// "rmb+mb" as a mask; false if it is none.
+static bool parse_kinds(const char *text)
+{
+    static const struct {
+        const char *name;
+        unsigned kind;
+    } kinds[] = {{"rmb", INJECT_RMB}, {"wmb", INJECT_WMB}, {"mb", INJECT_MB}, {"iob", INJECT_IOB},
+                 {"all", INJECT_RMB | INJECT_WMB | INJECT_MB | INJECT_IOB}};
+    while (*text) {
+        size_t length = strcspn(text, "+|"), i = 0;
+        while (i < 5 && (strlen(kinds[i].name) != length || strncmp(kinds[i].name, text, length)))
+            i++;
+        if (i == 5)
+            return false;
+        options.kinds |= kinds[i].kind;
+        text += length + (text[length] != '\0');
+    }
+    return true;
+}
+
+static bool parse_rules(const char *text)
+{
+    while (*text) {
+        if (text[0] != 'R' || text[1] < '1' || text[1] >= '0' + RULE_COUNT)
+            return false;
+        options.hidden |= 1u << (text[1] - '0');
+        text += 2;
+        if (*text == '+' || *text == '|')
+            text++;
+        else if (*text)
+            return false;
+    }
+    return true;
+}
+
+// One option. QEMU splits at commas, so in inject=rmb,mb the second half comes as an option "mb=on".
+static bool parse_option(char *option)
+{
+    char *value = strchr(option, '=');
+    if (!value)
+        return parse_kinds(option) || parse_rules(option);
+    *value++ = '\0';
+    if (strcmp(value, "on") == 0 && (parse_kinds(option) || parse_rules(option)))
+        return true;
+    if (strcmp(option, "elf") == 0)
+        options.elf = value;
+    else if (strcmp(option, "log") == 0)
+        options.log = value;
+    else if (strcmp(option, "json") == 0)
+        options.json = value;
+    else if (strcmp(option, "only") == 0)
+        options.only = value;
+    else if (strcmp(option, "every") == 0)
+        options.every = strtoul(value, NULL, 10);
+    else if (strcmp(option, "seed") == 0)
+        options.seed = strtoull(value, NULL, 10);
+    else if (strcmp(option, "inject") == 0)
+        return parse_kinds(value);
+    else if (strcmp(option, "hide") == 0)
+        return parse_rules(value);
+    else if (strcmp(option, "device") == 0)
+        return (options.hostile = hostile_named(value)) != HOSTILE_NONE;
+    else
+        return false;
+    return true;
+}
+
+__attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
+                                                               const void *info, int argc,
+                                                               char **argv)
+{
+    const char *error;
+    (void)info;
+    for (int i = 0; i < argc; i++) {
+        if (!parse_option(argv[i])) {
+            fprintf(stderr, "vqsan: unknown option %s; grade/vqsan/vqsan.c lists them\n", argv[i]);
+            return 1;
+        }
+    }
+    if (!options.elf || !symbols_load(options.elf, &error)) {
+        fprintf(stderr, "vqsan: elf=%s %s\n", options.elf ? options.elf : "",
+                options.elf ? error : "is needed: the guest's kernel");
+        return 1;
+    }
+    if (!report_open(options.log, options.json)) {
+        perror("vqsan: log");
+        return 1;
+    }
+    for (unsigned i = 0; i < MAX_HARTS; i++)
+        harts[i].number = i;
+    report_hide(options.hidden);
+    inject_configure(options.kinds, options.every, options.seed);
+    hostile_configure(options.hostile, options.every ? options.every : 100, options.seed,
+                      options.only);
+    qemu_on_translation(id, on_translation);
+    qemu_on_exit(id, on_exit_of_qemu);
+    start_ticking();
+    return 0;
+}
