@@ -33,8 +33,8 @@ MAKEFLAGS += --no-print-directory
 # tools.sh looks for them. Goals that run something install what is lacking; others only say it.
 
 GOALS := $(or $(MAKECMDGOALS),all)
-NEED_NOTHING := help setup doctor clean format check-format
-INSTALLING := qemu qemu-gdb gdb test test-all screenshot bench
+NEED_NOTHING := help setup doctor clean format check-format matrix-fetch
+INSTALLING := qemu qemu-gdb gdb test test-all screenshot bench bench-growth matrix
 
 # CC has a value in every make; only one that somebody gave counts, and from the environment only clang,
 # for there CC usually means the host's compiler.
@@ -208,7 +208,7 @@ $(HOST_PROGRAMS):
 RUN := CPUS='$(CPUS)' MEM='$(MEM)' DISK='$(DISK)' ARGS='$(ARGS)' QEMU='$(QEMU_FOUND)' BUILD='$(BUILD)' \
     VNC='$(VNC)' PYTHON='$(PYTHON_FOUND)' sh grade/qemu.sh
 
-.PHONY: qemu qemu-gdb gdb screenshot bench
+.PHONY: qemu qemu-gdb gdb screenshot
 qemu: all ## Boot to a shell (CPUS= MEM= DISK= ARGS= VNC=)
 	@$(RUN)
 
@@ -221,9 +221,6 @@ gdb: $(BUILD)/kernel.elf ## Debug the machine that `make qemu-gdb` has started
 
 screenshot: all ## A picture of the spinning wheel (OUT=wheel.png)
 	@$(PYTHON_FOUND) grade/screenshot.py --build $(BUILD) $(OUT)
-
-bench: all ## Measure the kernel: a table of system calls, files, disk and display
-	@$(PYTHON_FOUND) grade/bench.py --build $(BUILD) --cpus $(CPUS) --mem $(MEM)
 
 # ---- tests ----
 
@@ -257,10 +254,13 @@ clean: ## Remove all that was built
 	rm -rf build $(filter-out build,$(BUILD))
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(wildcard Makefile grade/*.mk) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo
 	@sed -n '/^# ---- what can be set/,/^\.DEFAULT/s/^\([A-Z_]*\) ?= *\(.*\)# \(.*\)/  \1=\2|\3/p;s/^\([A-Z_]*\) ?=# \(.*\)/  \1=|\2/p' Makefile | \
 	    awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+-include grade/vqsan/vqsan.mk
+-include grade/bench.mk
 
 FORCE:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

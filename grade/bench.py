@@ -1,35 +1,302 @@
-"""Boots a machine, runs its `bench` and shows the table: bench.py [--build DIR] [--cpus N] [--mem SIZE] [WORDS...]"""
+"""make bench: how fast the system is, against its targets. A table, and <build>/bench.json for programs.
+
+    bench.py [--build DIR] [--cpus N] [--mem SIZE] [--runs N] [--args BOOT-ARGUMENTS] [NAME...]
+
+Every figure is the median over several machines. NAMEs choose rows of the table by how they begin. Whether a
+target is met depends on the host and on what else runs there, so a missed one is shown and is no failure.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
+import subprocess
 import sys
+import time
+from collections import defaultdict
 from pathlib import Path
+from statistics import median
+from typing import Any, Iterable, NamedTuple, Optional
+
+
+class Row(NamedTuple):
+    name: str
+    what: str
+    unit: str
+    target: Optional[float]
+    less_is_better: bool = False
+
+
+ROWS = [
+    Row("boot", "power-on to prompt, against QEMU + OpenSBI", "x", 1.3, True),
+    Row("getpid", "the shortest system call", "k/s", 900),
+    Row("fork", "fork + exit + wait", "/s", 2000),
+    Row("exec", "fork + exec + wait", "/s", 800),
+    Row("pipe", "round trips between two processes", "/s", 20000),
+    Row("write", "buffered file write, 4 KiB calls", "MB/s", 100),
+    Row("read", "cached file read, 4 KiB calls", "MB/s", 300),
+    Row("raw-flush", "raw disk: 4 KiB write + flush", "/s", None),
+    Row("fsync", "4 KiB write + fsync, against raw-flush", "%", 40),
+    Row("create", "create + write 100 B + close + unlink", "/s", 2000),
+    Row("create-sync", "the same with fsync, against raw-flush", "%", 25),
+    Row("disk-4k", "raw disk: 4 KiB reads, 1 in flight", "/s", 12000),
+    Row("disk-4k-32", "raw disk: 4 KiB reads, 32 in flight", "/s", 40000),
+    Row("disk-1m", "raw disk: 1 MiB reads", "MB/s", 4000),
+    Row("show-640", "present 640x480 without drawing", "/s", 12000),
+    Row("show-1024", "present 1024x768", "/s", 7000),
+    Row("show-1920", "present 1920x1080", "/s", 3000),
+    Row("draw-640", "gradient and present 640x480", "/s", 770),
+    Row("draw-1024", "gradient and present 1024x768", "/s", 330),
+    Row("draw-1920", "gradient and present 1920x1080", "/s", 176),
+    Row("roulette-640", "roulette at 640x480", "/s", 300),
+    Row("roulette-1920", "roulette at 1920x1080", "/s", 60),
+    Row("rebuild", "touch virtqueue.c, make, boot to prompt", "s", 2, True),
+]
+
+# Rows that come from the guest's own `bench`: its name for them, and by what to divide.
+IN_GUEST = {
+    row.name: (row.name, 1000.0 if row.unit == "k/s" else 1.0)
+    for row in ROWS
+    if row.name.split("-")[0] not in ("boot", "raw", "roulette", "rebuild")
+}
+IN_GUEST["raw-flush"] = ("disk-flush", 1.0)
+SHARE_OF_RAW = ("fsync", "create-sync")
+WHEELS = {"roulette-640": ("640x480", 600), "roulette-1920": ("1920x1080", 200)}
+BOOTS = 7
+
+Results = dict[str, list[float]]
+
+
+class Progress:
+    """One line on stderr that says what is being done."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stderr.isatty()
+
+    def __call__(self, text: str) -> None:
+        print(f"\r\033[K{text}" if self.terminal else text, end="" if self.terminal else "\n", file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        if self.terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+# ---- what is measured ----
+
+
+def boot_seconds(**options: Any) -> float:
+    """From the start of QEMU to the prompt."""
+    from grade.machine import Machine
+
+    with Machine(cache="writeback", **options) as machine:
+        return time.monotonic() - machine.started
+
+
+def floor_seconds(floor: Path, **options: Any) -> float:
+    """From the start of the same QEMU to its end, with a guest that does nothing but power off."""
+    from grade.machine import Machine
+
+    with Machine(cache="writeback", kernel=floor, shell=False, **options) as machine:
+        machine.wait()
+        return time.monotonic() - machine.started
+
+
+def measure_boot(results: Results, build: Path, options: dict[str, Any], say: Progress) -> None:
+    for i in range(BOOTS):
+        say(f"bench: boot {i + 1} of {BOOTS}")
+        floor = floor_seconds(build / "grade/guest/floor.bin", **options)
+        booted = boot_seconds(**options)
+        results["boot"].append(booted / floor)
+        results["boot ms"].append(booted * 1000)
+        results["floor ms"].append(floor * 1000)
+
+
+def guest_bench(machine: Any, names: Iterable[str], say: Progress, run: str) -> dict[str, float]:
+    """Runs the guest's bench; its medians by name."""
+    found = {}
+    machine.send(f"bench -j {' '.join(sorted(names))}\n")
+    machine.expect("BENCH-BEGIN")
+    while True:
+        line = machine.expect(r"^(\{.*\}|BENCH-END)$", quiet=60, total=600).group(1)
+        if line == "BENCH-END":
+            break
+        result = json.loads(line)
+        found[result["name"]] = float(result.get("median", 0))
+        say(f"bench: {run}: {result['name']}")
+    machine.expect(r"^\$ ")
+    return found
+
+
+def measure_guest(
+    results: Results, wanted: set[str], options: dict[str, Any], runs: int, say: Progress
+) -> None:
+    from grade.machine import Machine
+
+    chosen = [name for name in IN_GUEST if name in wanted]
+    for i in range(runs):
+        run = f"machine {i + 1} of {runs}"
+        say(f"bench: {run}")
+        # With the host's own flushes, as `make qemu` has them: durable writes are to cost what they cost.
+        with Machine(cache="writeback", **options) as machine:
+            if chosen:
+                asked = {IN_GUEST[name][0] for name in chosen}
+                if asked & set(SHARE_OF_RAW):
+                    asked.add("disk-flush")
+                found = guest_bench(machine, asked, say, run)
+                for name in chosen:
+                    guest_name, divisor = IN_GUEST[name]
+                    value = found.get(guest_name, 0) / divisor
+                    if name in SHARE_OF_RAW:
+                        results[f"{name} /s"].append(value)
+                        value *= 100 / (found.get("disk-flush") or float("inf"))
+                    if value > 0:
+                        results[name].append(value)
+            for name in WHEELS:
+                if name in wanted:
+                    say(f"bench: {run}: {name}")
+                    results[name].append(wheel_rate(machine, *WHEELS[name]))
+
+
+def wheel_rate(machine: Any, size: str, frames: int) -> float:
+    output = machine.run(f"roulette -r {size} -n {frames} -s 1 -f 0 -b", quiet=60)
+    match = re.search(r"([\d.]+) frames/s", output)
+    if not match:
+        raise AssertionError(f"roulette printed no frame rate:\n{output}")
+    return float(match.group(1))
+
+
+def make_again(command: str) -> None:
+    """Runs the make that runs us, with its variables but without its job server, which is not ours to use."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    done = subprocess.run(
+        f"{command} all", shell=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode != 0:
+        raise AssertionError(f"`{command} all` failed:\n{done.stdout}")
+
+
+def measure_rebuild(results: Results, command: str, options: dict[str, Any], runs: int, say: Progress) -> None:
+    make_again(command)  # so that nothing but virtqueue.c is out of date
+    for i in range(runs):
+        say(f"bench: rebuild {i + 1} of {runs}")
+        start = time.monotonic()
+        Path("kernel/virtio/virtqueue.c").touch()
+        make_again(command)
+        boot_seconds(**options)
+        results["rebuild"].append(time.monotonic() - start)
+
+
+# ---- what is shown ----
+
+
+def ratio_of(row: Row, value: float) -> Optional[float]:
+    """How much of the target is reached: 1 or more is met."""
+    if row.target is None:
+        return None
+    return row.target / value if row.less_is_better else value / row.target
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def table(results: Results) -> str:
+    lines = [f"{'':13} {'':43} {'median':>8} {'(low to high)':>19} {'':5} {'target':>7} {'ratio':>6}"]
+    for row in ROWS:
+        values = results.get(row.name)
+        if not values:
+            continue
+        value = median(values)
+        ratio = ratio_of(row, value)
+        spread = f"({number(min(values))} to {number(max(values))})"
+        verdict = "" if ratio is None else f"{number(row.target or 0):>7} {ratio:6.2f} {'met' if ratio >= 1 else 'missed'}"
+        lines.append(f"{row.name:13} {row.what:43} {number(value):>8} {spread:>19} {row.unit:5} {verdict}".rstrip())
+    return "\n".join(lines)
+
+
+def as_json(results: Results, host: dict[str, Any]) -> dict[str, Any]:
+    rows = []
+    for row in ROWS:
+        values = results.get(row.name)
+        if not values:
+            continue
+        ratio = ratio_of(row, median(values))
+        rows.append(
+            {
+                "name": row.name,
+                "what": row.what,
+                "unit": row.unit,
+                "values": values,
+                "median": median(values),
+                "target": row.target,
+                "ratio": ratio,
+                "met": None if ratio is None else ratio >= 1,
+            }
+        )
+    extra = {name: values for name, values in results.items() if " " in name}
+    return {"host": host, "rows": rows, "also": extra}
+
+
+def describe_host(options: dict[str, Any]) -> dict[str, Any]:
+    from grade.machine import QEMU
+
+    version = subprocess.run([QEMU, "--version"], stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]
+    return {
+        "qemu": version,
+        "host cpus": os.cpu_count(),
+        "load before": round(os.getloadavg()[0], 2),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **options,
+    }
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", help="where the kernel was built")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--mem", default="256M")
-    parser.add_argument("words", nargs="*", help="arguments of the guest's bench")
-    options, more = parser.parse_known_args()
+    parser.add_argument("--runs", type=int, default=3, help="machines that each figure is the median of")
+    parser.add_argument("--args", default="", help="kernel boot arguments")
+    parser.add_argument("--make", default="make", help="the command that builds, for the row `rebuild`")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="rows to measure; none: all")
+    given = parser.parse_args()
 
-    os.environ["BUILD"] = options.build
+    wanted = {row.name for row in ROWS if not given.names or row.name.startswith(tuple(given.names))}
+    if not wanted:
+        parser.error(f"no row of that name; there are {', '.join(row.name for row in ROWS)}")
+
+    os.environ["BUILD"] = given.build
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from grade.machine import ConsoleError, Machine
+    from grade.machine import BUILD, ROOT, ConsoleError
 
+    os.chdir(ROOT)
+    options = {"cpus": given.cpus, "mem": given.mem, "args": given.args}
+    host = describe_host(options)
+    results: Results = defaultdict(list)
+    say = Progress()
     try:
-        # Durable writes are to be measured with the host's flushes, as `make qemu` has them.
-        with Machine(cpus=options.cpus, mem=options.mem, cache="writeback") as machine:
-            command = " ".join(["bench", *options.words, *more])
-            status, output = machine.run_status(command, quiet=60, total=600)
-            print(output, end="")
-            return status
+        if host["load before"] > 1:
+            print(f"bench: this host is busy (load {host['load before']}): figures will be low", file=sys.stderr)
+        if "boot" in wanted:
+            measure_boot(results, BUILD, options, say)
+        if wanted & (set(IN_GUEST) | set(WHEELS)):
+            measure_guest(results, wanted, options, given.runs, say)
+        if "rebuild" in wanted:
+            measure_rebuild(results, given.make, options, given.runs, say)
+    except KeyboardInterrupt:
+        say.done()
+        print("bench: interrupted", file=sys.stderr)
+        return 130
     except (AssertionError, ConsoleError) as error:
+        say.done()
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    say.done()
+    print(table(results))
+    (BUILD / "bench.json").write_text(json.dumps(as_json(results, host), indent=1) + "\n")
+    return 0
 
 
 if __name__ == "__main__":

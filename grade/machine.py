@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import weakref
 from pathlib import Path
 from typing import Iterable, Optional, Union
@@ -93,6 +94,7 @@ class Machine:
         self.trace_file = self.folder / "trace.log"
         self.gdb_socket = self.folder / "build" / "gdb.sock"  # .gdbinit looks there
         self.marks = 0
+        self.started = 0.0  # monotonic clock when QEMU was started
         _alive.add(self)
         try:
             self._start(cpus, mem, disk, initrd, gpu, rng, args, kernel, list(trace), list(extra), gdb, cache)
@@ -147,6 +149,7 @@ class Machine:
         control = self._listen("qmp.sock")
         self.command += ["-serial", f"unix:{self.folder}/serial.sock", "-qmp", f"unix:{self.folder}/qmp.sock"]
         with (self.folder / "stderr.log").open("wb") as stderr:
+            self.started = time.monotonic()
             self.process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,

@@ -14,8 +14,7 @@ static int background[MAX_BACKGROUND]; // pids of jobs started with &, 0: slot f
 static void set_foreground(int pid)
 {
     uint32_t argument = pid;
-    if (on_console)
-        ioctl(0, CONSOLE_SET_FOREGROUND, &argument);
+    ioctl(0, CONSOLE_SET_FOREGROUND, &argument);
 }
 
 // ---- processes ----
@@ -54,10 +53,12 @@ static void background_ended(int pid, int status)
 static int wait_for(int pid)
 {
     int status = -1, ended;
-    set_foreground(pid);
+    if (on_console)
+        set_foreground(pid);
     while ((ended = wait(&status)) != pid && ended >= 0)
         background_ended(ended, status);
-    set_foreground(0);
+    if (on_console)
+        set_foreground(0);
     return status;
 }
 
@@ -185,7 +186,7 @@ static void run_in_child(const struct command *command)
 
 // ---- pipelines ----
 
-static void become(int fd, int target)
+static void move_descriptor(int fd, int target)
 {
     close(target);
     dup(fd);
@@ -206,10 +207,10 @@ static void run_stages(const struct command *command)
         int pid = fork_command();
         if (pid == 0) {
             if (input >= 0)
-                become(input, 0);
+                move_descriptor(input, 0);
             if (command->next) {
                 close(fds[0]);
-                become(fds[1], 1);
+                move_descriptor(fds[1], 1);
             }
             run_in_child(command);
         }
@@ -232,11 +233,19 @@ static void run_stages(const struct command *command)
     exit(result);
 }
 
+// In a process that is there for this pipeline only.
+static void become_pipeline(const struct pipeline *pipeline) __attribute__((noreturn));
+static void become_pipeline(const struct pipeline *pipeline)
+{
+    if (pipeline->commands->next)
+        run_stages(pipeline->commands);
+    run_in_child(pipeline->commands);
+}
+
 static int run_pipeline(const struct pipeline *pipeline)
 {
     const struct command *command = pipeline->commands;
-    bool alone = command->next == NULL;
-    if (alone && command->words && !command->redirects) {
+    if (!command->next && command->words && !command->redirects) {
         char *argv[MAXARG];
         int argc = make_arguments(command, argv);
         builtin_fn *builtin = find_builtin(argv[0]);
@@ -245,13 +254,15 @@ static int run_pipeline(const struct pipeline *pipeline)
         if (builtin)
             return status;
     }
+    bool controlled = on_console;
     int pid = fork_command();
     if (pid < 0)
         return 1;
     if (pid == 0) {
-        if (alone)
-            run_in_child(command);
-        run_stages(command);
+        // wait_for() says so too, but a ^C may come before the shell gets there.
+        if (controlled)
+            set_foreground(getpid());
+        become_pipeline(pipeline);
     }
     return wait_for(pid);
 }
@@ -282,6 +293,9 @@ static void run_in_background(const struct chain *chain)
     if (pid == 0) {
         close(0);
         open("/dev/null", O_RDONLY);
+        // So that the pid is the program's, for kill.
+        if (!chain->pipelines->next)
+            become_pipeline(chain->pipelines);
         run_chain(chain);
         exit(last_status);
     }

@@ -93,7 +93,7 @@ static void fb_mapping_errors(void)
     CHECK(mmap(length, fd, 0) != NO_MAPPING);
 }
 
-// A child does not have the mapping, whatever it does leaves the parent's alone, and exit frees it: the runner
+// A child does not have the mapping, whatever it does leaves the parent's alone; exit and exec free it: the runner
 // would see the pages.
 static void fb_fork(void)
 {

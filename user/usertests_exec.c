@@ -7,6 +7,8 @@
 
 static int zeroed[2 * 4096 / sizeof(int)];
 static int initialised = 12345;
+// Whole pages of data, which a careless kernel might map straight from its cache.
+static char initialised_pages[3 * 4096] = {[0 ... 3 * 4096 - 1] = 'i'};
 
 static int mode_args(int argc, char **argv)
 {
@@ -35,6 +37,10 @@ static int mode_fresh(int argc, char **argv)
 {
     (void)argc, (void)argv;
     EXPECT(initialised, 12345);
+    for (unsigned i = 0; i < ARRAY_SIZE(initialised_pages); i++) {
+        EXPECT(initialised_pages[i], 'i');
+        initialised_pages[i] = 'x';
+    }
     for (unsigned i = 0; i < ARRAY_SIZE(zeroed); i++)
         EXPECT(zeroed[i], 0);
     const char *heap = sbrk(4 * PAGE);
@@ -176,6 +182,7 @@ static void exec_fresh_memory(void)
 {
     char *argv[] = {"usertests", "-x", "fresh", NULL};
     initialised = 1;
+    memset(initialised_pages, 'y', sizeof(initialised_pages));
     memset(zeroed, 0xff, sizeof(zeroed));
     char *heap = sbrk(64 * PAGE);
     memset(heap, 0xff, 64 * PAGE);

@@ -42,6 +42,11 @@ static void sleep_long(void)
     nanosleep(1000ul * 1000 * MS);
 }
 
+static void sleep_longest(void)
+{
+    nanosleep(~0ul);
+}
+
 static void pause_long(void)
 {
     pause(100000);
@@ -106,6 +111,11 @@ static void kill_nanosleep(void)
 {
     expect_killed(sleep_long);
 }
+static void kill_longest_sleep(void)
+{
+    expect_killed(sleep_longest);
+}
+
 static void kill_pause(void)
 {
     expect_killed(pause_long);
@@ -229,6 +239,7 @@ const struct test kill_tests[] = {
     {"kill-calling", kill_calling, false},
     {"kill-nanosleep", kill_nanosleep, false},
     {"kill-pause", kill_pause, false},
+    {"kill-longest-sleep", kill_longest_sleep, false},
     {"kill-pipe-reader", kill_pipe_reader, false},
     {"kill-pipe-writer", kill_pipe_writer, false},
     {"kill-waiting", kill_waiting, false},

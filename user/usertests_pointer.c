@@ -57,6 +57,36 @@ static void bad_read_write(void)
     EXPECT(memcmp(buffer, "0123456789", 10), 0);
 }
 
+// A write that fails leaves an empty file empty, and takes no block.
+static void bad_write_extends(void)
+{
+    int fd = MAKE("f");
+    uint64_t before = kernel_state().fs_free_blocks;
+    for (int i = 0; i < 100; i++)
+        EXPECT_ERROR(write(fd, (void *)0xffffffffff, 1), EFAULT);
+    EXPECT_ERROR(write(fd, (void *)KERNEL_ADDRESS, 20 * PAGE), EFAULT);
+    EXPECT(stat_of("f").size, 0);
+    EXPECT(close(fd), 0);
+    EXPECT(unlink("f"), 0);
+    EXPECT(kernel_state().fs_free_blocks, before);
+}
+
+// Memory that was given back is as bad as any other.
+static void freed_memory(void)
+{
+    char *heap = sbrk(2 * PAGE);
+    sbrk(PAGE - (uint64_t)heap % PAGE);
+    char *end = sbrk(0);
+    put_file("f", 100, 1);
+    int fd = open("f", O_RDWR);
+    end[-1] = 1;
+    sbrk(-PAGE);
+    EXPECT_ERROR(read(fd, end - PAGE, 10), EFAULT);
+    EXPECT_ERROR(write(fd, end - PAGE, 10), EFAULT);
+    EXPECT_ERROR(write(fd, end - 1, 1), EFAULT);
+    EXPECT_FILE("f", 100, 1);
+}
+
 static void bad_devices(void)
 {
     int kstat = open("/dev/kstat", O_RDONLY), console = open("/dev/console", O_RDWR);
@@ -230,9 +260,16 @@ static void long_strings(void)
 }
 
 const struct test pointer_tests[] = {
-    {"bad-read-write", bad_read_write, false}, {"bad-devices", bad_devices, false},
-    {"bad-paths", bad_paths, false},           {"bad-argv", bad_argv, false},
-    {"bad-results", bad_results, false},       {"bad-read-only", read_only_results, false},
-    {"straddling", straddling, false},         {"strings-at-end", strings_at_end, false},
-    {"long-strings", long_strings, false},     {0},
+    {"bad-read-write", bad_read_write, false},
+    {"bad-devices", bad_devices, false},
+    {"bad-write-extends", bad_write_extends, false},
+    {"freed-memory", freed_memory, false},
+    {"bad-paths", bad_paths, false},
+    {"bad-argv", bad_argv, false},
+    {"bad-results", bad_results, false},
+    {"bad-read-only", read_only_results, false},
+    {"straddling", straddling, false},
+    {"strings-at-end", strings_at_end, false},
+    {"long-strings", long_strings, false},
+    {0},
 };

@@ -92,6 +92,7 @@ void report_note(const char *format, ...)
     va_end(args);
 }
 
+// QEMU translates the same code more than once; the counts of one address add up in count_at().
 void report_add_fence(struct site *site)
 {
     site->next_fence = fences;
@@ -267,19 +268,34 @@ static void json_queues(FILE *f)
     }
 }
 
+// How often the fence at a site was executed, in all translations of it; 0 if another one in the list stands
+// for it.
+static uint64_t count_at(const struct site *site)
+{
+    uint64_t count = site->count;
+    for (const struct site *other = fences; other != site; other = other->next_fence)
+        if (other->pc == site->pc)
+            return 0;
+    for (const struct site *other = site->next_fence; other; other = other->next_fence)
+        if (other->pc == site->pc)
+            count += other->count;
+    return count;
+}
+
 static void json_fences(FILE *f)
 {
     bool first = true;
     for (const struct site *site = fences; site; site = site->next_fence) {
         char buffer[24];
         struct location at;
-        if (site->count == 0)
+        uint64_t count = count_at(site);
+        if (count == 0)
             continue;
         at = symbols_find(site->pc);
         fprintf(f, "%s\n  {\"kind\": \"%s\", \"function\": \"%s\", \"file\": \"%s\", \"line\": %u, "
                    "\"count\": %llu}",
                 first ? "" : ",", fence_name(&site->insn, buffer), at.function, at.file, at.line,
-                (unsigned long long)site->count);
+                (unsigned long long)count);
         first = false;
     }
 }
@@ -287,9 +303,14 @@ static void json_fences(FILE *f)
 // Under another name first, so that a reader never meets half a file.
 void report_save(void)
 {
+    static uint64_t last_accesses;
+    uint64_t accesses = 0;
     char path[4096];
-    if (!json_path || !changed)
+    for (unsigned i = 0; i < queue_count; i++)
+        accesses += queues[i].count.accesses;
+    if (!json_path || (!changed && accesses == last_accesses))
         return;
+    last_accesses = accesses;
     snprintf(path, sizeof(path), "%s.new", json_path);
     FILE *f = fopen(path, "we");
     if (!f)

@@ -388,9 +388,11 @@ void rules_spinning(struct hart *h, const struct block *block)
         q->looks = MANY_LOOKS; // it waits, if on a register
         if (ram_u16(used_idx_address(q)) == q->seen)
             continue;
-        if (q->moved_unseen) // so it was a thousand turns ago
+        if (q->moved_unseen) { // so it was a thousand turns ago
             report(RULE_STALE, q, h->number, q->last_look,
                    (struct event){block->last_pc, FIELD_NONE, 0});
+            q->looks = 0; // once for each look that is missing
+        }
         q->moved_unseen = true;
     }
 }

@@ -1,9 +1,15 @@
-# How vqsan and the guests of its self-test are built; the Makefile includes this.
+# How vqsan and the guest of its self-test are built; the Makefile includes this. Where it says BUILD=, keep
+# the plugin and the kernel of one build together.
 
-VQSAN_SOURCES := $(sort $(wildcard grade/vqsan/*.c))
-VQSAN_OBJECTS := $(patsubst %,$(BUILD)/host/pic/%.o,$(VQSAN_SOURCES))
-VQSAN_GUESTS := $(patsubst grade/vqsan/selftest/%.c,$(BUILD)/vqsan/%.elf,\
-    $(filter-out %/machine.c,$(wildcard grade/vqsan/selftest/*.c)))
+# QEMU's plugins are for Linux here: elsewhere there is no memfd to reach the guest's memory through.
+ifeq ($(shell uname -s),Linux)
+.PHONY: vqsan
+all: vqsan
+vqsan: $(BUILD)/host/vqsan.so $(BUILD)/vqsan/driver.elf
+endif
+
+VQSAN_OBJECTS := $(patsubst %,$(BUILD)/host/pic/%.o,$(sort $(wildcard grade/vqsan/*.c)))
+VQSAN_GUEST_OBJECTS := $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard grade/vqsan/selftest/*.[cS])))
 
 $(BUILD)/host/pic/%.o: % $(FLAGS_STAMP)
 	$(call say,HOSTCC,$<)
@@ -14,16 +20,12 @@ $(BUILD)/host/vqsan.so: $(VQSAN_OBJECTS)
 	$(call say,HOSTLD,$@)
 	$(Q)$(HOST_COMPILER) -shared -o $@ $^ -ldl -lpthread
 
-$(BUILD)/vqsan/%.elf: $(BUILD)/grade/vqsan/selftest/%.c.o $(BUILD)/grade/vqsan/selftest/machine.c.o \
-    $(BUILD)/grade/vqsan/selftest/entry.S.o grade/vqsan/selftest/guest.ld
-	$(call say,LD,$@)
-	@mkdir -p $(@D)
-	$(Q)$(LINKER) $(LINK) -T grade/vqsan/selftest/guest.ld -o $@ $(filter %.o,$^)
-
 $(BUILD)/grade/%.o: grade/% $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILER) $(COMMON) -MMD -MP -c -o $@ $<
 
-.PHONY: vqsan
-vqsan: $(BUILD)/host/vqsan.so $(VQSAN_GUESTS)
+$(BUILD)/vqsan/driver.elf: $(VQSAN_GUEST_OBJECTS) grade/vqsan/selftest/guest.ld
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINKER) $(LINK) -T grade/vqsan/selftest/guest.ld -o $@ $(VQSAN_GUEST_OBJECTS)

@@ -81,6 +81,9 @@ static void proc_start(struct proc *proc, struct proc *parent)
 {
     spin_lock(&sched_lock);
     proc->parent = parent;
+    // A parent that was killed while it forked: ^C on its whole tree must not miss the child.
+    if (parent && parent->killed)
+        proc->killed = true;
     sched_new(proc);
     spin_unlock(&sched_lock);
 }

@@ -84,6 +84,9 @@ bool fb_parse_size(const char *text, uint32_t *width, uint32_t *height)
 
 // ---- the keyboard ----
 
+// An arrow or function key sends several bytes, the last of them within this time.
+#define KEY_TIME 20000000ull
+
 static bool watching;
 static uint32_t typed_before;
 
@@ -103,11 +106,14 @@ bool key_pressed(void)
 void key_end(void)
 {
     uint32_t raw = 0, pending;
-    char key[16]; // an arrow or function key sends several bytes
+    char key[16];
     if (!watching)
         return;
-    if (typed_before == 0 && ioctl(0, CONSOLE_GET_PENDING, &pending) == 0 && pending > 0)
-        read(0, key, pending < sizeof(key) ? (int)pending : (int)sizeof(key));
+    if (typed_before == 0 && key_pressed()) {
+        nanosleep(KEY_TIME);
+        if (ioctl(0, CONSOLE_GET_PENDING, &pending) == 0)
+            read(0, key, pending < sizeof(key) ? (int)pending : (int)sizeof(key));
+    }
     ioctl(0, CONSOLE_SET_RAW, &raw);
     watching = false;
 }

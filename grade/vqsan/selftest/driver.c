@@ -12,7 +12,7 @@
 struct parameters {
     uint8_t rmb, wmb, kick, enable, iob; // which shape, see below
     uint8_t mode;                        // bits of MODE_...
-    uint8_t requests;                    // in hundreds
+    uint8_t requests : 7, impatient : 1; // in hundreds; is 0.2 s without an answer enough to give up?
     uint8_t harts;
 };
 
@@ -86,29 +86,32 @@ static uint16_t next_avail, last_used, kicked;
 static uint32_t to_ask, to_take;
 static volatile int lock, dummy, done;
 
+#define CASE(shape, text)                                                                          \
+    case shape:                                                                                    \
+        asm volatile(text ::"r"(&dummy) : "memory");                                               \
+        break
+
 static __attribute__((noinline)) void order(enum shape shape)
 {
     switch (shape) {
-    case FENCE_RR: asm volatile("fence r, r" ::: "memory"); break;
-    case FENCE_RRW: asm volatile("fence r, rw" ::: "memory"); break;
-    case FENCE_RWRW: asm volatile("fence rw, rw" ::: "memory"); break;
-    case FENCE_TSO: asm volatile("fence.tso" ::: "memory"); break;
-    case FENCE_WW: asm volatile("fence w, w" ::: "memory"); break;
-    case FENCE_RWW: asm volatile("fence rw, w" ::: "memory"); break;
-    case FENCE_WR: asm volatile("fence w, r" ::: "memory"); break;
-    case FENCE_WRW: asm volatile("fence w, rw" ::: "memory"); break;
-    case FENCE_RWR: asm volatile("fence rw, r" ::: "memory"); break;
-    case FENCE_I: asm volatile("fence.i" ::: "memory"); break;
-    case FENCE_WO: asm volatile("fence w, o" ::: "memory"); break;
-    case FENCE_ALL: asm volatile("fence iorw, iorw" ::: "memory"); break;
-    case AMO_PLAIN: asm volatile("amoadd.w zero, zero, %0" : "+A"(dummy)::"memory"); break;
-    case AMO_AQ: asm volatile("amoadd.w.aq zero, zero, %0" : "+A"(dummy)::"memory"); break;
-    case AMO_AQRL: asm volatile("amoadd.w.aqrl zero, zero, %0" : "+A"(dummy)::"memory"); break;
-    case AMO_RL_AQ:
-        asm volatile("amoadd.w.rl zero, zero, %0\n\tamoadd.w.aq zero, zero, %0"
-                     : "+A"(dummy)::"memory");
-        break;
-    default: asm volatile("" ::: "memory");
+        CASE(FENCE_RR, "fence r, r");
+        CASE(FENCE_RRW, "fence r, rw");
+        CASE(FENCE_RWRW, "fence rw, rw");
+        CASE(FENCE_TSO, "fence.tso");
+        CASE(FENCE_WW, "fence w, w");
+        CASE(FENCE_RWW, "fence rw, w");
+        CASE(FENCE_WR, "fence w, r");
+        CASE(FENCE_WRW, "fence w, rw");
+        CASE(FENCE_RWR, "fence rw, r");
+        CASE(FENCE_I, "fence.i");
+        CASE(FENCE_WO, "fence w, o");
+        CASE(FENCE_ALL, "fence iorw, iorw");
+        CASE(AMO_PLAIN, "amoadd.w zero, zero, (%0)");
+        CASE(AMO_AQ, "amoadd.w.aq zero, zero, (%0)");
+        CASE(AMO_AQRL, "amoadd.w.aqrl zero, zero, (%0)");
+        CASE(AMO_RL_AQ, "amoadd.w.rl zero, zero, (%0)\n\tamoadd.w.aq zero, zero, (%0)");
+    default: // NONE, and what stands in another place
+        asm volatile("" ::: "memory");
     }
 }
 
@@ -164,7 +167,7 @@ static void publish(void)
         volatile uint32_t *word = (volatile uint32_t *)(void *)&ring.avail;
         asm volatile("amoadd.w.rl zero, %1, %0" : "+A"(*word) : "r"(0x10000) : "memory");
     } else {
-        WRITE_ONCE(ring.avail.idx, next_avail);
+        WRITE_ONCE(ring.avail.idx, next_avail); // publish
     }
 }
 
@@ -180,7 +183,7 @@ static void kick(void)
         return;
     }
     order(PARAMETERS.iob);
-    REG(REG_QUEUE_NOTIFY) = 0;
+    REG(REG_QUEUE_NOTIFY) = 0; // the doorbell
 }
 
 static void ask(void)
@@ -195,7 +198,7 @@ static void ask(void)
     WRITE_ONCE(ring.desc[head].addr, indirect ? (uintptr_t)&tables[head] : (uintptr_t)&answers[head]);
     WRITE_ONCE(ring.desc[head].len, indirect ? 16 : 8);
     WRITE_ONCE(ring.desc[head].flags, indirect ? 4 : 2);
-    WRITE_ONCE(ring.avail.ring[next_avail % SIZE], head);
+    WRITE_ONCE(ring.avail.ring[next_avail % SIZE], head); // the entry
     next_avail++;
     to_ask--;
     publish();
@@ -208,7 +211,7 @@ static uint16_t load_index(void)
 {
     uint32_t word;
     if (PARAMETERS.rmb != LOAD_AQ)
-        return READ_ONCE(ring.used.idx);
+        return READ_ONCE(ring.used.idx); // the index
     asm volatile("lr.w.aq %0, %1" : "=r"(word) : "A"(*(volatile uint32_t *)(void *)&ring.used));
     return word >> 16;
 }
@@ -239,12 +242,16 @@ static bool take(void)
     } else {
         order(PARAMETERS.rmb);
     }
-    uint32_t id = PARAMETERS.mode & MODE_EARLY ? early : READ_ONCE(ring.used.ring[slot].id);
+    uint32_t id = early;
+    if (!(PARAMETERS.mode & MODE_EARLY))
+        id = READ_ONCE(ring.used.ring[slot].id); // the element's id
     check(id, READ_ONCE(ring.used.ring[slot].len));
     return true;
 }
 
 // ---- waiting ----
+
+static uint64_t patience(void) { return (PARAMETERS.impatient ? 200 : 2000) * TICKS_PER_MS; }
 
 static void enable(bool on)
 {
@@ -284,7 +291,8 @@ static void wait_by_interrupt(void)
 // What a compiler makes of a loop over a plain load: the load is done once, before it.
 static void wait_on_register(void)
 {
-    uint64_t index = READ_ONCE(ring.used.idx), turns = 3000000;
+    uint64_t turns = 3000000;
+    uint64_t index = READ_ONCE(ring.used.idx); // read once, then the register
     asm volatile("1: bne %1, %2, 2f\n\taddi %0, %0, -1\n\tbnez %0, 1b\n2:"
                  : "+r"(turns)
                  : "r"(index), "r"((uint64_t)last_used));
@@ -304,12 +312,12 @@ static void wait_a_moment(void)
 
 static void drive(void)
 {
-    uint64_t limit = now() + 1500 * TICKS_PER_MS;
+    uint64_t limit = now() + patience();
     while (to_take > 0) {
         while (to_ask > 0 && (uint16_t)(next_avail - last_used) < 2)
             ask();
         if (take())
-            limit = now() + 1500 * TICKS_PER_MS;
+            limit = now() + patience();
         else
             wait_a_moment();
         if (now() > limit)
@@ -339,7 +347,7 @@ static void give_back(unsigned turn)
 // All harts drive the queue under one lock, and look at the index without it before they take it.
 static void drive_together(void)
 {
-    uint64_t limit = now() + 1500 * TICKS_PER_MS;
+    uint64_t limit = now() + patience();
     for (unsigned turn = 0; !done; turn++) {
         if (READ_ONCE(ring.used.idx) == READ_ONCE(last_used) && now() < limit && (turn & 3))
             continue;
@@ -347,7 +355,7 @@ static void drive_together(void)
         if (to_ask > 0 && (uint16_t)(next_avail - last_used) < 4)
             ask();
         while (to_take > 0 && take())
-            limit = now() + 1500 * TICKS_PER_MS;
+            limit = now() + patience();
         if (to_take == 0)
             done = 1;
         else if (now() > limit)

@@ -1,0 +1,27 @@
+# Measuring, and the same tests with every compiler and QEMU there is; the Makefile includes this.
+
+FLOOR := $(BUILD)/grade/guest/floor.bin
+
+# A raw image: QEMU 7.2 would enter an ELF file at its first byte.
+$(FLOOR): grade/guest/floor.S $(FLAGS_STAMP)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILER) $(COMMON) -c -o $(@:.bin=.o) $<
+	$(Q)$(OBJCOPY) -O binary -j .text $(@:.bin=.o) $@
+
+MEASURE = QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND)
+# The variables that this make was given, for the build that bench times.
+MEASURE_MAKE = '$(firstword $(MAKE)) $(MAKEOVERRIDES)'
+
+.PHONY: bench bench-growth matrix matrix-fetch
+bench: all $(FLOOR) ## Measure everything against its target: a table, and build/bench.json (1 to 2 minutes)
+	@$(MEASURE) grade/bench.py --build $(BUILD) --cpus $(CPUS) --mem $(MEM) --make $(MEASURE_MAKE) $(BENCH)
+
+bench-growth: all ## Measure how costs grow, for the plots of docs/performance.md (some minutes)
+	@$(MEASURE) grade/growth.py --build $(BUILD) $(BENCH)
+
+matrix: all ## Build and test with every compiler and QEMU found (MATRIX=dir: where more are unpacked)
+	@$(PYTHON_FOUND) grade/matrix.py $(if $(MATRIX),--extra '$(MATRIX)')
+
+matrix-fetch: ## Unpack GCC 14 and QEMU 10 from Debian's mirrors beside the system, for `make matrix`
+	@sh grade/matrix_fetch.sh '$(or $(MATRIX),build/matrix)'

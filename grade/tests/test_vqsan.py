@@ -1,0 +1,275 @@
+"""The virtqueue sanitizer, tried on a driver whose fences can be changed (grade/vqsan/selftest/driver.c).
+
+Each row of the tables is one run: which fence stands in which place, and whether that is enough. A wrong one must be
+reported under its rule and, with injection, make the driver fail; a right one must do neither, with everything
+injected.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from grade import calibrate
+from grade.machine import BUILD, QEMU, ROOT
+from grade.sanitizer import PLUGIN, Report, plugin_arguments, read_report
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="vqsan needs Linux")
+
+GUEST = BUILD / "vqsan/driver.elf"
+DRIVER = ROOT / "grade/vqsan/selftest/driver.c"
+
+GOOD, BITTEN = 0, 1  # exit status of the guest
+
+# As in driver.c.
+SHAPES = (
+    *("none", "r,r", "r,rw", "rw,rw", "tso", "w,w", "rw,w", "w,r", "w,rw", "rw,r", "fence.i"),
+    *("amo", "amo.aq", "amo.aqrl", "amo.rl amo.aq", "w,o", "iorw,iorw", "load.aq", "address", "amo.rl idx"),
+)
+SLEEP, EVENT, INDIRECT, RESET, EARLY, HOISTED, NO_IR, FORGET = (1 << bit for bit in range(8))
+RIGHT = {"rmb": "r,r", "wmb": "w,w", "kick": "w,r", "enable": "w,r", "iob": "w,o"}
+
+# For each place: its rule, what is injected there, fences that are enough, fences that are not.
+PLACES = {
+    "rmb": (
+        "R1",
+        "rmb",
+        ("r,r", "r,rw", "rw,rw", "tso", "iorw,iorw", "amo.aqrl", "amo.rl amo.aq", "load.aq", "address"),
+        ("none", "w,w", "rw,w", "w,r", "fence.i", "amo", "amo.aq"),
+    ),
+    "wmb": (
+        "R3",
+        "wmb",
+        ("w,w", "rw,w", "rw,rw", "tso", "iorw,iorw", "amo.aqrl", "amo.rl amo.aq", "amo.rl idx"),
+        ("none", "r,r", "w,r", "r,rw", "fence.i", "amo", "amo.aq", "w,o"),
+    ),
+    "kick": (
+        "R6",
+        "mb",
+        ("w,r", "w,rw", "rw,r", "rw,rw", "iorw,iorw", "amo.aqrl", "amo.rl amo.aq"),
+        ("none", "w,w", "r,r", "rw,w", "r,rw", "tso", "amo", "amo.aq", "w,o"),
+    ),
+    "enable": (
+        "R5",
+        "mb",
+        ("w,r", "w,rw", "rw,r", "rw,rw", "iorw,iorw", "amo.aqrl", "amo.rl amo.aq"),
+        ("none", "w,w", "r,r", "rw,w", "r,rw", "tso", "amo", "amo.aq", "w,o"),
+    ),
+    "iob": (
+        "R4",
+        "iob",
+        ("w,o", "iorw,iorw"),
+        ("none", "rw,rw", "w,w", "tso", "amo", "amo.aqrl", "amo.rl amo.aq"),
+    ),
+}
+
+
+@dataclass
+class Run:
+    status: int
+    console: str
+    log: str
+    report: Report
+
+    def __str__(self) -> str:
+        return f"status {self.status}\n{self.console}{self.log}{self.report}"
+
+
+class Guest:
+    """Runs the driver with the given fences."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(
+        self, options: str = "", mode: int = 0, harts: int = 1, requests: int = 200, impatient: bool = False, **shapes: str
+    ) -> Run:
+        json, log = self.folder / "report.json", self.folder / "report.log"
+        json.unlink(missing_ok=True)
+        chosen = [SHAPES.index(shapes.get(place, RIGHT[place])) for place in RIGHT]
+        parameters = bytes(chosen + [mode, requests // 100 | impatient << 7, harts])
+        command = [QEMU, "-machine", "virt", "-m", "32M", "-smp", str(harts), "-bios", "none", "-kernel", str(GUEST)]
+        command += ["-display", "none", "-nodefaults", "-serial", "stdio", "-monitor", "none"]
+        command += ["-global", "virtio-mmio.force-legacy=false", "-object", "rng-builtin,id=rng"]
+        command += ["-device", "virtio-rng-device,rng=rng,bus=virtio-mmio-bus.0"]
+        command += ["-device", f"loader,addr=0x80100000,data={int.from_bytes(parameters, 'little'):#x},data-len=8"]
+        command += plugin_arguments(GUEST, "32M", ",".join(filter(None, (f"json={json},log={log}", options))))
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=30 * calibrate.scale(),
+        )
+        console = done.stdout.decode(errors="replace")
+        assert json.exists(), f"no report; QEMU said:\n{console}"
+        return Run(done.returncode, console, log.read_text(), read_report(json))
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Guest:
+    assert PLUGIN.exists() and GUEST.exists(), "run make first"
+    return Guest(tmp_path)
+
+
+def mode_for(place: str) -> int:
+    return SLEEP if place == "enable" else 0
+
+
+# ---- each fence in each place ----
+
+
+@pytest.mark.parametrize("place,shape", [(place, shape) for place in PLACES for shape in PLACES[place][2]])
+def test_enough(guest: Guest, place: str, shape: str) -> None:
+    run = guest("inject=all", mode_for(place), **{place: shape})
+    assert run.status == GOOD and not run.report.violations, run
+    if (place, shape) not in (("rmb", "load.aq"), ("rmb", "address")):
+        assert run.report.total("injected") > 0, run
+
+
+@pytest.mark.parametrize("place,shape", [(place, shape) for place in PLACES for shape in PLACES[place][3]])
+def test_not_enough(guest: Guest, place: str, shape: str) -> None:
+    rule, injection = PLACES[place][:2]
+    run = guest(f"inject={injection}", mode_for(place), impatient=True, **{place: shape})
+    assert run.report.rules == {rule}, run
+    assert run.status == BITTEN, run
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="a claim about x86")
+def test_x86_hides_it(guest: Guest, place: str) -> None:
+    """Without injection the missing fence is reported and nothing fails: why a sanitizer is needed."""
+    run = guest("", mode_for(place), **{place: "none"})
+    assert run.report.rules == {PLACES[place][0]}, run
+    assert run.status == GOOD, run
+
+
+# ---- several harts drive one queue at the same time ----
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("harts", (2, 4))
+def test_harts_together(guest: Guest, harts: int, seed: int) -> None:
+    every = 1 + 2 * seed
+    run = guest(f"inject=all,seed={seed},every={every}", harts=harts, requests=3000)
+    assert run.status == GOOD and not run.report.violations, run
+    assert run.report.total("injected") > 1000 / every, run
+    assert run.report.total("completions") == 3000, run
+
+
+@pytest.mark.parametrize("place", ("rmb", "wmb", "kick", "iob"))
+def test_harts_together_not_enough(guest: Guest, place: str) -> None:
+    rule, injection = PLACES[place][:2]
+    run = guest(f"inject={injection}", harts=2, impatient=True, **{place: "none"})
+    assert run.report.rules == {rule}, run
+    assert run.status == BITTEN, run
+
+
+# ---- other ways to drive ----
+
+
+@pytest.mark.parametrize("mode", (SLEEP, EVENT, EVENT | SLEEP, INDIRECT, INDIRECT | EVENT, RESET, RESET | SLEEP))
+def test_modes(guest: Guest, mode: int) -> None:
+    run = guest("inject=all", mode)
+    assert run.status == GOOD and not run.report.violations, run
+    assert run.report.total("completions") == (400 if mode & RESET else 200), run
+    if mode & EVENT:
+        assert run.report.total("kicks") + run.report.total("kicks_saved") >= 200, run
+
+
+@pytest.mark.parametrize("place,mode", (("kick", EVENT), ("enable", EVENT | SLEEP), ("wmb", INDIRECT), ("rmb", RESET)))
+def test_modes_not_enough(guest: Guest, place: str, mode: int) -> None:
+    run = guest("", mode, **{place: "none"})
+    assert run.report.rules == {PLACES[place][0]}, run
+
+
+def test_early_element(guest: Guest) -> None:
+    assert "R2" in guest("", EARLY).report.rules
+
+
+def test_stale_index_in_a_loop(guest: Guest) -> None:
+    run = guest("", HOISTED)
+    assert run.report.rules == {"R7"}, run
+    assert line_of("read once, then the register") in {v.first.line for v in run.report.violations}, run
+
+
+def test_stale_index_asleep(guest: Guest) -> None:
+    assert guest("", FORGET).report.rules == {"R7"}
+
+
+def test_interrupt_status(guest: Guest) -> None:
+    assert guest("", SLEEP | NO_IR).report.rules == {"R8"}
+
+
+# ---- what is reported ----
+
+
+def line_of(comment: str) -> int:
+    """The line of driver.c that ends in this comment."""
+    lines = DRIVER.read_text().splitlines()
+    (number,) = (n for n, line in enumerate(lines, 1) if line.endswith(f"// {comment}"))
+    return number
+
+
+@pytest.mark.parametrize(
+    "place,first,second",
+    (
+        ("rmb", "the index", "the element's id"),
+        ("wmb", "the entry", "publish"),
+        ("iob", "publish", "the doorbell"),
+    ),
+)
+def test_lines(guest: Guest, place: str, first: str, second: str) -> None:
+    run = guest("", **{place: "none"})
+    lines = {(v.first.line, v.second.line) for v in run.report.violations}
+    assert (line_of(first), line_of(second)) in lines, run
+    assert {v.second.file for v in run.report.violations} == {"grade/vqsan/selftest/driver.c"}, run
+    assert re.search(rf"grade/vqsan/selftest/driver.c:{line_of(second)}\b", run.log), run
+
+
+def test_counts(guest: Guest) -> None:
+    report = guest("").report
+    assert [report.total(count) for count in ("completions", "publishes", "kicks")] == [200, 200, 200], report
+    fences = {fence["kind"]: fence["count"] for fence in report.fences}
+    assert (fences["fence r,r"], fences["fence w,w"], fences["fence w,o"]) == (200, 200, 200), fences
+
+
+def test_same_seed_same_run(guest: Guest) -> None:
+    """With one request at a time there is nothing left to chance but the seed."""
+    runs = [guest("inject=wmb,every=7,seed=5", wmb="none") for _ in range(2)]
+    assert runs[0].report.total("completions") == runs[1].report.total("completions"), runs
+
+
+def test_hidden_rules(guest: Guest) -> None:
+    run = guest("hide=R1,R2,R5,R7", rmb="none", wmb="none")
+    assert {v.rule: v.hidden for v in run.report.violations} == {"R1": True, "R3": False}, run
+    assert "R3" in run.log and "R1" not in run.log and "fence r,r" not in run.log.split("fences in all")[0], run
+
+
+@pytest.mark.parametrize("options", ("inject=rnb", "device=good", "hide=R9", "colour=red", "elf=/dev/null"))
+def test_bad_option(options: str) -> None:
+    command = [QEMU, "-machine", "none", "-display", "none", "-monitor", "none", "-plugin", f"{PLUGIN},elf={GUEST},{options}"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "vqsan: " in done.stderr, done
+
+
+# ---- a hostile device ----
+
+
+@pytest.mark.parametrize("device", ("bad-id", "double", "long-len", "index-jump", "stuck", "early-irq"))
+def test_hostile_device(guest: Guest, device: str) -> None:
+    """The little driver notices each kind of lie."""
+    run = guest(f"device={device},every=1", SLEEP if device == "early-irq" else 0, impatient=True)
+    assert run.report.total("corrupted") > 0, run
+    assert run.status == BITTEN, run
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([os.path.abspath(__file__), "-q"]))
