@@ -10,6 +10,7 @@ START ?=# a lab's folder name: build what a student is given there
 TOOLPREFIX ?=# e.g. riscv64-linux-gnu-; empty: found by itself
 QEMU ?=# e.g. /opt/qemu/bin/qemu-system-riscv64; empty: found by itself
 VNC ?=# display number: show the picture by VNC on this host, port 5900 + number
+VQSAN ?=# 1: watch the drivers' memory order; inject=rmb,...: break what it allows (docs/ordering.md)
 OUT ?= wheel.png# where `make screenshot` writes
 TESTS ?= grade/tests# what `make test` runs
 PYTEST_ARGS ?=# more options for pytest, such as -k boot
@@ -67,11 +68,12 @@ endif
 # ---- what a student is given ----
 #
 # Empty START: everything solved. Otherwise the lab of that name and all after it are still to be done.
+# Each START has its own directory. (In a student's own tree there is nothing to choose.)
 
-LABS := $(sort $(patsubst labs/%/lab.toml,%,$(wildcard labs/*/lab.toml)))
+-include labs/start.mk
 ifneq ($(START),)
-ifeq ($(filter $(START),$(LABS)),)
-$(error START=$(START): there is no such lab; $(if $(LABS),choose of: $(LABS),no lab is there yet: leave START out))
+ifeq ($(origin BUILD),file)
+BUILD := build/$(START)
 endif
 endif
 
@@ -79,7 +81,7 @@ endif
 
 WARN := -Wall -Wextra $(if $(CI),-Werror)
 COMMON := -std=gnu11 -march=$(MARCH) -mabi=lp64 -mcmodel=medany -ffreestanding -fno-common \
-    -O2 -g $(WARN) -I.
+    -O2 -g $(WARN) -I. $(SOLVED_FLAGS)
 ifeq ($(KIND),clang)
 COMMON := --target=riscv64 $(COMMON) -fno-pie -mno-relax
 else
@@ -87,14 +89,14 @@ COMMON += -fno-pie -fno-tree-loop-distribute-patterns
 endif
 KERNEL_FLAGS := $(COMMON) -fno-omit-frame-pointer -DRINGFENCE_KERNEL=1
 USER_FLAGS := $(COMMON) -fno-asynchronous-unwind-tables -Iuser -Iuser/lib -ffunction-sections -fdata-sections
-HOST_FLAGS := -std=gnu11 -O2 -g $(WARN) -I. -Iuser -Iuser/lib
+HOST_FLAGS := -std=gnu11 -O2 -g $(WARN) -I. -Iuser -Iuser/lib $(SOLVED_FLAGS)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LINK := -nostdlib -static -z max-page-size=4096 --build-id=none $(LD_QUIET)
 
 # Objects of one set of flags never meet those of another: when the flags change, all is made again.
 # (BUILD=build/clang keeps two sets side by side.)
 FLAGS_STAMP := $(BUILD)/flags
-FLAGS_TEXT := $(COMPILER) $(HOST_COMPILER) $(KERNEL_FLAGS) $(USER_FLAGS) $(LINK) $(START)
+FLAGS_TEXT := $(COMPILER) $(HOST_COMPILER) $(KERNEL_FLAGS) $(USER_FLAGS) $(LINK)
 ifneq ($(filter-out $(NEED_NOTHING),$(GOALS)),)
 ifneq ($(FLAGS_TEXT),$(shell cat $(FLAGS_STAMP) 2>/dev/null))
 $(shell mkdir -p $(BUILD); printf '%s\n' '$(FLAGS_TEXT)' >$(FLAGS_STAMP))
@@ -213,7 +215,7 @@ qemu: all ## Boot to a shell (CPUS= MEM= DISK= ARGS= VNC=)
 	@$(RUN)
 
 qemu-gdb: all ## The same, waiting for GDB: type `make gdb` in a second terminal
-	@GDB=1 $(RUN)
+	@$(RUN) gdb
 
 gdb: $(BUILD)/kernel.elf ## Debug the machine that `make qemu-gdb` has started
 	@[ -S build/gdb.sock ] || { echo "gdb: nothing to debug: type 'make qemu-gdb' in another terminal first"; exit 1; }
@@ -224,9 +226,9 @@ screenshot: all ## A picture of the spinning wheel (OUT=wheel.png)
 
 # ---- tests ----
 
-# Tests that build link these, whatever directory they build in.
+# Two at a time where pytest can do that: most of them wait, or keep one core busy.
 PYTEST = BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' $(PYTHON_FOUND) -m pytest -c grade/pytest.ini \
-    --rootdir=. $(PYTEST_ARGS)
+    --rootdir=. $(if $(PYTHON_XDIST),-n 2 --dist loadgroup) $(PYTEST_ARGS)
 .PHONY: test test-all
 test: all ## Run the tests (PYTEST_ARGS="-k boot" for some of them)
 	@$(PYTEST) -m 'not long' $(TESTS)
@@ -263,4 +265,4 @@ help: ## This list
 -include grade/bench.mk
 
 FORCE:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(addprefix $(BUILD)/,kernel user host grade vqsan) -name '*.d' 2>/dev/null)

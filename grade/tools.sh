@@ -84,15 +84,17 @@ echo "GDB_FOUND=$gdb"
 
 # pyenv or conda may hide the distribution's Python, which is the one that has the packages.
 for candidate in ${PYTHON:-/usr/bin/python3 python3 /usr/local/bin/python3 /opt/homebrew/bin/python3}; do
-    if "$candidate" -c '
+    if xdist=$("$candidate" -c '
 import sys
 from importlib.util import find_spec
+print("yes" if find_spec("xdist") else "")
 sys.exit(sys.version_info < (3, 9) or not all(map(find_spec, ("pytest", "pexpect", "PIL"))))
-' 2>/dev/null; then
+' 2>/dev/null); then
         python=$candidate
         break
     fi
 done
 [ -n "$python" ] || lack python
 echo "PYTHON_FOUND=$python"
+echo "PYTHON_XDIST=$xdist"
 echo "MISSING=$missing"

@@ -36,6 +36,10 @@ int format_string_v(char *dst, size_t size, const char *format, va_list ap);
 // A message on the console, whole lines at a time. May be called anywhere, with any lock held.
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+// What a function of the labs does until it is written: says once that `what`, as in "lab 1: virtq_add", is
+// yours to write. Returns -ENOSYS.
+int lab_todo(const char *what);
+
 // For the kernel's own broken promises only, never for what a device or a user did. Stops every hart.
 void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 

@@ -133,6 +133,22 @@ void kprintf(const char *format, ...)
     spin_unlock(&print_lock);
 }
 
+int lab_todo(const char *what)
+{
+    static const char *said[32];
+    spin_lock(&print_lock);
+    unsigned i = 0;
+    while (i < ARRAY_SIZE(said) && said[i] && said[i] != what)
+        i++;
+    bool again = i == ARRAY_SIZE(said) || said[i];
+    if (!again)
+        said[i] = what;
+    spin_unlock(&print_lock);
+    if (!again)
+        kprintf("%s is yours to write\n", what);
+    return -ENOSYS;
+}
+
 // ---- panic ----
 
 // Other harts come here from the IPI that panic() sends.

@@ -116,26 +116,31 @@ static void free_arguments(const struct command *command, char *argv[MAXARG])
 
 // ---- in the command's own process ----
 
+// Makes `target` stand for what fd stands for, and closes fd. dup() takes the lowest free
+// descriptor, so all below the target must be open; false if they are not.
+static bool move_descriptor(int fd, int target)
+{
+    if (fd == target)
+        return true;
+    close(target);
+    int got = dup(fd);
+    close(fd);
+    return got == target;
+}
+
 static void apply_redirects(const struct redirect *redirect)
 {
     for (; redirect; redirect = redirect->next) {
         char *path = expand(redirect->path);
-        close(redirect->fd);
-        // open() takes the lowest free descriptor; those below ours that are closed must not catch
-        // it.
-        int fds[NOFILE], n = 0, fd;
-        while ((fd = open(path, redirect->flags)) >= 0 && fd < redirect->fd && n < NOFILE)
-            fds[n++] = fd;
+        int fd = open(path, redirect->flags);
         if (fd < 0) {
             fprintf(2, "sh: %s: %s\n", path, strerror(errno));
             exit(1);
         }
-        if (fd > redirect->fd) {
+        if (!move_descriptor(fd, redirect->fd)) {
             fprintf(2, "sh: descriptor %d cannot be redirected\n", redirect->fd);
             exit(1);
         }
-        while (n > 0)
-            close(fds[--n]);
     }
 }
 
@@ -185,13 +190,6 @@ static void run_in_child(const struct command *command)
 }
 
 // ---- pipelines ----
-
-static void move_descriptor(int fd, int target)
-{
-    close(target);
-    dup(fd);
-    close(fd);
-}
 
 // In the leader: starts every command of the pipeline, waits for all of them, exits as the last one
 // does.

@@ -120,6 +120,9 @@ static void fb_fork(void)
         pid = START();
         if (pid == 0) {
             mmap(length, fd, 0);
+            char *argv[] = {"true", NULL};
+            if (i % 2)
+                exec("/true", argv);
             exit(0);
         }
         JOIN(pid, 0);

@@ -133,14 +133,14 @@ def test_bad_root_argument(machine_factory: Boot) -> None:
 
 
 def test_unknown_start() -> None:
-    done = make("qemu", "START=9-moon", text="")
+    done = make("qemu", "START=9-moon")
     assert done.returncode != 0
     lines = [line for line in done.stdout.splitlines() if "9-moon" in line]
     assert len(lines) == 1 and "START" in lines[0], done.stdout
 
 
 def test_missing_disk(tmp_path: Path) -> None:
-    done = make("qemu", f"DISK={tmp_path}/none.img", text="")
+    done = make("qemu", f"DISK={tmp_path}/none.img")
     assert done.returncode != 0 and "there is no disk image" in done.stdout
 
 
@@ -150,17 +150,17 @@ def test_old_qemu(tmp_path: Path, version: str) -> None:
     fake.write_text(f"#!/bin/sh\necho 'QEMU emulator version {version}'\n")
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     for goal in ("qemu", "doctor"):
-        done = make(goal, f"QEMU={fake}", text="")
+        done = make(goal, f"QEMU={fake}")
         assert done.returncode != 0
         assert "7.2" in done.stdout and version.split()[0] in done.stdout, done.stdout
 
 
 def test_bad_number_of_harts() -> None:
     for cpus in ("0", "9", "two"):
-        done = make("qemu", f"CPUS={cpus}", text="")
+        done = make("qemu", f"CPUS={cpus}")
         assert done.returncode != 0 and "must be 1 to 8" in done.stdout
 
 
 def test_tool_that_is_not_there() -> None:
-    done = make("all", "TOOLPREFIX=riscv64-moon-elf-", text="")
+    done = make("all", "TOOLPREFIX=riscv64-moon-elf-")
     assert done.returncode != 0 and "riscv64-moon-elf-gcc" in done.stdout and "make doctor" in done.stdout

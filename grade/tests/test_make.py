@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
-from typing import Optional, Union
 
 import pexpect
 import pytest
@@ -17,23 +17,36 @@ from grade.machine import BUILD, ROOT, copy_sparse
 pytestmark = pytest.mark.xdist_group("make")
 
 
-def make(
-    *words: str, text: Optional[str] = None, stdin: Union[int, None] = None, env: Optional[dict[str, str]] = None
-) -> subprocess.CompletedProcess[str]:
-    """Runs make with `text`, or `stdin`, or nothing to read."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-    return subprocess.run(
+def clean_environment() -> dict[str, str]:
+    """Without what the make that runs these tests has told its children."""
+    return {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+
+
+def make(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs make with `text` as its input; all that it started ends with it."""
+    process = subprocess.Popen(
         ["make", f"BUILD={os.environ.get('BUILD', 'build')}", *words],
         cwd=ROOT,
-        env={**environment, **(env or {})},
-        input=text,
-        stdin=stdin if text is None else None,
+        env=clean_environment(),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=120 * calibrate.scale(),
+        start_new_session=True,
     )
+    try:
+        output, _ = process.communicate(text, timeout=120 * calibrate.scale())
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise AssertionError(f"make {' '.join(words)} does not end:\n{process.communicate()[0]}") from None
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
 
 
 @pytest.fixture
@@ -44,7 +57,7 @@ def disk(tmp_path: Path) -> str:
 
 
 def test_no_input(disk: str) -> None:
-    done = make("qemu", disk, stdin=subprocess.DEVNULL)
+    done = make("qemu", disk)
     assert done.returncode == 0, done.stdout
     assert "\n$ " in done.stdout.replace("\r", "")
 
@@ -75,9 +88,8 @@ def test_long_input_is_not_lost(disk: str) -> None:
 
 
 def test_at_a_terminal(disk: str) -> None:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     terminal = pexpect.spawn(
-        "make", [f"BUILD={os.environ.get('BUILD', 'build')}", "qemu", disk], cwd=str(ROOT), env=environment, timeout=60
+        "make", [f"BUILD={os.environ.get('BUILD', 'build')}", "qemu", disk], cwd=str(ROOT), env=clean_environment(), timeout=60
     )
     try:
         terminal.expect_exact("\n$ ", timeout=60 * calibrate.scale())
@@ -98,7 +110,7 @@ def test_at_a_terminal(disk: str) -> None:
 
 def test_a_failure_is_seen(disk: str) -> None:
     """A kernel that panics must not look like success to a script."""
-    done = make("qemu", disk, "ARGS=root=nothing init=/README", text="")
+    done = make("qemu", disk, "ARGS=root=nothing init=/README")
     assert done.returncode != 0, done.stdout
 
 

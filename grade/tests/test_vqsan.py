@@ -27,6 +27,7 @@ GUEST = BUILD / "vqsan/driver.elf"
 DRIVER = ROOT / "grade/vqsan/selftest/driver.c"
 
 GOOD, BITTEN = 0, 1  # exit status of the guest
+MANY = 10_000  # requests, where a run ends with the first that goes wrong
 
 # As in driver.c.
 SHAPES = (
@@ -137,7 +138,7 @@ def test_enough(guest: Guest, place: str, shape: str) -> None:
 @pytest.mark.parametrize("place,shape", [(place, shape) for place in PLACES for shape in PLACES[place][3]])
 def test_not_enough(guest: Guest, place: str, shape: str) -> None:
     rule, injection = PLACES[place][:2]
-    run = guest(f"inject={injection}", mode_for(place), impatient=True, **{place: shape})
+    run = guest(f"inject={injection}", mode_for(place), impatient=True, requests=MANY, **{place: shape})
     assert run.report.rules == {rule}, run
     assert run.status == BITTEN, run
 
@@ -167,7 +168,7 @@ def test_harts_together(guest: Guest, harts: int, seed: int) -> None:
 @pytest.mark.parametrize("place", ("rmb", "wmb", "kick", "iob"))
 def test_harts_together_not_enough(guest: Guest, place: str) -> None:
     rule, injection = PLACES[place][:2]
-    run = guest(f"inject={injection}", harts=2, impatient=True, **{place: "none"})
+    run = guest(f"inject={injection}", harts=2, impatient=True, requests=MANY, **{place: "none"})
     assert run.report.rules == {rule}, run
     assert run.status == BITTEN, run
 
@@ -266,7 +267,7 @@ def test_bad_option(options: str) -> None:
 @pytest.mark.parametrize("device", ("bad-id", "double", "long-len", "index-jump", "stuck", "early-irq"))
 def test_hostile_device(guest: Guest, device: str) -> None:
     """The little driver notices each kind of lie."""
-    run = guest(f"device={device},every=1", SLEEP if device == "early-irq" else 0, impatient=True)
+    run = guest(f"device={device},every=1", SLEEP if device == "early-irq" else 0, impatient=True, requests=MANY)
     assert run.report.total("corrupted") > 0, run
     assert run.status == BITTEN, run
 

@@ -144,14 +144,15 @@ static void end_sleep(struct proc *proc)
     make_runnable(proc);
 }
 
-void sleep_locked(struct wait_queue *queue, uint64_t deadline)
+// Puts the process to sleep but for leaving the hart; false if it must not sleep.
+static bool fall_asleep(struct wait_queue *queue, uint64_t deadline)
 {
     struct proc *proc = current_proc();
     proc->timed_out = false;
     // A kill that came after the caller's last look at `killed` ends this sleep, as one during it would.
     if (proc->killed && !proc->kill_noticed) {
         proc->kill_noticed = true;
-        return;
+        return false;
     }
     proc->state = PROC_SLEEPING;
     if (queue)
@@ -161,16 +162,24 @@ void sleep_locked(struct wait_queue *queue, uint64_t deadline)
         timer_insert(proc);
         timer_wake_at(deadline);
     }
-    sched_locked();
+    return true;
+}
+
+void sleep_locked(struct wait_queue *queue, uint64_t deadline)
+{
+    if (fall_asleep(queue, deadline))
+        sched_locked();
 }
 
 bool sleep_on_until(struct wait_queue *queue, struct spinlock *lock, uint64_t deadline)
 {
-    // The order makes a wake-up impossible to miss: the waker holds `lock`, and we are in the queue before we let
-    // go of it.
     spin_lock(&sched_lock);
+    bool asleep = fall_asleep(queue, deadline);
+    // Only now: wake_all() looks at the queue with `lock` alone, and must find us there. We cannot be switched to
+    // before we have left the hart, for that takes sched_lock.
     spin_unlock(lock);
-    sleep_locked(queue, deadline);
+    if (asleep)
+        sched_locked();
     bool in_time = !current_proc()->timed_out;
     spin_unlock(&sched_lock);
     spin_lock(lock);

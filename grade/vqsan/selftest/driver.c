@@ -1,5 +1,5 @@
-// A virtqueue driver with interchangeable fences, for the self-test of vqsan: it drives virtio-rng, keeps two
-// requests in flight, and checks every answer. Which fence stands where comes from outside, in the eight
+// A virtqueue driver with interchangeable fences, for the self-test of vqsan: it drives virtio-rng with one or
+// two requests in flight and checks every answer. Which fence stands where comes from outside, in the eight
 // bytes at PARAMETERS (test_vqsan.py puts them there), so that one guest is every driver: right ones of all
 // kinds, and each kind of wrong one.
 //
@@ -304,7 +304,7 @@ static void wait_a_moment(void)
         for (unsigned i = 0; i < 1000; i++)
             if (READ_ONCE(ring.used.idx) != last_used)
                 return;
-    if (PARAMETERS.mode & (MODE_SLEEP | MODE_FORGET))
+    if (PARAMETERS.mode & MODE_FORGET)
         wait_by_interrupt();
     else if (PARAMETERS.mode & MODE_HOISTED)
         wait_on_register();
@@ -314,8 +314,12 @@ static void drive(void)
 {
     uint64_t limit = now() + patience();
     while (to_take > 0) {
-        while (to_ask > 0 && (uint16_t)(next_avail - last_used) < 2)
+        // Sixteen requests one by one, so that each kick counts; then sixteen with two in flight.
+        unsigned depth = next_avail & 16 ? 2 : 1;
+        while (to_ask > 0 && (uint16_t)(next_avail - last_used) < depth)
             ask();
+        if (PARAMETERS.mode & MODE_SLEEP)
+            wait_by_interrupt();
         if (take())
             limit = now() + patience();
         else
