@@ -12,7 +12,7 @@ QEMU ?=# e.g. /opt/qemu/bin/qemu-system-riscv64; empty: found by itself
 VNC ?=# display number: show the picture by VNC on this host, port 5900 + number
 VQSAN ?=# 1: watch the drivers' memory order; inject=rmb,...: break what it allows (docs/ordering.md)
 OUT ?= wheel.png# where `make screenshot` writes
-TESTS ?= grade/tests# what `make test` runs
+TESTS ?= $(or $(wildcard grade/tests),labs)# what `make test` runs
 PYTEST_ARGS ?=# more options for pytest, such as -k boot
 BUILD ?= build# where everything that is made goes
 V ?=# 1: show the whole commands
@@ -35,7 +35,7 @@ MAKEFLAGS += --no-print-directory
 
 GOALS := $(or $(MAKECMDGOALS),all)
 NEED_NOTHING := help setup doctor clean format check-format matrix-fetch
-INSTALLING := qemu qemu-gdb gdb test test-all screenshot bench bench-growth matrix
+INSTALLING := qemu qemu-gdb gdb test test-all screenshot bench bench-growth matrix grade mutants
 
 # CC has a value in every make; only one that somebody gave counts, and from the environment only clang,
 # for there CC usually means the host's compiler.
@@ -68,9 +68,9 @@ endif
 # ---- what a student is given ----
 #
 # Empty START: everything solved. Otherwise the lab of that name and all after it are still to be done.
-# Each START has its own directory. (In a student's own tree there is nothing to choose.)
+# Each START has its own directory. A student's own tree has handout.mk instead, and nothing to choose.
 
--include labs/start.mk
+-include labs/start.mk handout.mk
 ifneq ($(START),)
 ifeq ($(origin BUILD),file)
 BUILD := build/$(START)
@@ -81,7 +81,7 @@ endif
 
 WARN := -Wall -Wextra $(if $(CI),-Werror)
 COMMON := -std=gnu11 -march=$(MARCH) -mabi=lp64 -mcmodel=medany -ffreestanding -fno-common \
-    -O2 -g $(WARN) -I. $(SOLVED_FLAGS)
+    -O2 -g $(WARN) -I. $(SOLVED_FLAGS) $(EXTRA_FLAGS)
 ifeq ($(KIND),clang)
 COMMON := --target=riscv64 $(COMMON) -fno-pie -mno-relax
 else
@@ -110,7 +110,12 @@ endif
 
 # ---- what there is ----
 
-KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*.S kernel/*/*.S))
+# Object files that a handout has in place of a source's own: given/kernel/virtio/blk.c.o.
+GIVEN := $(patsubst given/%.o,%,$(wildcard given/user/*.o given/kernel/*.o given/kernel/*/*.o))
+
+# A handout may have an order of linking of its own, LINK_FIRST.
+KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*.S kernel/*/*.S) $(filter kernel/%,$(GIVEN)))
+KERNEL_SOURCES := $(filter $(KERNEL_SOURCES),$(LINK_FIRST)) $(filter-out $(LINK_FIRST),$(KERNEL_SOURCES))
 KERNEL_OBJECTS := $(addprefix $(BUILD)/,$(addsuffix .o,$(KERNEL_SOURCES)))
 
 LIB_SOURCES := $(sort $(wildcard user/lib/*.c user/lib/*.S))
@@ -118,10 +123,13 @@ LIB_OBJECTS := $(addprefix $(BUILD)/,$(addsuffix .o,$(LIB_SOURCES)))
 # A program P is user/P.c with every user/P_*.c.
 USER_SOURCES := $(wildcard user/*.c)
 PROGRAMS := $(sort $(foreach source,$(USER_SOURCES),$(firstword $(subst _, ,$(basename $(notdir $(source)))))))
-program_objects = $(patsubst %,$(BUILD)/%.o,$(wildcard user/$(1).c user/$(1)_*.c))
+program_objects = $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard user/$(1).c user/$(1)_*.c) \
+    $(filter user/$(1).c user/$(1)_%.c,$(GIVEN))))
 IMAGE_FILES := $(PROGRAMS:%=$(BUILD)/image/%) $(BUILD)/image/README
 
-HOST_PROGRAMS := $(addprefix $(BUILD)/host/,mkfs fsck fscat draw_wheel draw_fbtest virtqueue_test)
+# A handout may lack the source of some.
+HOST_PROGRAMS := $(addprefix $(BUILD)/host/,mkfs fsck fscat $(patsubst grade/host/%.c,%,$(wildcard grade/host/*.c)) \
+    $(if $(filter kernel/virtio/virtqueue.c,$(GIVEN)),,$(if $(wildcard labs/1-virtqueue/host/*.c),virtqueue_test)))
 
 .PHONY: all
 all: $(BUILD)/kernel.elf $(BUILD)/disk.stamp $(BUILD)/initrd.img $(HOST_PROGRAMS) ## Build the kernel, the programs and the disk
@@ -143,6 +151,9 @@ $(BUILD)/host/obj/%.o: % $(FLAGS_STAMP)
 $(BUILD)/host/asan/%.o: % $(FLAGS_STAMP)
 	$(call say,HOSTCC,$< (sanitized))
 	$(Q)$(HOST_COMPILER) $(HOST_FLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+$(GIVEN:%=$(BUILD)/%.o): $(BUILD)/%.o: given/%.o $(FLAGS_STAMP)
+	@cp $< $@
 
 $(BUILD)/kernel.elf: $(KERNEL_OBJECTS) kernel/boot/kernel.ld $(FLAGS_STAMP)
 	$(call say,LD,$@)
@@ -227,8 +238,8 @@ screenshot: all ## A picture of the spinning wheel (OUT=wheel.png)
 # ---- tests ----
 
 # Two at a time where pytest can do that: most of them wait, or keep one core busy.
-PYTEST = BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' $(PYTHON_FOUND) -m pytest -c grade/pytest.ini \
-    --rootdir=. $(if $(PYTHON_XDIST),-n 2 --dist loadgroup) $(PYTEST_ARGS)
+PYTEST = BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' PYTHON='$(PYTHON_FOUND)' sh grade/test.sh \
+    $(if $(PYTHON_XDIST),-n 2 --dist loadgroup) $(PYTEST_ARGS)
 .PHONY: test test-all
 test: all ## Run the tests (PYTEST_ARGS="-k boot" for some of them)
 	@$(PYTEST) -m 'not long' $(TESTS)
@@ -263,6 +274,8 @@ help: ## This list
 
 -include grade/vqsan/vqsan.mk
 -include grade/bench.mk
+-include grade/grade.mk
+-include grade/staff.mk
 
 FORCE:
 -include $(shell find $(addprefix $(BUILD)/,kernel user host grade vqsan) -name '*.d' 2>/dev/null)

@@ -2,7 +2,8 @@
 
 Input waits for the shell's prompt, for what comes before the firmware has set up the serial port is lost. After the
 end of the input the console gets ^D, so that the shell ends and init powers off; and again each second, since a
-program that reads the console takes the first one for itself. The exit status is QEMU's.
+program that reads the console takes the first one for itself. The exit status is QEMU's, or 1 after a panic of the
+kernel: firmware has no way to let QEMU end with another status than 0.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ import subprocess
 import sys
 
 PROMPT = b"\n$ "
+PANIC = b"\npanic: "
 END_OF_INPUT = b"\x04"
 
 
-def converse(qemu: subprocess.Popen[bytes]) -> None:
-    """Passes bytes both ways until QEMU closes its output."""
+def converse(qemu: subprocess.Popen[bytes]) -> bool:
+    """Passes bytes both ways until QEMU closes its output; false if the kernel panicked."""
     assert qemu.stdin is not None and qemu.stdout is not None
     inward, outward = qemu.stdin.fileno(), qemu.stdout.fileno()
     pending = b""  # input on its way to QEMU
     last = b"\n"  # byte of the input
     seen = b""  # end of the output so far
-    prompted = False
+    prompted = panicked = False
     input_ended = False
     while True:
         readers = [outward]
@@ -35,10 +37,11 @@ def converse(qemu: subprocess.Popen[bytes]) -> None:
         if outward in readable:
             data = os.read(outward, 65536)
             if not data:
-                return
+                return not panicked
             os.write(1, data)
             seen = (seen + data.replace(b"\r", b""))[-4096:]
             prompted = prompted or PROMPT in seen
+            panicked = panicked or PANIC in seen
         if 0 in readable:
             pending = os.read(0, 4096)
             if pending:
@@ -65,8 +68,8 @@ def main() -> int:
     # A buffer size of 0: what select() says of the pipes must hold.
     qemu = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     try:
-        converse(qemu)
-        return qemu.wait()
+        fine = converse(qemu)
+        return qemu.wait() or (0 if fine else 1)
     except (KeyboardInterrupt, BrokenPipeError):
         return 130
     finally:

@@ -10,9 +10,12 @@ fail() {
     exit 1
 }
 
-version=$("$QEMU" --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\.[0-9]*\).*/\1/p')
+version=$("$QEMU" --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\.[0-9.]*\).*/\1/p')
 [ -n "$version" ] || fail "'$QEMU' does not run; 'make doctor' says more"
-if [ "${version%.*}" -lt 7 ] || { [ "${version%.*}" -eq 7 ] && [ "${version#*.}" -lt 2 ]; }; then
+major=${version%%.*}
+minor=${version#*.}
+minor=${minor%%.*}
+if [ "$major" -lt 7 ] || { [ "$major" -eq 7 ] && [ "$minor" -lt 2 ]; }; then
     fail "this is QEMU $version, and Ringfence needs 7.2 or newer: install one and give QEMU=path"
 fi
 case "$CPUS" in

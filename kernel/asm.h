@@ -26,5 +26,7 @@
 // struct hart
 #define HART_PANIC_STACK 0
 #define HART_BOOT_STACK 8
+#define HART_ID 16
+#define HART_SIZE 80
 
 #endif

@@ -25,9 +25,9 @@ static struct insn load(unsigned rd, unsigned base, unsigned bytes)
     return (struct insn){.kind = INSN_LOAD, .rd = rd, .base = base, .bytes = bytes};
 }
 
-static struct insn store(unsigned source, unsigned base)
+static struct insn store(unsigned source, unsigned base, unsigned bytes)
 {
-    return (struct insn){.kind = INSN_STORE, .source = source, .base = base};
+    return (struct insn){.kind = INSN_STORE, .source = source, .base = base, .bytes = bytes};
 }
 
 static struct insn branch(int32_t offset)
@@ -86,7 +86,7 @@ static struct insn decode_wide(uint32_t w)
     case 0x03:
         return load(rd, rs1, 1u << bits(w, 13, 12));
     case 0x23:
-        return store(rs2, rs1);
+        return store(rs2, rs1, 1u << bits(w, 13, 12));
     case 0x0f:
         return fence(w);
     case 0x2f:
@@ -148,10 +148,12 @@ static struct insn decode_quadrant_0(uint32_t w)
     case 3: // c.ld
         return load(value, base, 8);
     case 4: // Zcb: c.lbu, c.lhu, c.lh; c.sb, c.sh
-        return bits(w, 11, 11) ? store(value, base) : load(value, base, 1 + bits(w, 10, 10));
+        return bits(w, 11, 11) ? store(value, base, 1 + bits(w, 10, 10))
+                               : load(value, base, 1 + bits(w, 10, 10));
     case 6: // c.sw
+        return store(value, base, 4);
     case 7: // c.sd
-        return store(value, base);
+        return store(value, base, 8);
     default:
         return (struct insn){.kind = INSN_OTHER};
     }
@@ -193,8 +195,9 @@ static struct insn decode_quadrant_2(uint32_t w)
             return compute(bits(w, 12, 12) && rd ? 1 : 0, 0);
         return compute(rd, bit(rs2) | (bits(w, 12, 12) ? bit(rd) : 0));
     case 6: // c.swsp
+        return store(rs2, 2, 4);
     case 7: // c.sdsp
-        return store(rs2, 2);
+        return store(rs2, 2, 8);
     default:
         return (struct insn){.kind = INSN_OTHER};
     }

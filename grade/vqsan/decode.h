@@ -29,7 +29,7 @@ struct insn {
     uint8_t base;       // register that holds the address of a memory access
     uint8_t source;     // register that holds the value to store
     uint32_t reads;     // registers that `rd` is computed from, a bit each
-    uint8_t bytes;      // LOAD: how many
+    uint8_t bytes;      // LOAD, STORE: how many
     bool aq, rl;        // LR, SC, AMO
     uint8_t pred, succ; // FENCE: letters
     bool tso;           // FENCE: fence.tso, which orders r,r and r,w and w,w but not w,r

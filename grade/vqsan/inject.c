@@ -5,6 +5,8 @@
 // - what a driver has stored is let go by a fence of any hart that orders such a store, and before any load
 //   that is known to read it (found while warming up: most drivers never read what they wrote);
 // - a newer store to the same place puts an end to it, whoever made it.
+// And a device must never see avail->idx go back: where it is hidden, devices have been standing still since
+// before the store.
 // To let go too early is always right: it is the outcome of a quicker store buffer.
 
 #include "grade/vqsan/inject.h"
@@ -20,6 +22,7 @@
 #define LONG_NS 100000000ull  // what waits for the device to do something
 
 unsigned inject_held;
+bool inject_devices_stopped;
 
 static unsigned chosen_kinds, chosen_every = 1;
 static uint64_t generator = 1;
@@ -234,7 +237,7 @@ static void let_go_stores(struct queue *q)
 void inject_unordered_publish(struct queue *q)
 {
     struct held *held = q->held;
-    if (!chance(q, INJECT_WMB) || held->store_count > 0)
+    if (!inject_devices_stopped || !chance(q, INJECT_WMB) || held->store_count > 0)
         return;
     for (unsigned i = 0; i < shadow_words(q); i++) {
         uint64_t address = shadow_address(q, i);
@@ -277,7 +280,7 @@ static void avail_idx_stored(struct hart *h, struct queue *q)
                                         : held->shadow[8 * q->size + 1];
     forget_word(&held->avail_idx);
     held->shadow[8 * q->size + 1] = ram_u16(avail_idx_address(q));
-    if (chance(q, INJECT_IOB))
+    if (inject_devices_stopped && chance(q, INJECT_IOB))
         hold_word(&held->avail_idx, q, h->number, avail_idx_address(q), old, SHORT_NS);
     if (!q->event_idx && chance(q, INJECT_MB))
         hold_word(&held->no_notify, q, h->number, q->used, ram_u16(q->used) | 1,
@@ -314,11 +317,12 @@ static void wish_stored(struct hart *h, struct queue *q, uint64_t address, unsig
 
 // ---- what a driver does ----
 
-void inject_store(struct hart *h, struct place place)
+void inject_store(struct hart *h, struct site *site, struct place place)
 {
     struct queue *q = place.queue;
     if (!q->held)
         return;
+    site->publishes |= place.field == FIELD_AVAIL_IDX;
     if (place.field == FIELD_AVAIL_IDX)
         avail_idx_stored(h, q);
     else if (place.field == FIELD_AVAIL_FLAGS && !q->event_idx)

@@ -24,13 +24,16 @@ unsigned inject_kinds(void);
 // Is anything held back now? Without the lock, for a fence that has nothing else to do.
 extern unsigned inject_held;
 
+// Set by the caller for the store that it passes on: QEMU's devices have been standing still since before it.
+extern bool inject_devices_stopped;
+
 // The queue is ready, or no longer: nothing is held.
 void inject_start(struct queue *q);
 void inject_stop(struct queue *q);
 
 // After the rules have seen the same.
 void inject_load(struct hart *h, struct site *site, struct place place);
-void inject_store(struct hart *h, struct place place);
+void inject_store(struct hart *h, struct site *site, struct place place);
 void inject_doorbell(struct queue *q);
 // Elements from `from` to q->acquired may be read from now on.
 void inject_acquired(struct queue *q, uint16_t from);

@@ -24,6 +24,9 @@ static struct {
     int (*read_gdb_register)(void *cpu, void *bytes, int number);
     void *(*byte_array_new)(void);
     uint8_t *(*byte_array_free)(void *bytes, int free_data);
+    void (*big_lock)(const char *file, int line); // QEMU's lock of devices; two names over time
+    void (*big_unlock)(void);
+    bool (*big_locked)(void);
     void (*physical_rw)(uint64_t phys, void *buffer, uint64_t length, bool write);
 } qemu;
 
@@ -80,6 +83,10 @@ __attribute__((constructor)) static void look_up(void)
     LOOK_UP(qemu.byte_array_new, "g_byte_array_new");
     LOOK_UP(qemu.byte_array_free, "g_byte_array_free");
     LOOK_UP(qemu.physical_rw, "cpu_physical_memory_rw");
+    bool old = !has("bql_unlock");
+    LOOK_UP(qemu.big_lock, old ? "qemu_mutex_lock_iothread_impl" : "bql_lock_impl");
+    LOOK_UP(qemu.big_unlock, old ? "qemu_mutex_unlock_iothread" : "bql_unlock");
+    LOOK_UP(qemu.big_locked, old ? "qemu_mutex_iothread_locked" : "bql_locked");
 }
 
 // ---- callbacks of the plugin as a whole ----
@@ -199,6 +206,21 @@ bool qemu_read_register(uint64_t phys, uint32_t *value)
         return false;
     qemu.physical_rw(phys, value, sizeof(*value), false);
     return true;
+}
+
+bool qemu_stop_devices(void)
+{
+    if (!qemu.big_lock || !qemu.big_unlock || !qemu.big_locked)
+        return false;
+    if (!qemu.big_locked())
+        qemu.big_lock(__FILE__, __LINE__);
+    return true;
+}
+
+void qemu_resume_devices(void)
+{
+    if (qemu.big_locked())
+        qemu.big_unlock();
 }
 
 // ---- guest memory ----

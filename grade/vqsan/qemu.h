@@ -51,6 +51,12 @@ bool qemu_stored_value(unsigned hart, qemu_plugin_meminfo_t info, unsigned rs2, 
 // that do not change by being read.
 bool qemu_read_register(uint64_t phys, uint32_t *value);
 
+// Stops all of QEMU's devices, and lets them go on: what the guest's memory holds in between, no device
+// sees. (It takes the lock under which devices run; other harts go on unless they touch a device.) False if
+// this QEMU cannot. Not to be called with vqsan's own lock held.
+bool qemu_stop_devices(void);
+void qemu_resume_devices(void);
+
 // Guest memory as QEMU itself has it mapped; what is written there the guest and its devices see at
 // once. Needs -object memory-backend-memfd,share=on.
 #define GUEST_RAM_BASE 0x80000000ull // of QEMU's `virt` machine

@@ -19,6 +19,7 @@ struct hart {
     unsigned turns;               // ... and how often it ran without a memory access
     struct event irq_read; // R8: interrupt status read, no i,r since
     unsigned irq_slot;
+    bool devices_stopped; // by vqsan, around a store to avail->idx
 };
 
 // What an instruction puts in order; see rules_order().

@@ -110,6 +110,7 @@ static void on_ring(struct hart *h, bool is_load, bool is_store, struct site *si
 {
     pthread_mutex_lock(&lock);
     struct place place = queue_place(phys, size);
+    inject_devices_stopped = h->devices_stopped;
     if (place.queue && is_load) {
         rules_load(h, site, place);
         if (place.field == FIELD_USED_IDX)
@@ -118,7 +119,7 @@ static void on_ring(struct hart *h, bool is_load, bool is_store, struct site *si
     }
     if (place.queue && is_store) {
         rules_store(h, site, place);
-        inject_store(h, place);
+        inject_store(h, site, place);
         if (place.field == FIELD_AVAIL_IDX)
             hostile_published(place.queue);
     }
@@ -130,30 +131,37 @@ static bool is_atomic(const struct site *site)
     return site->insn.kind == INSN_LR || site->insn.kind == INSN_SC || site->insn.kind == INSN_AMO;
 }
 
-// After each access. With one hart QEMU does an AMO as a load and a store and calls twice, with several once.
-static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
+// One access: to a ring, to a device register, or of no interest.
+static void dispatch(struct hart *h, qemu_plugin_meminfo_t info, uint64_t vaddr, struct site *site)
 {
-    struct site *site = data;
-    if (number >= MAX_HARTS)
-        return;
-    struct hart *h = &harts[number];
-    h->accesses++;
-    bool store = qemu_plugin_mem_is_store(info);
-    bool amo = site->insn.kind == INSN_AMO;
+    bool store = qemu_plugin_mem_is_store(info), amo = site->insn.kind == INSN_AMO;
     if (near_ring(vaddr)) {
         if (store || !amo)
             on_ring(h, !store || amo, store, site, vaddr - direct_map,
                     1u << qemu_plugin_mem_size_shift(info));
     } else if (near_registers(vaddr)) {
         on_register(h, info, site, vaddr);
-        return;
     }
-    // What the access itself acquires counts from now on.
-    if (site->insn.aq && (h->stake || inject_held) && !(amo && !store)) {
+    // What an atomic acquires it acquires with this access.
+    if (site->insn.aq && (h->stake || inject_held) && (store || !amo)) {
         pthread_mutex_lock(&lock);
         rules_acquire(h, site);
         inject_acquire(h);
         pthread_mutex_unlock(&lock);
+    }
+}
+
+// After each access. With one hart QEMU does an AMO as a load and a store and calls twice, with several once.
+static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
+{
+    if (number >= MAX_HARTS)
+        return;
+    struct hart *h = &harts[number];
+    h->accesses++;
+    dispatch(h, info, vaddr, data);
+    if (h->devices_stopped) {
+        h->devices_stopped = false;
+        qemu_resume_devices();
     }
 }
 
@@ -208,6 +216,14 @@ static void before_load(unsigned number, void *data)
     pthread_mutex_unlock(&lock);
 }
 
+// Before a store that may publish, where its effect may be hidden.
+static void before_store(unsigned number, void *data)
+{
+    const struct site *site = data;
+    if (site->publishes && number < MAX_HARTS)
+        harts[number].devices_stopped = qemu_stop_devices();
+}
+
 // ---- blocks ----
 
 static void on_block(unsigned number, void *data)
@@ -230,8 +246,18 @@ static void on_block(unsigned number, void *data)
     pthread_mutex_unlock(&lock);
 }
 
+// A load or store through the stack or the thread pointer: rings are never there, and nearly half of all
+// accesses are of this kind.
+static bool is_private(const struct insn *insn)
+{
+    return (insn->kind == INSN_LOAD || insn->kind == INSN_STORE) &&
+           (insn->base == 2 || insn->base == 4);
+}
+
 static void watch_insn(struct qemu_plugin_insn *insn, struct site *site)
 {
+    if (is_private(&site->insn))
+        return;
     switch (site->insn.kind) {
     case INSN_FENCE:
     case INSN_FENCE_I:
@@ -246,9 +272,12 @@ static void watch_insn(struct qemu_plugin_insn *insn, struct site *site)
     }
     if (site->insn.rl)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, on_release, QEMU_CB_NO_REGS, site);
-    // The fields of the rings have 16 bits, descriptors more.
-    if (inject_kinds() && (is_atomic(site) || site->insn.bytes >= 2))
+    // The fields of the rings have 16 bits, those of descriptors up to 64; avail->idx may be half a word.
+    if (inject_kinds() && (is_atomic(site) || (site->load != NOT_A_LOAD && site->insn.bytes >= 2)))
         qemu_plugin_register_vcpu_insn_exec_cb(insn, before_load, QEMU_CB_NO_REGS, site);
+    if (inject_kinds() & (INJECT_WMB | INJECT_IOB) &&
+        (is_atomic(site) || (site->insn.kind == INSN_STORE && site->insn.bytes == 2)))
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, before_store, QEMU_CB_NO_REGS, site);
     qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_CB_NO_REGS, QEMU_MEM_RW, site);
 }
 
@@ -274,16 +303,28 @@ static void on_translation(struct qemu_plugin_tb *tb)
 
 // ---- beginning and end ----
 
+static struct {
+    const char *elf, *log, *json, *only;
+    unsigned kinds, every, hidden;
+    uint64_t seed;
+    enum hostile_mode hostile;
+} options = {.seed = 1};
+
+#define MILLISECOND 1000000 // ns
+#define SAVE_EVERY 100      // ms
+
 static void *tick(void *unused)
 {
     (void)unused;
-    unsigned turns = 0;
+    // Without injection and hostile device there is only the JSON to keep up to date.
+    unsigned step = inject_kinds() || options.hostile ? 1 : SAVE_EVERY, passed = 0;
     while (!__atomic_load_n(&ended, __ATOMIC_RELAXED)) {
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = step * MILLISECOND}, NULL);
         pthread_mutex_lock(&lock);
         inject_tick();
         hostile_tick();
-        if (++turns % 100 == 0 && !ended)
+        passed += step;
+        if (passed % SAVE_EVERY == 0 && !ended)
             report_save();
         pthread_mutex_unlock(&lock);
     }
@@ -309,13 +350,6 @@ static void on_exit_of_qemu(void)
     report_summary();
     pthread_mutex_unlock(&lock);
 }
-
-static struct {
-    const char *elf, *log, *json, *only;
-    unsigned kinds, every, hidden;
-    uint64_t seed;
-    enum hostile_mode hostile;
-} options = {.seed = 1};
 
 // "rmb+mb" as a mask; false if it is none.
 static bool parse_kinds(const char *text)

@@ -10,6 +10,10 @@
 // The boot hart, from OpenSBI: a1 = physical address of the device tree.
     .globl _start
 _start:
+    la t0, boot_claimed
+    li t1, 1
+    amoswap.w.aq t1, t1, (t0)
+    bnez t1, lost_secondary
     mv s0, a0
     mv s1, a1
 
@@ -55,6 +59,18 @@ secondary_start:
     call secondary_main
     unimp
 
+// A hart that hart_start let go too early: OpenSBI up to 1.2 marks it as started before it stores where it is to
+// go, and a hart that looks just then comes to _start, once in some hundred boots. Its struct hart is ready.
+lost_secondary:
+    la t0, harts
+1:  ld t1, HART_ID(t0)
+    beq t1, a0, 2f
+    addi t0, t0, HART_SIZE
+    j 1b
+2:  li a1, DIRECT_MAP
+    add a1, a1, t0
+    j secondary_start
+
 // Turns paging on with the root table at physical a0 and returns to the caller's virtual address. Nothing is mapped
 // at the pc once satp is written, so the next fetch faults, and stvec, set to the virtual address of
 // what follows, brings us there.
@@ -75,6 +91,11 @@ enter_paging:
     csrw stvec, t0
     csrw sscratch, zero
     ret
+
+    .data
+    .balign 4
+boot_claimed:               // not in .bss, which the boot hart clears
+    .word 0
 
     .bss
     .balign 4096

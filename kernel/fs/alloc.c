@@ -1,4 +1,5 @@
-// Free blocks (a bitmap on the disk) and free inodes (type 0 in the inode table; a bitmap in memory).
+// Free blocks (a bitmap on the disk) and free inodes (type 0 in the inode table; a bitmap in
+// memory).
 //
 // Free blocks are counted in memory. An operation first sets aside as many as it may need, so a
 // full disk is noticed before anything is changed.
@@ -7,22 +8,28 @@
 #include "kernel/mm/page.h"
 
 #define BITS_PER_BLOCK (BLOCK_SIZE * 8)
-#define MAX_GROUPS LOG_MAX_COUNT  // bitmap blocks; fs_mount() makes sure of it
+#define MAX_GROUPS LOG_MAX_COUNT // bitmap blocks; fs_mount() makes sure of it
 #define SEARCH_ROUNDS 3
 
 static struct {
     struct spinlock lock;
-    uint32_t free_blocks;               // neither in use nor reserved
-    uint32_t next_block;                // where the next search begins
-    uint16_t group_free[MAX_GROUPS];    // free bits of each bitmap block: a hint for searches
+    uint32_t free_blocks;            // neither in use nor reserved
+    uint32_t next_block;             // where the next search begins
+    uint16_t group_free[MAX_GROUPS]; // free bits of each bitmap block: a hint for searches
     uint32_t free_inodes;
-    uint32_t inode_word;                // all words of inode_used before this one are full
+    uint32_t inode_word; // all words of inode_used before this one are full
     uint64_t inode_used[(MAX_INODES + 64) / 64];
 } alloc = {.lock = SPINLOCK("alloc")};
 
-uint32_t fs_free_blocks(void) { return alloc.free_blocks; }
+uint32_t fs_free_blocks(void)
+{
+    return alloc.free_blocks;
+}
 
-uint32_t fs_free_inodes(void) { return alloc.free_inodes; }
+uint32_t fs_free_inodes(void)
+{
+    return alloc.free_inodes;
+}
 
 bool block_in_data(uint32_t block)
 {
@@ -76,7 +83,7 @@ static uint32_t count_zeros(const uint64_t *words, uint32_t from, uint32_t to)
 int alloc_mount(void)
 {
     memset(alloc.inode_used, 0, sizeof(alloc.inode_used));
-    alloc.inode_used[0] = 1;  // inode 0 is never used
+    alloc.inode_used[0] = 1; // inode 0 is never used
     alloc.inode_word = 0;
     alloc.free_inodes = fs.super.inodes - 1;
     alloc.free_blocks = alloc.next_block = 0;
@@ -145,8 +152,8 @@ static void search_ended(uint32_t block)
     spin_unlock(&alloc.lock);
 }
 
-// Takes a free block of a group, the first at or after bit `from` if there is one there. 1 and *block, 0 if the group
-// is full, or -E.
+// Takes a free block of a group, the first at or after bit `from` if there is one there. 1 and
+// *block, 0 if the group is full, or -E.
 static int group_take(uint32_t group, uint32_t from, uint32_t *block)
 {
     uint32_t low, high;
@@ -173,8 +180,8 @@ int block_alloc(uint32_t goal, uint32_t *block)
 {
     uint32_t start = search_start(goal);
     uint32_t first = start / BITS_PER_BLOCK, bit = start % BITS_PER_BLOCK;
-    // The reservation promises that there is one. Others may take it from under our eyes and free another
-    // behind our back, so one round may miss it.
+    // The reservation promises that there is one. Others may take it from under our eyes and free
+    // another behind our back, so one round may miss it.
     for (uint32_t i = 0; i < SEARCH_ROUNDS * fs.bitmap_blocks; i++) {
         uint32_t group = (first + i) % fs.bitmap_blocks;
         if (group_full(group))
@@ -190,8 +197,8 @@ int block_alloc(uint32_t goal, uint32_t *block)
     return -EIO;
 }
 
-// Frees the blocks at the front of the array that one bitmap block tells of. Returns how many entries it has dealt
-// with; *status becomes -EIO if they could not be freed.
+// Frees the blocks at the front of the array that one bitmap block tells of. Returns how many
+// entries it has dealt with; *status becomes -EIO if they could not be freed.
 static uint32_t free_run(const uint32_t *blocks, uint32_t count, int *status)
 {
     uint32_t group = blocks[0] / BITS_PER_BLOCK, freed = 0, n = 0;
@@ -204,7 +211,7 @@ static uint32_t free_run(const uint32_t *blocks, uint32_t count, int *status)
         uint32_t bit = blocks[n] % BITS_PER_BLOCK;
         uint64_t *words = buf ? buf->data : NULL;
         if (!words || !block_in_data(blocks[n]) || !(words[bit / 64] >> bit % 64 & 1)) {
-            *status = -EIO;  // unreadable; not a file's block; freed already
+            *status = -EIO; // unreadable; not a file's block; freed already
             continue;
         }
         words[bit / 64] &= ~(1ull << bit % 64);

@@ -1,7 +1,7 @@
 // The buffer cache: a hash table of buffers, and a list of the unreferenced ones from cold to hot.
 //
-// Lock order: a buffer's mutex, then cache.lock. cache.lock is never held across a sleep; under it a mutex
-// is only tried, on a buffer that nobody else can have locked.
+// Lock order: a buffer's mutex, then cache.lock. cache.lock is never held across a sleep; under it
+// a mutex is only tried, on a buffer that nobody else can have locked.
 
 #include "kernel/fs/buf.h"
 #include "kernel/abi.h"
@@ -12,22 +12,28 @@
 #define MAX_BUFFERS 32768
 #define MEMORY_SHARE 16     // the cache takes one page in so many
 #define PREFETCH_RESERVE 64 // unreferenced buffers that read-ahead leaves alone
-#define SHARED_TRIES 1024     // buffers shared with processes that are passed over when one is re-used
+#define SHARED_TRIES 1024 // buffers shared with processes that are passed over when one is re-used
 
 static struct {
     struct spinlock lock;
     struct block_device *device;
     struct buf **hash;
-    uint32_t hash_size;        // a power of two
+    uint32_t hash_size; // a power of two
     struct buf *coldest, *hottest;
-    uint32_t idle;             // length of that list
-    struct wait_queue room;    // who waits for a buffer to become unreferenced
+    uint32_t idle;          // length of that list
+    struct wait_queue room; // who waits for a buffer to become unreferenced
     uint32_t count;
 } cache = {.lock = SPINLOCK("cache")};
 
-unsigned buf_total(void) { return cache.count; }
+unsigned buf_total(void)
+{
+    return cache.count;
+}
 
-struct block_device *buf_device(void) { return cache.device; }
+struct block_device *buf_device(void)
+{
+    return cache.device;
+}
 
 // ---- the lists; the caller holds cache.lock ----
 
@@ -131,8 +137,9 @@ int buf_init(struct block_device *device)
 
 // ---- finding and re-using ----
 
-// Takes an unreferenced buffer out of the list. Buffers that processes share stay, if that is possible: re-using
-// them would cost a page. *out is NULL if there is no buffer now. 0 or -ENOMEM. With cache.lock.
+// Takes an unreferenced buffer out of the list. Buffers that processes share stay, if that is
+// possible: re-using them would cost a page. *out is NULL if there is no buffer now. 0 or -ENOMEM.
+// With cache.lock.
 static int take_idle(struct buf **out)
 {
     struct buf *buf = cache.coldest;
@@ -173,8 +180,8 @@ static void reference(struct buf *buf)
         idle_remove(buf);
 }
 
-// Does the current process have this buffer locked? Then it would wait for itself for ever. A buffer that it claimed
-// for read-ahead does not count: the device will unlock that one.
+// Does the current process have this buffer locked? Then it would wait for itself for ever. A
+// buffer that it claimed for read-ahead does not count: the device will unlock that one.
 static bool locked_by_caller(const struct buf *buf)
 {
     return !buf->prefetching && mutex_held(&buf->lock);
@@ -243,7 +250,10 @@ static int unshare(struct buf *buf, bool copy)
     return 0;
 }
 
-int buf_private(struct buf *buf) { return unshare(buf, true); }
+int buf_private(struct buf *buf)
+{
+    return unshare(buf, true);
+}
 
 int buf_fresh(uint32_t block, struct buf **out)
 {

@@ -1,8 +1,8 @@
 // The buffer cache: blocks of the disk in memory, one page each.
 //
-// A buffer is locked (a mutex) by whoever reads or changes its contents, and referenced by whoever needs it to
-// stay: the one that has it locked, and the log from the moment it was changed until it is written
-// home. Buffers without references are re-used, least recently used first.
+// A buffer is locked (a mutex) by whoever reads or changes its contents, and referenced by whoever
+// needs it to stay: the one that has it locked, and the log from the moment it was changed until it
+// is written home. Buffers without references are re-used, least recently used first.
 //
 // A page of the cache may be shared with processes that run it as program text (inode_share_page).
 // Before such a page is changed the cache takes a page of its own: buf_private().
@@ -17,26 +17,27 @@ struct buf {
     uint32_t block;
     uint32_t references;
     struct buf *hash_next;
-    struct buf *colder, *hotter;  // neighbours in the list of unreferenced buffers
-    bool prefetching;             // locked on behalf of the device
+    struct buf *colder, *hotter; // neighbours in the list of unreferenced buffers
+    bool prefetching;            // locked on behalf of the device
 
     struct mutex lock;
     // Guarded by `lock`.
-    bool valid;   // the contents are the block's
-    void *data;   // a page
+    bool valid; // the contents are the block's
+    void *data; // a page
 
     // The log's (log.c), guarded by its lock.
-    uint64_t transaction;  // in which it was last changed
-    uint32_t slot;         // its place among that transaction's blocks
-    bool logged;           // committed to the log and not yet written home
+    uint64_t transaction; // in which it was last changed
+    uint32_t slot;        // its place among that transaction's blocks
+    bool logged;          // committed to the log and not yet written home
 };
 
 // Makes an empty cache of `device`'s blocks; the first call also takes the memory. 0 or -ENOMEM.
 int buf_init(struct block_device *device);
 unsigned buf_total(void);
 
-// Locks the buffer of `block`, reading it first if need be. May sleep. 0, -EIO or -ENOMEM. -EIO too if the caller
-// has it locked already: that happens when a corrupt disk uses a block for two things.
+// Locks the buffer of `block`, reading it first if need be. May sleep. 0, -EIO or -ENOMEM. -EIO too
+// if the caller has it locked already: that happens when a corrupt disk uses a block for two
+// things.
 int buf_read(uint32_t block, struct buf **out);
 // The same for a block that the caller is about to overwrite from end to end: it is not read, and
 // its page is nobody else's. 0, -ENOMEM, -EIO as above.
@@ -54,9 +55,10 @@ void buf_drop(struct buf *buf);
 
 // Starts reading those of `count` blocks that are not cached, and does not wait (prefetch.c).
 void buf_prefetch(const uint32_t *blocks, unsigned count);
-// For it: a locked, invalid buffer for a block that is not cached. NULL if it is cached, or if memory is short.
+// For it: a locked, invalid buffer for a block that is not cached. NULL if it is cached, or if
+// memory is short.
 struct buf *buf_claim(uint32_t block);
-void buf_claim_done(struct buf *buf, bool valid);  // it has been read, or not; never sleeps
+void buf_claim_done(struct buf *buf, bool valid); // it has been read, or not; never sleeps
 struct block_device *buf_device(void);
 
 #endif

@@ -1,129 +1,16 @@
-// The contents of files: which disk block holds which block of a file, reading, writing, truncating.
-//
-// A file's first blocks are named in its inode, the next in a table (the indirect block), the others in tables that
-// another table names (double indirect).
+// The contents of files: reading, with read-ahead, and writing.
 
 #include "kernel/fs/fs.h"
 #include "kernel/mm/page.h"
 #include "kernel/mm/vm.h"
 
-#define READ_AHEAD 32      // blocks fetched ahead of a sequential reader
-#define MAX_PREFETCH 64    // and of a large read, in one go
-
-// Where a file's block is named: how many tables lie between the inode and it, and the slot in each.
-struct place {
-    unsigned tables;
-    uint32_t *root;    // in the inode: the block itself, or the first table
-    uint32_t slot[2];
-};
-
-static int find_place(struct inode *inode, uint64_t index, struct place *place)
-{
-    struct disk_inode *disk = &inode->disk;
-    if (index < DIRECT_BLOCKS) {
-        *place = (struct place){.tables = 0, .root = &disk->direct[index]};
-        return 0;
-    }
-    index -= DIRECT_BLOCKS;
-    if (index < POINTERS_PER_BLOCK) {
-        *place = (struct place){1, &disk->indirect, {index}};
-        return 0;
-    }
-    index -= POINTERS_PER_BLOCK;
-    if (index >= (uint64_t)POINTERS_PER_BLOCK * POINTERS_PER_BLOCK)
-        return -EFBIG;
-    *place = (struct place){2,
-                            &disk->double_indirect,
-                            {index / POINTERS_PER_BLOCK, index % POINTERS_PER_BLOCK}};
-    return 0;
-}
-
-int block_lookup(struct inode *inode, uint64_t index, uint32_t *out, uint32_t *missing)
-{
-    struct place place;
-    int status = find_place(inode, index, &place);
-    if (status < 0)
-        return status;
-    uint32_t block = *place.root;
-    unsigned level = 0;
-    for (; block && level < place.tables; level++) {
-        struct buf *buf;
-        if (!block_in_data(block))
-            return -EIO;
-        if ((status = buf_read(block, &buf)) < 0)
-            return status;
-        const uint32_t *pointers = buf->data;
-        block = pointers[place.slot[level]];
-        buf_release(buf);
-    }
-    if (block && !block_in_data(block))
-        return -EIO;
-    *out = block;
-    if (missing)
-        *missing = block ? 0 : 1 + place.tables - level;
-    return 0;
-}
-
-// A new table, all zeros. Inside an operation, the block reserved.
-static int table_alloc(uint32_t goal, uint32_t *block)
-{
-    struct buf *buf;
-    int status = block_alloc(goal, block);
-    if (status < 0)
-        return status;
-    if ((status = buf_fresh(*block, &buf)) < 0) {
-        blocks_free(block, 1);
-        return status;
-    }
-    memset(buf->data, 0, BLOCK_SIZE);
-    log_write(buf);
-    buf_release(buf);
-    return 0;
-}
-
-// Names `block` as the file's block `index`, with new tables where there are none; *reserved counts down by those.
-static int block_link(struct inode *inode, uint64_t index, uint32_t block, uint32_t *reserved)
-{
-    struct place place;
-    int status = find_place(inode, index, &place);
-    if (status < 0)
-        return status;
-    uint32_t *pointer = place.root;
-    struct buf *holder = NULL;  // of the table that *pointer is in
-    for (unsigned level = 0; level < place.tables && status == 0; level++) {
-        struct buf *table = NULL;
-        if (*pointer == 0) {
-            uint32_t fresh;
-            status = table_alloc(block, &fresh);
-            if (status == 0) {
-                *pointer = fresh;
-                --*reserved;
-                if (holder)
-                    log_write(holder);
-            }
-        }
-        if (status == 0)
-            status = block_in_data(*pointer) ? buf_read(*pointer, &table) : -EIO;
-        if (holder)
-            buf_release(holder);
-        holder = table;
-        if (table)
-            pointer = (uint32_t *)table->data + place.slot[level];
-    }
-    if (status == 0) {
-        *pointer = block;
-        if (holder)
-            log_write(holder);
-    }
-    if (holder)
-        buf_release(holder);
-    return status;
-}
+#define READ_AHEAD 32   // blocks fetched ahead of a sequential reader
+#define MAX_PREFETCH 64 // and of a large read, in one go
 
 // ---- reading ----
 
-// Starts fetching what a sequential reader will want after block `index`; `last` is the last block that this call
-// wants itself.
+// Starts fetching what a sequential reader will want after block `index`; `last` is the last block
+// that this call wants itself.
 static void read_ahead(struct inode *inode, uint64_t index, uint64_t last)
 {
     bool sequential = index == inode->next_read || index + 1 == inode->next_read;
@@ -208,10 +95,10 @@ int inode_share_page(struct inode *inode, uint64_t index, void **page)
 
 uint32_t inode_write_cost(uint64_t n)
 {
-    uint32_t blocks = n / BLOCK_SIZE + 2;                      // it may begin and end within a block
+    uint32_t blocks = n / BLOCK_SIZE + 2; // it may begin and end within a block
     uint32_t tables = 2 + blocks / POINTERS_PER_BLOCK + 1;
     uint32_t bitmaps = min_u64(fs.bitmap_blocks, blocks + tables);
-    return blocks + tables + bitmaps + 1;                      // and the inode
+    return blocks + tables + bitmaps + 1; // and the inode
 }
 
 uint64_t inode_write_limit(void)
@@ -221,7 +108,8 @@ uint64_t inode_write_limit(void)
     return min_u64(LOG_MAX_WRITE, max_u64(room / 2, 1) * BLOCK_SIZE);
 }
 
-// Can the process's memory be read there? Asked before anything is changed: then the copy cannot fail.
+// Can the process's memory be read there? Asked before anything is changed: then the copy cannot
+// fail.
 static bool user_readable(uint64_t address, uint64_t n)
 {
     char byte;
@@ -231,7 +119,8 @@ static bool user_readable(uint64_t address, uint64_t n)
     return n == 0 || copy_from_user(&byte, address + n - 1, 1) == 0;
 }
 
-// A new block for the file's block `index`, which has none: in *out its buffer, locked, the contents undefined.
+// A new block for the file's block `index`, which has none: in *out its buffer, locked, the
+// contents undefined.
 static int block_add(struct inode *inode, uint64_t index, uint32_t needed, struct buf **out)
 {
     uint32_t block, goal = 0;
@@ -314,44 +203,4 @@ long inode_write(struct inode *inode, bool user, uint64_t address, uint64_t offs
             return updated;
     }
     return done > 0 ? (long)done : status;
-}
-
-// ---- truncating ----
-
-uint32_t inode_truncate_cost(void) { return fs.bitmap_blocks + 1; }
-
-// Frees a table and what it names; `levels` tables lie one below the other. Errors leave blocks in use.
-static int table_free(uint32_t table, unsigned levels)
-{
-    struct buf *buf;
-    int status = 0;
-    if (table == 0)
-        return 0;
-    if (!block_in_data(table) || buf_read(table, &buf) < 0)
-        return -EIO;
-    const uint32_t *pointers = buf->data;
-    if (levels > 1)
-        for (unsigned i = 0; i < POINTERS_PER_BLOCK; i++)
-            if (table_free(pointers[i], levels - 1) < 0)
-                status = -EIO;
-    if (levels == 1)
-        status = blocks_free(pointers, POINTERS_PER_BLOCK);
-    buf_release(buf);
-    return blocks_free(&table, 1) < 0 ? -EIO : status;
-}
-
-int inode_truncate(struct inode *inode)
-{
-    struct disk_inode *disk = &inode->disk;
-    int status = blocks_free(disk->direct, DIRECT_BLOCKS);
-    if (table_free(disk->indirect, 1) < 0)
-        status = -EIO;
-    if (table_free(disk->double_indirect, 2) < 0)
-        status = -EIO;
-    memset(disk->direct, 0, sizeof(disk->direct));
-    disk->indirect = disk->double_indirect = 0;
-    disk->size = 0;
-    inode->free_entry = inode->ahead = inode->next_read = 0;
-    int updated = inode_update(inode);
-    return updated < 0 ? updated : status;
 }

@@ -4,8 +4,8 @@
 
 #define ENTRIES_PER_BLOCK (BLOCK_SIZE / sizeof(struct dir_entry))
 
-// An entry as two numbers, so that a name is compared in two steps. The low 16 bits of the first are the inode. They
-// lie over a struct dir_entry in a page, hence may_alias.
+// An entry as two numbers, so that a name is compared in two steps. The low 16 bits of the first
+// are the inode. They lie over a struct dir_entry in a page, hence may_alias.
 typedef uint64_t __attribute__((may_alias)) entry_word;
 
 static void make_entry(struct dir_entry *entry, const char *name, uint32_t number)
@@ -16,7 +16,10 @@ static void make_entry(struct dir_entry *entry, const char *name, uint32_t numbe
         entry->name[i] = name[i];
 }
 
-bool name_is_dot(const char *name) { return strcmp(name, ".") == 0 || strcmp(name, "..") == 0; }
+bool name_is_dot(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
 
 // The buffer of a block of the directory, locked; NULL in *out for a hole. 0 or -E.
 static int dir_block(struct inode *dir, uint64_t index, struct buf **out)
@@ -38,7 +41,8 @@ static unsigned entries_in_block(const struct inode *dir, uint64_t first)
     return min_u64(entry_count(dir) - first, ENTRIES_PER_BLOCK);
 }
 
-// Looks at `count` entries: the index of the one with this name, or `count`. *free becomes the first free one's.
+// Looks at `count` entries: the index of the one with this name, or `count`. *free becomes the
+// first free one's.
 static unsigned scan(const entry_word *words, unsigned count, const entry_word name[2],
                      unsigned *free)
 {

@@ -7,13 +7,16 @@
 
 static struct {
     struct spinlock lock;
-    struct file *free;   // closed ones, to be used again
-    unsigned taken;      // entries that have ever been used
+    struct file *free; // closed ones, to be used again
+    unsigned taken;    // entries that have ever been used
     unsigned in_use;
     struct file files[MAX_OPEN_FILES];
 } table = {.lock = SPINLOCK("files")};
 
-unsigned file_count(void) { return table.in_use; }
+unsigned file_count(void)
+{
+    return table.in_use;
+}
 
 struct file *file_alloc(void)
 {
@@ -61,7 +64,10 @@ void file_close(struct file *file)
 
 // ---- reading and writing ----
 
-static const struct device *device_of(const struct file *file) { return devices[file->major]; }
+static const struct device *device_of(const struct file *file)
+{
+    return devices[file->major];
+}
 
 static long device_read(struct file *file, uint64_t user_dst, uint64_t n)
 {
@@ -117,7 +123,8 @@ static long write_piece(struct file *file, uint64_t user_src, uint64_t n)
     return put;
 }
 
-// A long write is several operations, each of them whole after a crash; they end at the ends of blocks.
+// A long write is several operations, each of them whole after a crash; they end at the ends of
+// blocks.
 static long inode_file_write(struct file *file, uint64_t user_src, uint64_t n)
 {
     uint64_t limit = inode_write_limit(), done = 0;
@@ -164,7 +171,9 @@ long file_seek(struct file *file, int64_t offset, int whence)
     int status = inode_lock(file->inode);
     if (status < 0)
         return status;
-    int64_t base = whence == SEEK_CUR ? file->offset : whence == SEEK_END ? file->inode->disk.size : 0;
+    int64_t base = whence == SEEK_CUR   ? file->offset
+                   : whence == SEEK_END ? file->inode->disk.size
+                                        : 0;
     int64_t to;
     bool valid = whence >= SEEK_SET && whence <= SEEK_END &&
                  !__builtin_add_overflow(base, offset, &to) && to >= 0;

@@ -16,8 +16,8 @@ static bool areas_valid(const struct super_block *super)
 {
     uint64_t inode_blocks = (super->inodes + INODES_PER_BLOCK - 1) / INODES_PER_BLOCK;
     uint64_t bitmap_blocks = ((uint64_t)super->size + BITS_PER_BLOCK - 1) / BITS_PER_BLOCK;
-    return super->inodes > ROOT_INODE && super->inodes <= MAX_INODES + 1 && super->log_blocks >= 64 &&
-           super->log_start > SUPER_BLOCK &&
+    return super->inodes > ROOT_INODE && super->inodes <= MAX_INODES + 1 &&
+           super->log_blocks >= 64 && super->log_start > SUPER_BLOCK &&
            (uint64_t)super->log_start + super->log_blocks <= super->inode_start &&
            super->inode_start + inode_blocks <= super->bitmap_start &&
            super->bitmap_start + bitmap_blocks <= super->data_start &&
@@ -38,8 +38,9 @@ static int check_super(const struct block_device *device, const struct super_blo
                 "disk\"\n",
                 name);
     } else if (super->size > device->blocks) {
-        kprintf("%s: the file system has %u blocks but the disk only %lu; is the image cut short?\n",
-                name, super->size, (unsigned long)device->blocks);
+        kprintf(
+            "%s: the file system has %u blocks but the disk only %lu; is the image cut short?\n",
+            name, super->size, (unsigned long)device->blocks);
     } else if (!areas_valid(super)) {
         kprintf("%s: the super block is corrupt (areas overlap); make the disk anew with \"make "
                 "disk\"\n",
@@ -81,8 +82,8 @@ static void prefetch_table(uint32_t first, uint32_t end)
     buf_prefetch(list, n);
 }
 
-// Calls found() for each inode of the disk that is in use; it must not want the inode's buffer. Reads every block
-// even after an error, so that no read-ahead is left behind. 0 or -EIO.
+// Calls found() for each inode of the disk that is in use; it must not want the inode's buffer.
+// Reads every block even after an error, so that no read-ahead is left behind. 0 or -EIO.
 static int for_each_inode(void (*found)(uint32_t number, const struct disk_inode *disk))
 {
     int status = 0;

@@ -1,30 +1,37 @@
-// The table of inodes in memory: a hash table, and a list of the unreferenced ones from cold to hot.
+// The table of inodes in memory: a hash table, and a list of the unreferenced ones from cold to
+// hot.
 //
-// An inode whose last link and last reference are gone becomes an orphan: its one remaining reference belongs to
-// a list, and inode_reap() frees it in an operation of its own. After a crash, fs_mount() finds it by
-// nlink 0 and does the same.
+// An inode whose last link and last reference are gone becomes an orphan: its one remaining
+// reference belongs to a list, and inode_reap() frees it in an operation of its own. After a crash,
+// fs_mount() finds it by nlink 0 and does the same.
 //
 // Lock order: an inode's mutex, then table.lock, which is never held across a sleep.
 
 #include "kernel/fs/fs.h"
 
-#define HASH_SIZE 256  // a power of two
+#define HASH_SIZE 256 // a power of two
 
 static struct {
     struct spinlock lock;
     struct inode *hash[HASH_SIZE];
     struct inode *coldest, *hottest;
     struct inode *orphans;
-    unsigned taken;       // entries of inodes[] that have ever been used
+    unsigned taken; // entries of inodes[] that have ever been used
     unsigned referenced;
     struct inode inodes[MAX_CACHED_INODES];
 } table = {.lock = SPINLOCK("inodes")};
 
-unsigned inode_count(void) { return table.referenced; }
+unsigned inode_count(void)
+{
+    return table.referenced;
+}
 
 // ---- the lists; the caller holds table.lock ----
 
-static struct inode **bucket(uint32_t number) { return &table.hash[number % HASH_SIZE]; }
+static struct inode **bucket(uint32_t number)
+{
+    return &table.hash[number % HASH_SIZE];
+}
 
 static void hash_remove(struct inode *inode)
 {
@@ -100,7 +107,7 @@ void inode_put(struct inode *inode)
 {
     spin_lock(&table.lock);
     if (inode->references == 1 && inode->valid && inode->disk.nlink == 0) {
-        inode->orphan_next = table.orphans;  // which takes over the reference
+        inode->orphan_next = table.orphans; // which takes over the reference
         table.orphans = inode;
     } else if (--inode->references == 0) {
         idle_insert(inode, inode->valid);
@@ -113,7 +120,7 @@ void inode_adopt_orphan(uint32_t number)
 {
     struct inode *inode = inode_get(number);
     if (!inode)
-        return;  // the next mount will find it
+        return; // the next mount will find it
     spin_lock(&table.lock);
     inode->orphan_next = table.orphans;
     table.orphans = inode;
@@ -185,7 +192,8 @@ static void start_using(struct inode *inode)
 {
     inode->valid = true;
     inode->next_read = inode->ahead = inode->free_entry = 0;
-    // Who knows what changed it before it was dropped from the table: a change may still be uncommitted.
+    // Who knows what changed it before it was dropped from the table: a change may still be
+    // uncommitted.
     inode->changed_in = log_sequence();
 }
 
@@ -213,7 +221,10 @@ int inode_lock(struct inode *inode)
     return status;
 }
 
-void inode_unlock(struct inode *inode) { mutex_unlock(&inode->lock); }
+void inode_unlock(struct inode *inode)
+{
+    mutex_unlock(&inode->lock);
+}
 
 int inode_update(struct inode *inode)
 {

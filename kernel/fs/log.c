@@ -1,12 +1,12 @@
 // The log: gathering transactions and committing them.
 //
-// A block that was changed goes through two stations. It is *gathered* while the transaction
-// is open, and *logged* once that is committed, until a checkpoint writes all logged blocks home. The log holds a
-// reference to its buffer all the while. A checkpoint comes right after a commit, before any operation may begin, so a
-// buffer never holds anything uncommitted then.
+// A block that was changed goes through two stations. It is *gathered* while the transaction is
+// open, and *logged* once that is committed, until a checkpoint writes all logged blocks home. The
+// log holds a reference to its buffer all the while. A checkpoint comes right after a commit,
+// before any operation may begin, so a buffer never holds anything uncommitted then.
 //
-// log.lock is held for a few instructions only. While `committing` is set no operation is open and the committer
-// alone uses what is marked so below.
+// log.lock is held for a few instructions only. While `committing` is set no operation is open and
+// the committer alone uses what is marked so below.
 
 #include "kernel/fs/log.h"
 #include "kernel/abi.h"
@@ -16,33 +16,33 @@
 
 static struct {
     struct spinlock lock;
-    struct wait_queue waiters;  // for operations to end, and for a commit to end
+    struct wait_queue waiters; // for operations to end, and for a commit to end
 
     // Set at mount.
     struct block_device *device;
-    uint32_t start;      // first block of the log
-    uint32_t size;       // blocks that we use of it
+    uint32_t start; // first block of the log
+    uint32_t size;  // blocks that we use of it
     uint32_t salt;
-    uint32_t largest;    // blocks of the largest transaction
+    uint32_t largest; // blocks of the largest transaction
 
-    uint64_t sequence;   // of the transaction that is being gathered
-    uint64_t durable;    // of the last that is on the disk for good
+    uint64_t sequence; // of the transaction that is being gathered
+    uint64_t durable;  // of the last that is on the disk for good
     uint64_t commits;
-    uint32_t open;       // operations
-    uint32_t reserved;   // blocks that they may still ask for, and more: cleared when none is open
+    uint32_t open;     // operations
+    uint32_t reserved; // blocks that they may still ask for, and more: cleared when none is open
     bool committing;
-    bool read_only;      // the device is, or the log is broken, or shut down
+    bool read_only; // the device is, or the log is broken, or shut down
     bool broken;
     uint32_t gathered_count;
     struct buf *gathered[LOG_MAX_COUNT];
 
     // The committer's.
-    uint32_t head;       // where the next transaction goes, in blocks from `start`
+    uint32_t head; // where the next transaction goes, in blocks from `start`
     uint32_t logged_count;
-    struct buf **logged;             // room for `size`
-    struct block_request *requests;  // likewise
+    struct buf **logged;            // room for `size`
+    struct block_request *requests; // likewise
     struct block_segment *segments;
-    struct log_header *header;       // a page
+    struct log_header *header; // a page
 } log = {.lock = SPINLOCK("log")};
 
 uint64_t log_sequence(void)
@@ -53,11 +53,20 @@ uint64_t log_sequence(void)
     return sequence;
 }
 
-uint64_t log_commits(void) { return log.commits; }
+uint64_t log_commits(void)
+{
+    return log.commits;
+}
 
-unsigned log_pinned(void) { return log.gathered_count + log.logged_count; }
+unsigned log_pinned(void)
+{
+    return log.gathered_count + log.logged_count;
+}
 
-uint32_t log_largest(void) { return log.largest; }
+uint32_t log_largest(void)
+{
+    return log.largest;
+}
 
 // ---- writing ----
 
@@ -77,8 +86,8 @@ static void add_write(unsigned *requests, unsigned *segments, uint64_t block, vo
     log.segments[(*segments)++] = (struct block_segment){page, BLOCK_SIZE};
 }
 
-// Sends all requests with one kick, waits for all of them, and only then flushes: a flush that is sent along
-// with writes promises nothing about them (VirtIO 1.2, 5.2.6.2).
+// Sends all requests with one kick, waits for all of them, and only then flushes: a flush that is
+// sent along with writes promises nothing about them (VirtIO 1.2, 5.2.6.2).
 static int write_and_flush(unsigned requests)
 {
     int status = 0;
@@ -143,9 +152,9 @@ static void sort_by_block(struct buf **bufs, unsigned n)
     }
 }
 
-// Writes every logged block home and starts again at the log's first block. The log is marked empty before
-// anything in it is overwritten: else, after a crash, the first of its transactions could still be valid and
-// the rest gone, and recovery would put old contents back.
+// Writes every logged block home and starts again at the log's first block. The log is marked empty
+// before anything in it is overwritten: else, after a crash, the first of its transactions could
+// still be valid and the rest gone, and recovery would put old contents back.
 static int checkpoint(void)
 {
     unsigned requests = 0, segments = 0;
@@ -166,8 +175,8 @@ static int checkpoint(void)
     return 0;
 }
 
-// Ends the transaction: waits for the operations in it, writes it, makes room for the next. Called with log.lock
-// held and nobody else committing; sleeps. Errors end up in log.broken.
+// Ends the transaction: waits for the operations in it, writes it, makes room for the next. Called
+// with log.lock held and nobody else committing; sleeps. Errors end up in log.broken.
 static void commit(bool write_home)
 {
     int status = 0;
@@ -268,7 +277,7 @@ void log_forget(uint32_t block)
     }
     spin_unlock(&log.lock);
     if (drop) {
-        buf->valid = false;  // the disk's contents are other ones
+        buf->valid = false; // the disk's contents are other ones
         buf_drop(buf);
     }
     buf_release(buf);

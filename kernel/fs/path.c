@@ -1,11 +1,11 @@
-// Paths. A walk holds one lock at a time: it locks a directory, finds the next element there and takes a reference to
-// it, and only then lets go of the directory.
+// Paths. A walk holds one lock at a time: it locks a directory, finds the next element there and
+// takes a reference to it, and only then lets go of the directory.
 
 #include "kernel/fs/fs.h"
 #include "kernel/proc/proc.h"
 
-// Copies the first element of a path to name (NAME_SIZE + 1 bytes), cut if it is longer. Returns what follows it and
-// its slashes, or NULL if there is no element.
+// Copies the first element of a path to name (NAME_SIZE + 1 bytes), cut if it is longer. Returns
+// what follows it and its slashes, or NULL if there is no element.
 static const char *next_name(const char *path, char *name)
 {
     unsigned n = 0;
@@ -22,8 +22,8 @@ static const char *next_name(const char *path, char *name)
     return path;
 }
 
-// The inode that a locked directory knows by this name. A removed directory has nothing but itself: what its ".."
-// named may be something else by now.
+// The inode that a locked directory knows by this name. A removed directory has nothing but itself:
+// what its ".." named may be something else by now.
 static int step(struct inode *dir, const char *name, struct inode **out)
 {
     uint32_t number;

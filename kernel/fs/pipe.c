@@ -5,12 +5,12 @@
 #include "kernel/proc/proc.h"
 
 struct pipe {
-    struct spinlock lock;        // guards everything here
-    struct wait_queue readers;   // wait for bytes
-    struct wait_queue writers;   // wait for room
+    struct spinlock lock;      // guards everything here
+    struct wait_queue readers; // wait for bytes
+    struct wait_queue writers; // wait for room
     bool read_open, write_open;
-    uint32_t first;              // where the oldest byte lies
-    uint32_t count;              // bytes in the ring
+    uint32_t first; // where the oldest byte lies
+    uint32_t count; // bytes in the ring
     char bytes[];
 };
 
@@ -53,11 +53,15 @@ void pipe_close(struct pipe *pipe, bool writable)
         page_put(pipe);
 }
 
-// The stretch of the ring from `at` on that does not wrap, at most n bytes. User copies never sleep, so they
-// may happen under the lock.
-static uint32_t stretch(uint32_t at, uint64_t n) { return min_u64(n, PIPE_SIZE - at); }
+// The stretch of the ring from `at` on that does not wrap, at most n bytes. User copies never
+// sleep, so they may happen under the lock.
+static uint32_t stretch(uint32_t at, uint64_t n)
+{
+    return min_u64(n, PIPE_SIZE - at);
+}
 
-// Moves what there is room for, at most n bytes. Returns how many, or -EFAULT if not even the first could be read.
+// Moves what there is room for, at most n bytes. Returns how many, or -EFAULT if not even the first
+// could be read.
 static long fill(struct pipe *pipe, uint64_t user_src, uint64_t n)
 {
     n = min_u64(n, PIPE_SIZE - pipe->count);
@@ -109,7 +113,8 @@ long pipe_write(struct pipe *pipe, uint64_t user_src, uint64_t n)
                 done += put;
         }
     }
-    // A writer often reads the answer next: then it would be a waste to wake another hart for the reader.
+    // A writer often reads the answer next: then it would be a waste to wake another hart for the
+    // reader.
     wake_all_here(&pipe->readers);
     spin_unlock(&pipe->lock);
     return status == -EFAULT && done ? (long)done : status ? status : (long)done;

@@ -1,20 +1,21 @@
 // Read-ahead for the buffer cache: reads that nobody waits for.
 //
-// The buffers stay locked while the device fills them; whoever wants one sleeps on its mutex. The device's
-// completion marks them valid and releases them.
+// The buffers stay locked while the device fills them; whoever wants one sleeps on its mutex. The
+// device's completion marks them valid and releases them.
 
 #include "kernel/fs/buf.h"
 #include "kernel/mm/page.h"
 
 #define BATCH_BLOCKS 32
 
-// One call's reads, in a page of their own: the blocks that are neighbours on the disk share a request.
+// One call's reads, in a page of their own: the blocks that are neighbours on the disk share a
+// request.
 struct batch {
-    unsigned pending;  // requests that the device has not finished
+    unsigned pending; // requests that the device has not finished
     unsigned requests, count;
     struct block_request request[BATCH_BLOCKS];
     struct block_segment segment[BATCH_BLOCKS];
-    struct buf *buf[BATCH_BLOCKS];  // that segment[i] fills
+    struct buf *buf[BATCH_BLOCKS]; // that segment[i] fills
 };
 _Static_assert(sizeof(struct batch) <= PAGE_SIZE, "a batch is a page");
 

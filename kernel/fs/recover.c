@@ -1,6 +1,7 @@
 // Recovery: what a crash left in the log is copied home at mount. format.h tells what is valid.
 //
-// Copying twice does no harm, so a crash during recovery is just another crash. Nothing here uses the buffer cache.
+// Copying twice does no harm, so a crash during recovery is just another crash. Nothing here uses
+// the buffer cache.
 
 #include "kernel/abi.h"
 #include "kernel/fs/block.h"
@@ -56,8 +57,8 @@ int log_mark_empty(struct block_device *device, uint32_t log_start, uint64_t seq
     return status < 0 ? status : flush(device);
 }
 
-// Does the log hold a whole transaction at `at` (blocks from the log's start)? Its header is left in r->header.
-// 1, 0 or -E.
+// Does the log hold a whole transaction at `at` (blocks from the log's start)? Its header is left
+// in r->header. 1, 0 or -E.
 static int transaction_valid(struct recovery *r, uint32_t at, uint64_t sequence)
 {
     const struct super_block *super = r->super;
@@ -86,8 +87,7 @@ static int transaction_valid(struct recovery *r, uint32_t at, uint64_t sequence)
 // May the log hold new contents for this block?
 static bool home_valid(const struct super_block *super, uint32_t block)
 {
-    bool in_log =
-        block >= super->log_start && block - super->log_start < super->log_blocks;
+    bool in_log = block >= super->log_start && block - super->log_start < super->log_blocks;
     return block > SUPER_BLOCK && block < super->size && !in_log;
 }
 
@@ -126,7 +126,8 @@ static int copy_home(struct recovery *r, uint32_t at)
     return 0;
 }
 
-// Copies all valid transactions home. Returns how many, or -E; *next is a sequence number never used before.
+// Copies all valid transactions home. Returns how many, or -E; *next is a sequence number never
+// used before.
 static int replay(struct recovery *r, uint64_t *next)
 {
     int count = 0, status;
@@ -149,7 +150,8 @@ static int replay(struct recovery *r, uint64_t *next)
     }
     if (status < 0)
         return status;
-    // A transaction that was torn by the crash has the number that comes next now; leave that one out.
+    // A transaction that was torn by the crash has the number that comes next now; leave that one
+    // out.
     if (count > 0)
         *next = sequence + 1;
     else if (r->header->magic == LOG_MAGIC && r->header->sequence < SEQUENCE_LIMIT)

@@ -1,8 +1,8 @@
-// The system calls on open files. Those that name files by a path are in syspath.c.
+// The system calls on open files. Those that take a path are in sysopen.c and syslink.c.
 
+#include "kernel/fs/sysfile.h"
 #include "kernel/dev/device.h"
 #include "kernel/fs/file.h"
-#include "kernel/fs/sysfile.h"
 #include "kernel/proc/proc.h"
 
 // The open file behind a descriptor, or NULL (EBADF).
@@ -34,7 +34,7 @@ void descriptor_close(int fd)
 long sys_read(const uint64_t args[6])
 {
     struct file *file = file_at(args[0]);
-    int n = (int)args[2];  // as xv6 passes it
+    int n = (int)args[2]; // as xv6 passes it
     if (!file)
         return -EBADF;
     return n < 0 ? -EINVAL : file_read(file, args[1], n);

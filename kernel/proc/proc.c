@@ -16,6 +16,8 @@ _Static_assert(offsetof(struct trap_frame, t3) == FRAME_T3, "asm.h: FRAME_T3");
 _Static_assert(offsetof(struct trap_frame, hart) == FRAME_HART, "asm.h: FRAME_HART");
 _Static_assert(offsetof(struct hart, panic_stack) == HART_PANIC_STACK, "asm.h: HART_PANIC_STACK");
 _Static_assert(offsetof(struct hart, boot_stack) == HART_BOOT_STACK, "asm.h: HART_BOOT_STACK");
+_Static_assert(offsetof(struct hart, id) == HART_ID, "asm.h: HART_ID");
+_Static_assert(sizeof(struct hart) == HART_SIZE, "asm.h: HART_SIZE");
 
 static struct proc procs[MAX_PROCS];
 static struct proc idle_procs[MAX_HARTS];

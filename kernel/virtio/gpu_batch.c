@@ -5,6 +5,7 @@
 #include "kernel/mm/page.h"
 #include "kernel/proc/proc.h"
 #include "kernel/virtio/barrier.h"
+#include "kernel/virtio/gpu_wait.h"
 #include "kernel/virtio/queue.h"
 #include "kernel/virtio/virtio.h"
 
@@ -124,7 +125,7 @@ int gpu_batch_finish(struct gpu_batch *batch)
 {
     virtio_queue_lock(&gpu.queue);
     while (batch->pending > 0)
-        virtio_queue_wait(&gpu.queue, &gpu.sleepers);
+        gpu_wait(&gpu.queue, &gpu.sleepers);
     int error = batch->error;
     batch->error = 0;
     batch->count = 0;

@@ -54,6 +54,29 @@ static bool slot_holds(const struct virtio_device *device)
     return version == VIRTIO_MMIO_VERSION_1;
 }
 
+#if SOLVED_VIRTQUEUE
+// 3.1.1, steps 1 to 3.
+static int greet(struct virtio_device *device)
+{
+    int error = virtio_reset(device);
+    if (error)
+        return error;
+    add_status(device, VIRTIO_STATUS_ACKNOWLEDGE);
+    add_status(device, VIRTIO_STATUS_DRIVER);
+    return 0;
+}
+#else
+// 3.1.1, steps 1 to 3: resets the device, then says that it was noticed (ACKNOWLEDGE), then that
+// there is a driver for it (DRIVER), each by a write of its own to the status register.
+// virtio_reset() and add_status() above do the work. 0, or the error of virtio_reset(); then
+// nothing more is written.
+static int greet(struct virtio_device *device)
+{
+    (void)device;
+    return lab_todo("lab 1: greet");
+}
+#endif // SOLVED_VIRTQUEUE
+
 int virtio_find(struct virtio_device *device, uint32_t id, const char *name)
 {
     for (unsigned i = 0; i < machine.virtio_count; i++) {
@@ -63,18 +86,13 @@ int virtio_find(struct virtio_device *device, uint32_t id, const char *name)
             .id = id,
             .name = name,
         };
-        if (!slot_holds(device))
-            continue;
-        // 3.1.1, steps 1 to 3.
-        if (virtio_reset(device) < 0)
-            return -EIO;
-        add_status(device, VIRTIO_STATUS_ACKNOWLEDGE);
-        add_status(device, VIRTIO_STATUS_DRIVER);
-        return 0;
+        if (slot_holds(device))
+            return greet(device);
     }
     return -ENODEV;
 }
 
+#if SOLVED_VIRTQUEUE
 // Features are 64 bits, seen through a window of 32 that a second register moves (4.2.2).
 static uint64_t offered_features(struct virtio_device *device)
 {
@@ -115,6 +133,26 @@ int virtio_negotiate(struct virtio_device *device, uint64_t wanted)
     }
     return 0;
 }
+#else
+// 3.1.1, steps 4 to 6. Features are 64 bits, seen through a window of 32: DEVICE_FEATURES_SEL says
+// which half DEVICE_FEATURES shows, 0 for bits 0 to 31, 1 for bits 32 to 63; DRIVER_FEATURES_SEL
+// and DRIVER_FEATURES likewise for what the driver accepts (4.2.2).
+//
+//   4. Read both halves of what the device offers. Without VIRTIO_F_VERSION_1 among it we cannot
+//      work with the device. Else accept that and those of `wanted` that it offers, and no other
+//      bit: write both halves, and note them in device->features.
+//   5. Add FEATURES_OK to the status.
+//   6. Read the status again. The device has left FEATURES_OK out if it cannot work with what we
+//      accepted; then it must not be used.
+//
+// Where the device cannot be used: print one line that says why (kprintf, with device->name), mark
+// it with virtio_failed(), return -ENODEV. Otherwise 0.
+int virtio_negotiate(struct virtio_device *device, uint64_t wanted)
+{
+    (void)device, (void)wanted;
+    return lab_todo("lab 1: virtio_negotiate");
+}
+#endif // SOLVED_VIRTQUEUE
 
 uint32_t virtio_queue_max(struct virtio_device *device, uint32_t index)
 {
@@ -122,6 +160,7 @@ uint32_t virtio_queue_max(struct virtio_device *device, uint32_t index)
     return read_reg(device, VIRTIO_MMIO_QUEUE_NUM_MAX);
 }
 
+#if SOLVED_VIRTQUEUE
 static void write_address(struct virtio_device *device, uint32_t low, uint64_t address)
 {
     write_reg(device, low, address);
@@ -144,16 +183,42 @@ int virtio_set_queue(struct virtio_device *device, uint32_t index, uint16_t size
     write_reg(device, VIRTIO_MMIO_QUEUE_READY, 1);
     return 0;
 }
+#else
+// 3.1.1, step 7, in the order of 4.2.3.2: select queue `index`; read QUEUE_READY, and if it is not
+// 0 the queue is in use already (-EBUSY; nothing is written); write the size to QUEUE_NUM; write
+// where the three parts of the ring are, each address in two halves of 32 bits (the `avail` ring is
+// what the registers call DRIVER, the `used` ring DEVICE); write 1 to QUEUE_READY.
+//
+// From that last write on the device may read the ring, and it must find there what has been stored
+// in memory before this call. A store to memory and a store to a device register are ordered by a
+// barrier only; barrier.h has one for this.
+int virtio_set_queue(struct virtio_device *device, uint32_t index, uint16_t size, uint64_t desc,
+                     uint64_t avail, uint64_t used)
+{
+    (void)device, (void)index, (void)size, (void)desc, (void)avail, (void)used;
+    return lab_todo("lab 1: virtio_set_queue");
+}
+#endif // SOLVED_VIRTQUEUE
 
 volatile uint32_t *virtio_doorbell(struct virtio_device *device)
 {
     return &device->regs[VIRTIO_MMIO_QUEUE_NOTIFY / 4];
 }
 
+#if SOLVED_VIRTQUEUE
 void virtio_driver_ok(struct virtio_device *device)
 {
     add_status(device, VIRTIO_STATUS_DRIVER_OK);
 }
+#else
+// 3.1.1, step 8: adds DRIVER_OK to the status. Only now may the device take buffers and complete
+// them (2.1.2), so a doorbell rung before it is a mistake.
+void virtio_driver_ok(struct virtio_device *device)
+{
+    (void)device;
+    lab_todo("lab 1: virtio_driver_ok");
+}
+#endif // SOLVED_VIRTQUEUE
 
 void virtio_failed(struct virtio_device *device)
 {

@@ -15,7 +15,13 @@
 #include "kernel/mm/page.h"
 #include "kernel/proc/proc.h"
 
-#define POLL_TURNS 20000   // boot argument poll
+// Looks at the ring before a wait sleeps until the interrupt: boot argument poll.
+#if SOLVED_WHEEL
+#define POLL_TURNS 20000
+#else
+#define POLL_TURNS 0
+#endif // SOLVED_WHEEL
+
 #define TIMEOUT_SECONDS 30 // boot argument blk_timeout
 #define SECOND_NS 1000000000ul
 
@@ -81,17 +87,26 @@ void virtio_queue_unlock(struct virtio_queue *queue)
     spin_unlock(&queue->lock);
 }
 
-void virtio_queue_wait(struct virtio_queue *queue, struct wait_queue *sleepers)
+bool virtio_queue_poll(struct virtio_queue *queue, unsigned budget)
 {
     struct virtq_done done;
+    if (budget == 0)
+        return false;
+    if (queue->vq.callbacks)
+        virtq_disable_cb(&queue->vq);
+    int got = virtq_poll(&queue->vq, budget, &done);
+    if (got > 0)
+        queue->complete(queue, done.token, done.len);
+    if (got != 0)
+        drain(queue);
+    return got != 0;
+}
+
+void virtio_queue_wait(struct virtio_queue *queue, struct wait_queue *sleepers)
+{
     if (!queue->error) {
-        if (poll_budget > 0 && queue->vq.callbacks)
-            virtq_disable_cb(&queue->vq);
-        if (virtq_poll(&queue->vq, poll_budget, &done) > 0) {
-            queue->complete(queue, done.token, done.len);
-            drain(queue);
+        if (virtio_queue_poll(queue, poll_budget))
             return;
-        }
         if (!virtq_enable_cb(&queue->vq)) {
             drain(queue);
             return;

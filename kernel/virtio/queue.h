@@ -60,4 +60,9 @@ void virtio_queue_unlock(struct virtio_queue *queue);
 // ends, at the latest, with the device's timeout (boot argument blk_timeout, in seconds).
 void virtio_queue_wait(struct virtio_queue *queue, struct wait_queue *sleepers);
 
+// The first half of it alone: switches notifications off, looks at the ring at most `budget` times
+// (0: not at all), and hands over what there is. False if there was nothing. Called with the lock
+// held; never sleeps.
+bool virtio_queue_poll(struct virtio_queue *queue, unsigned budget);
+
 #endif

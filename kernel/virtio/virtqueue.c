@@ -9,6 +9,7 @@
 #include "kernel/virtio/virtqueue.h"
 
 #include "kernel/abi.h"
+#include "kernel/lib.h"
 #include "kernel/virtio/barrier.h"
 
 _Static_assert(sizeof(struct virtq_desc) == 16, "2.7.5");
@@ -34,6 +35,7 @@ size_t virtq_ring_bytes(uint16_t size)
            sizeof(uint16_t);
 }
 
+#if SOLVED_VIRTQUEUE
 int virtq_init(struct virtq *q, uint16_t size, void *ring, struct virtq_chain *chain,
                volatile uint32_t *doorbell, uint32_t index, const char *name)
 {
@@ -56,6 +58,20 @@ int virtq_init(struct virtq *q, uint16_t size, void *ring, struct virtq_chain *c
     virtq_disable_cb(q);
     return 0;
 }
+#else
+// Sets every field of *q, so that the queue is empty and all descriptors are free: `size` of them,
+// linked by chain[].next from free_first to free_last. The memory at `chain` holds garbage, so
+// every field of every entry that will be read has to be set; the ring is zeroed already. The three
+// parts of the ring lie where avail_offset() and used_offset() say. Notifications start disabled,
+// by virtq_disable_cb(), which writes to the available ring. An invalid size (virtqueue.h) is
+// refused before anything is written.
+int virtq_init(struct virtq *q, uint16_t size, void *ring, struct virtq_chain *chain,
+               volatile uint32_t *doorbell, uint32_t index, const char *name)
+{
+    (void)q, (void)size, (void)ring, (void)chain, (void)doorbell, (void)index, (void)name;
+    return lab_todo("lab 1: virtq_init");
+}
+#endif // SOLVED_VIRTQUEUE
 
 void virtq_break(struct virtq *q, const char *fault, uint32_t value)
 {
@@ -69,6 +85,7 @@ void virtq_break(struct virtq *q, const char *fault, uint32_t value)
 
 // ---- to the device ----
 
+#if SOLVED_VIRTQUEUE
 // Sums up the buffers; -EINVAL if one is empty or the sum does not fit 32 bits, as a used length
 // must.
 static int total_length(const struct virtq_buf buf[], unsigned n, uint32_t *total)
@@ -157,9 +174,63 @@ bool virtq_kick(struct virtq *q)
     q->stats.kicks++;
     return true;
 }
+#else
+// Takes nout + nin descriptors from the front of the free list and makes them a chain, in the order
+// of the buffers: first out[], which the device reads, then in[], which it writes (2.7.4.2). In
+// each descriptor (2.7.5):
+//
+//   addr, len   the buffer
+//   flags       VIRTQ_DESC_F_WRITE for a buffer the device writes; VIRTQ_DESC_F_NEXT in all but the
+//               last; nothing else
+//   next        number of the next descriptor, where VIRTQ_DESC_F_NEXT is set
+//
+// The links are also kept in chain[].next, which the device cannot overwrite: nothing that is in
+// the descriptor table is read back, ever. chain[head] remembers the token, the number of
+// descriptors and the bytes of in[] together. Then the head's number goes into the available ring,
+// in slot avail_next modulo the queue's size (2.7.6), and avail_next, in_flight, free_count and
+// stats.adds follow. avail->idx does not move yet: until it does, the device does not look at any
+// of this.
+//
+// If the call fails (virtqueue.h has the errors) nothing has changed. -ENOSPC means "later": the
+// chain would fit if enough others came back. out or in may be NULL if its number is 0.
+int virtq_add(struct virtq *q, const struct virtq_buf out[], unsigned nout,
+              const struct virtq_buf in[], unsigned nin, void *token)
+{
+    (void)q, (void)out, (void)nout, (void)in, (void)nin, (void)token;
+    return lab_todo("lab 1: virtq_add");
+}
+
+// Stores avail_next in avail->idx (2.7.13.3): from then on the device may take every chain added so
+// far, at once and on its own initiative. Whatever virtq_add() has stored, descriptors and ring
+// entries, must be visible to the device before this store is, which program order does not
+// promise: barrier.h has what does. The index itself is stored with WRITE_ONCE. Each barrier is
+// counted in stats.fences.
+void virtq_publish(struct virtq *q)
+{
+    (void)q;
+    lab_todo("lab 1: virtq_publish");
+}
+
+// Rings the doorbell, that is, stores the queue's index in *doorbell, and returns true; unless the
+// queue is broken or the device has set VIRTQ_USED_F_NO_NOTIFY in used->flags (2.7.10): then false.
+//
+// Two promises of order. The store of avail->idx comes before the load of used->flags, for the
+// device stores that flag and then looks at the index: if both sides looked first, a chain would
+// lie in the ring with nobody told (2.7.13.4). And what was stored in memory comes before the store
+// to the doorbell, which is not memory but a device register. Each barrier is counted in
+// stats.fences, each ring of the doorbell in stats.kicks, each that was not wanted in
+// stats.kicks_saved.
+bool virtq_kick(struct virtq *q)
+{
+    (void)q;
+    lab_todo("lab 1: virtq_kick");
+    return false;
+}
+#endif // SOLVED_VIRTQUEUE
 
 // ---- from the device ----
 
+#if SOLVED_VIRTQUEUE
 // Puts the chain at the end of the free list and returns its token. First in, first out: a
 // descriptor rests as long as can be, so an id that comes from an old ring entry seldom looks right
 // by accident.
@@ -188,7 +259,7 @@ static bool refuse(struct virtq *q, const char *fault, uint32_t value)
 
 // Takes the element at last_used, which `used_idx` says is there; false if it breaks the rules.
 // Nothing in it is believed: a wrong id would free a chain that the device still writes to, a wrong
-// length would show a reader stale memory. Not inline, so that poll_used() is small enough to be.
+// length would show a reader stale memory. Not inline: it is the rarer path.
 static __attribute__((noinline)) bool take_used(struct virtq *q, uint16_t used_idx,
                                                 struct virtq_done *done)
 {
@@ -216,6 +287,7 @@ static __attribute__((noinline)) bool take_used(struct virtq *q, uint16_t used_i
     return true;
 }
 
+#if SOLVED_WHEEL
 // Not inline: a breakpoint here is hit once for every look at the ring, and GDB can show q and
 // done.
 __attribute__((noinline)) int poll_used(struct virtq *q, struct virtq_done *done)
@@ -229,6 +301,45 @@ __attribute__((noinline)) int poll_used(struct virtq *q, struct virtq_done *done
     q->stats.fences++;
     return take_used(q, used_idx, done) ? 1 : -EIO;
 }
+#else
+int poll_used(struct virtq *q, struct virtq_done *done)
+{
+    uint16_t used_idx = q->used->idx;
+    if (used_idx == q->last_used)
+        return q->broken ? -EIO : 0;
+    virtio_rmb();
+    q->stats.fences++;
+    return take_used(q, used_idx, done) ? 1 : -EIO;
+}
+#endif // SOLVED_WHEEL
+#else
+// Takes one completion off the used ring (2.7.8, 2.7.14). The device has put used->idx elements
+// into the ring since it was reset; we have taken last_used of them. If there is one to take:
+//
+//   - its id is the head of a chain in flight. The descriptors of the whole chain return to the end
+//     of the free list, found by chain[].next and .count, and the token is forgotten:
+//     chain[id].token is NULL while no chain starts there.
+//   - done->token and done->len tell the caller; last_used, in_flight, free_count,
+//     stats.completions and stats.bytes follow.
+//
+// The device may change its memory at any moment, between a check and a use too, so each of its
+// values is loaded once, into a local variable, and then checked. It breaks the protocol if
+//
+//   - used->idx is further ahead of last_used than there are chains in flight (modulo 65,536),
+//   - an id is not the head of a chain in flight, or no descriptor at all,
+//   - a length is more than that chain has to write to.
+//
+// Then virtq_break() is called with a reason and the value, nothing is taken, and the result is
+// -EIO, now and in every later call. Elements before the bad one are delivered as usual.
+//
+// Which value may be believed when is for you to work out; section 2.7.14 has the rule. Barriers
+// are counted in stats.fences.
+int poll_used(struct virtq *q, struct virtq_done *done)
+{
+    (void)q, (void)done;
+    return lab_todo("lab 1: poll_used");
+}
+#endif // SOLVED_VIRTQUEUE
 
 int virtq_poll(struct virtq *q, unsigned budget, struct virtq_done *done)
 {
@@ -244,6 +355,7 @@ int virtq_poll(struct virtq *q, unsigned budget, struct virtq_done *done)
     return got;
 }
 
+#if SOLVED_VIRTQUEUE
 bool virtq_enable_cb(struct virtq *q)
 {
     q->callbacks = true;
@@ -270,3 +382,34 @@ void *virtq_take_back(struct virtq *q)
             return free_chain(q, i);
     return NULL;
 }
+#else
+// Asks for interrupts: clears VIRTQ_AVAIL_F_NO_INTERRUPT in avail->flags and notes it in
+// q->callbacks. Then looks at the used ring once more, for a completion may have come in the
+// meantime, whose interrupt nobody asked for (2.7.7): true only if there is none to take and the
+// queue is not broken. The device, on its side, moves used->idx and then looks at our flag.
+bool virtq_enable_cb(struct virtq *q)
+{
+    (void)q;
+    lab_todo("lab 1: virtq_enable_cb");
+    return false;
+}
+
+// Asks for no interrupts: the flag is set, q->callbacks is false. It is a hint (2.7.7): interrupts
+// may come all the same, so the moment at which the device sees it does not matter.
+void virtq_disable_cb(struct virtq *q)
+{
+    (void)q;
+    lab_todo("lab 1: virtq_disable_cb");
+}
+
+// Takes any one chain in flight out of the queue, as poll_used() does with a completed one but
+// without a look at the used ring; its token, or NULL when none is in flight. Called in a loop,
+// after the device was reset, until it returns NULL: by then every descriptor is free. It works on
+// a broken queue, which is what it is for. stats.completions does not count these.
+void *virtq_take_back(struct virtq *q)
+{
+    (void)q;
+    lab_todo("lab 1: virtq_take_back");
+    return NULL;
+}
+#endif // SOLVED_VIRTQUEUE

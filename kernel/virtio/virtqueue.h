@@ -84,7 +84,7 @@ struct virtq {
     bool callbacks;            // notifications are enabled
     struct virtq_desc *desc;   // written by the driver only
     struct virtq_avail *avail; // written by the driver only
-    struct virtq_used *used;   // written by the device only: read with READ_ONCE, trust nothing
+    struct virtq_used *used;   // written by the device only: trust nothing
     struct virtq_chain *chain; // private, `size` entries
     uint16_t free_first;       // free descriptors, linked by chain[].next: first in, first out
     uint16_t free_last;

@@ -61,7 +61,8 @@ void test_no_space(void), test_invalid(void), test_results(void), test_one_at_a_
 void test_poll_budget(void), test_stats(void), test_round_robin(void);
 
 void test_out_of_order(void), test_wrap_1(void), test_wrap_2(void), test_wrap_256(void);
-void test_wrap_1024(void), test_no_leak(void);
+void test_wrap_1024(void), test_no_leak(void), test_recycle(void);
+void test_round_1(void), test_round_2(void), test_round_256(void), test_round_1024(void);
 
 void test_id_out_of_range(void), test_id_not_in_flight(void), test_double_completion(void);
 void test_mid_chain_id(void), test_length_too_long(void), test_index_jump(void);

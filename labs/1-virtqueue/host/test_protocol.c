@@ -167,8 +167,8 @@ void test_callbacks(void)
 void test_no_space(void)
 {
     start(4);
-    uint16_t head = give(&tokens[0], 4, 4);
-    EQUAL(add(&tokens[1], 4, 0), 0);
+    give(&tokens[0], 4, 4);
+    uint16_t head = give(&tokens[1], 4, 0);
     struct virtq_buf out[] = {{0x1000, 1}, {0x2000, 1}};
     EQUAL(virtq_add(&t.q, out, 2, NULL, 0, &tokens[2]), -ENOSPC);
     EQUAL(t.q.free_count, 1);
@@ -176,11 +176,15 @@ void test_no_space(void)
     EQUAL(add(&tokens[2], 4, 0), 0);
     EQUAL(add(&tokens[3], 4, 0), -ENOSPC);
     virtq_publish(&t.q);
-    EQUAL(mock_available(&t.device), 2);
+    EQUAL(mock_available(&t.device), 1);
+    CHECK(mock_take(&t.device, &t.chain),
+          "the chain that was added after a refusal is not well formed");
     mock_complete(&t.device, head, 0);
-    expect_done(&tokens[0], 0);
+    mock_complete(&t.device, t.chain.head, 0);
+    expect_done(&tokens[1], 0);
+    expect_done(&tokens[2], 0);
     EQUAL(virtq_add(&t.q, out, 2, NULL, 0, &tokens[3]), 0);
-    EQUAL(add(&tokens[0], 4, 0), -ENOSPC);
+    EQUAL(add(&tokens[1], 4, 0), -ENOSPC);
 }
 
 void test_invalid(void)
@@ -216,7 +220,6 @@ void test_results(void)
     expect_done(&tokens[1], 0);
     mock_complete(&t.device, c, 3);
     expect_done(&tokens[2], 3);
-    EQUAL(t.q.free_count, 8);
 }
 
 void test_one_at_a_time(void)
@@ -258,7 +261,6 @@ void test_stats(void)
         uint64_t before = t.q.stats.fences;
         uint16_t head = give(&tokens[i], 4, 50);
         CHECK(t.q.stats.fences > before, "virtq_publish() counts no fence");
-        mock_no_notify(&t.device, i % 2);
         before = t.q.stats.fences;
         virtq_kick(&t.q);
         CHECK(t.q.stats.fences > before, "virtq_kick() counts no fence");
@@ -273,8 +275,7 @@ void test_stats(void)
     EQUAL(t.q.stats.adds, 4);
     EQUAL(t.q.stats.completions, 4);
     EQUAL(t.q.stats.bytes, 10 + 11 + 12 + 13);
-    EQUAL(t.q.stats.kicks, 2);
-    EQUAL(t.q.stats.kicks_saved, 2);
+    EQUAL(t.q.stats.kicks, 4);
     EQUAL(t.q.stats.errors, 0);
 }
 

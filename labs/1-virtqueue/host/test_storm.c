@@ -147,6 +147,74 @@ void test_out_of_order(void)
     EQUAL(t.q.free_count, 16);
 }
 
+// One buffer a request, taken and completed in order: only the indices are on trial.
+static void go_round(uint16_t size)
+{
+    static int tokens[VIRTQ_MAX_SIZE];
+    start(size);
+    for (unsigned done = 0; done < STORM_REQUESTS;) {
+        unsigned burst = 1 + random_below(size < 64 ? size : 64);
+        for (unsigned n = 0; n < burst; n++)
+            EQUAL(add(&tokens[n], 0, n + 1), 0);
+        virtq_publish(&t.q);
+        for (unsigned n = 0; n < burst; n++) {
+            CHECK(mock_take(&t.device, &t.chain), "request %u is not in the available ring",
+                  done + n);
+            CHECK(t.chain.nin == 1 && t.chain.in[0].len == n + 1,
+                  "request %u: the slot of the available ring has another chain's head", done + n);
+            mock_put(&t.device, t.chain.head, n + 1);
+        }
+        mock_show(&t.device);
+        for (unsigned n = 0; n < burst; n++)
+            expect_done(&tokens[n], n + 1);
+        done += burst;
+    }
+    EQUAL(t.q.in_flight, 0);
+}
+
+void test_round_1(void)
+{
+    go_round(1);
+}
+void test_round_2(void)
+{
+    go_round(2);
+}
+void test_round_256(void)
+{
+    go_round(256);
+}
+void test_round_1024(void)
+{
+    go_round(1024);
+}
+
+// Fewer requests than the queue has slots, of up to four buffers each, completed in another order.
+void test_recycle(void)
+{
+    static int tokens[64];
+    static const unsigned step = 7; // has no divisor in common with 12
+    struct virtq_buf bufs[MAX_BUFS] = {{0x1000, 8}, {0x2000, 8}, {0x3000, 8}, {0x4000, 8}};
+    uint16_t heads[12];
+    start(64);
+    for (unsigned burst = 0; burst < 5; burst++) {
+        for (unsigned n = 0; n < 12; n++) {
+            unsigned count = 1 + (n + burst) % MAX_BUFS, nout = n % (count + 1);
+            EQUAL(virtq_add(&t.q, bufs, nout, bufs, count - nout, &tokens[n]), 0);
+        }
+        virtq_publish(&t.q);
+        for (unsigned n = 0; n < 12; n++)
+            heads[n] = t.q.avail->ring[(burst * 12 + n) % 64];
+        for (unsigned n = 0; n < 12; n++)
+            mock_complete(&t.device, heads[n * step % 12], 0);
+        for (unsigned n = 0; n < 12; n++)
+            expect_done(&tokens[n * step % 12], 0);
+        CHECK(t.q.free_count == 64, "%u of 64 descriptors are free after all came back",
+              t.q.free_count);
+    }
+    expect_all_free();
+}
+
 void test_wrap_1(void)
 {
     storm(1, STORM_REQUESTS);

@@ -9,6 +9,8 @@
 
 #include "test.h"
 
+#include "kernel/lib.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -40,6 +42,11 @@ static const struct {
     {"stats", test_stats},
     {"round_robin", test_round_robin},
     {"out_of_order", test_out_of_order},
+    {"round_1", test_round_1},
+    {"round_2", test_round_2},
+    {"round_256", test_round_256},
+    {"round_1024", test_round_1024},
+    {"recycle", test_recycle},
     {"wrap_1", test_wrap_1},
     {"wrap_2", test_wrap_2},
     {"wrap_256", test_wrap_256},
@@ -57,6 +64,13 @@ static const struct {
     {"break", test_break},
 };
 #define TESTS (sizeof(tests) / sizeof(tests[0]))
+
+// The kernel's says it on the console, once (kernel/lib.h). Here the test that fails says enough.
+int lab_todo(const char *what)
+{
+    (void)what;
+    return -ENOSYS;
+}
 
 void test_fail(const char *file, int line, const char *format, ...)
 {

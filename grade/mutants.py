@@ -1,0 +1,203 @@
+"""make mutants [LAB=] [ONLY=]: tests the tests.
+
+Each labs/*/mutants/*.patch is a wrong solution: grading it must lose exactly the test it names, with a message that
+says what it says. Each labs/*/variants/*.patch is a right one, different from ours: it must get full marks, and so must
+the tree as it is. A patch is for `patch -p1`; what stands before it is its head:
+
+    What a student did, in a sentence.
+    Test: index-wraps
+    Says: slot 256 of 256            (a regular expression, in what the failure says)
+
+It works in copies of the tree, as many at a time as there are processors to spare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)
+
+from grade.course import CourseError, Lab, all_labs, find_lab, lab_names  # noqa: E402
+from grade.handout import tree_files  # noqa: E402
+
+WORKERS = max(1, min(2, (os.cpu_count() or 1)))
+
+
+@dataclass(frozen=True)
+class Case:
+    lab: Lab
+    patch: Optional[Path]  # None: the tree as it is
+    test: str = ""  # that must fail; "": none
+    says: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.lab.name}/{self.patch.parent.name}/{self.patch.stem}" if self.patch else f"{self.lab.name}/as it is"
+
+
+def read_case(lab: Lab, patch: Path) -> Case:
+    head = re.split(r"^(?:diff |--- )", patch.read_text(encoding="utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
+    fields = dict(re.findall(r"^(Test|Says): *(.*?) *$", head, re.MULTILINE))
+    case = Case(lab, patch, fields.get("Test", ""), fields.get("Says", ""))
+    if patch.parent.name == "mutants":
+        if not case.test or not case.says:
+            raise CourseError(f"{patch}: a mutant's head has Test: and Says:")
+        lab.promise(case.test)
+        re.compile(case.says)
+    elif case.test:
+        raise CourseError(f"{patch}: a variant fails no test")
+    return case
+
+
+def find_cases(labs: list[Lab], only: str) -> list[Case]:
+    cases = []
+    for lab in labs:
+        mine = [Case(lab, None)]
+        mine += [read_case(lab, p) for kind in ("mutants", "variants") for p in sorted(lab.folder.glob(f"{kind}/*.patch"))]
+        if len(mine) > 1:
+            cases += [case for case in mine if only in case.name]
+    return cases
+
+
+# ---- a copy of the tree, to break ----
+
+
+def copy_tree(target: Path) -> None:
+    for name in tree_files(ROOT):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+    build = ROOT / os.environ.get("BUILD", "build")
+    skip = {*lab_names(), "results", "matrix"}
+    shutil.copytree(
+        build, target / "build", symlinks=True,
+        ignore=lambda where, names: [n for n in names if Path(where) == build and (n in skip or n.startswith("ci-"))],
+    )  # fmt: skip
+
+
+def grade(tree: Path, lab: Lab) -> dict[str, Any]:
+    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    done = subprocess.run(
+        [sys.executable, "grade/score.py", "--lab", lab.name],
+        cwd=tree,
+        env={**environment, "BUILD": "build", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    found = tree / "build/results/grade.json"
+    if done.returncode != 0 or not found.exists():
+        raise RuntimeError(f"grading failed:\n{done.stdout[-2000:]}")
+    return json.loads(found.read_text())
+
+
+def apply(patch: Path, tree: Path) -> list[str]:
+    """Applies it; the files it has changed."""
+    done = subprocess.run(
+        ["patch", "-p1", "--batch", "--no-backup-if-mismatch", "-r", "-", "-i", str(patch)],
+        cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise RuntimeError(f"the patch does not apply:\n{done.stdout}")
+    return re.findall(r"^patching file '?([^'\n]+?)'?$", done.stdout, re.MULTILINE)
+
+
+def undo(names: list[str], tree: Path) -> None:
+    for name in names:
+        if (ROOT / name).exists():
+            shutil.copyfile(ROOT / name, tree / name)  # with a new time, so that it is compiled again
+        else:
+            (tree / name).unlink(missing_ok=True)
+
+
+# ---- the verdict ----
+
+
+def judge(case: Case, results: dict[str, Any]) -> str:
+    """What is wrong with how the case was graded; "" if it is as it must be."""
+    if results["state"] != "complete":
+        return f"not graded: {results.get('reason')}"
+    tests = {test["id"]: test for lab in results["labs"] for test in lab["tests"]}
+    lost = [id for id, test in tests.items() if test["status"] != "PASS"]
+    if not case.test:
+        return "" if not lost else "loses " + "; ".join(f"{id} ({tests[id]['seen'][:120]})" for id in lost)
+    if case.test not in lost:
+        return f"{case.test} passes" + (f"; {', '.join(lost)} fails" if lost else ", and so do all others")
+    if len(lost) > 1:
+        return f"fails {', '.join(id for id in lost if id != case.test)} as well"
+    failed = tests[case.test]
+    message = "\n".join(failed[key] for key in ("promised", "seen", "look"))
+    if not re.search(case.says, message):
+        return f"{case.test} does not say {case.says!r} but:\n{message}"
+    return ""
+
+
+def run_all(cases: list[Case]) -> list[tuple[Case, str]]:
+    waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
+    for case in cases:
+        waiting.put(case)
+    verdicts: dict[Case, str] = {}
+    lock = threading.Lock()
+
+    def work(tree: Path) -> None:
+        copy_tree(tree)
+        while True:
+            try:
+                case = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                changed = apply(case.patch, tree) if case.patch else []
+                verdict = judge(case, grade(tree, case.lab))
+            except (RuntimeError, OSError, ValueError) as error:
+                verdict, changed = str(error), tree_files(ROOT)
+            undo(changed, tree)
+            with lock:
+                verdicts[case] = verdict
+                expected = f"loses {case.test}" if case.test else "full marks"
+                print(f"{'ok   ' if not verdict else 'WRONG'} {case.name:56} {expected}", flush=True)
+                if verdict:
+                    print("      " + verdict.replace("\n", "\n      "), flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="ringfence-mutants-") as scratch:
+        threads = [threading.Thread(target=work, args=(Path(scratch) / str(n),)) for n in range(min(WORKERS, len(cases)))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return [(case, verdicts.get(case, "not run")) for case in cases]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lab", default="")
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    try:
+        cases = find_cases([find_lab(given.lab)] if given.lab else all_labs(), given.only)
+    except (CourseError, re.error) as error:
+        print(f"mutants: {error}", file=sys.stderr)
+        return 2
+    if not cases:
+        print("mutants: there are none of that name", file=sys.stderr)
+        return 2
+    wrong = [case for case, verdict in run_all(cases) if verdict]
+    print(f"{len(cases) - len(wrong)} of {len(cases)} are graded as they must be")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""report.html: one page with everything, that needs nothing else: pictures and drawings are in it."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b;
+       background: #fff; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem; vertical-align: top;
+       border-bottom: 1px solid #ddd; } td.n, th.n { text-align: right; white-space: nowrap; }
+.PASS { color: #0a6b2d; } .FAIL { color: #a4121c; } .PART { color: #7a5200; } .LATER { color: #555; }
+.word { font-weight: 700; } dl { display: grid; grid-template-columns: 6rem 1fr; margin: .3rem 0 .6rem; }
+dt { color: #555; } dd { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { background: #f5f5f5; padding: .6rem; overflow-x: auto; font-size: .8rem; max-height: 30rem; }
+figure { display: inline-block; margin: .5rem 1rem .5rem 0; } figure img { max-width: 27rem; border: 1px solid #999;
+       image-rendering: pixelated; } figcaption { color: #555; }
+.notice { border-left: .3rem solid #a4121c; padding: .3rem .8rem; background: #fdf1f1; }
+@media (prefers-color-scheme: dark) { body { background: #161616; color: #e6e6e6; } pre { background: #222; }
+  th, td { border-color: #444; } .PASS { color: #6fd58f; } .FAIL { color: #ff8a90; } .PART { color: #f2c069; }
+  .LATER, dt, figcaption { color: #aaa; } .notice { background: #2a1718; } }
+"""
+
+
+def points(value: float) -> str:
+    return f"{value:g}"
+
+
+def _bars(labs: list[dict[str, Any]]) -> str:
+    """A bar for each lab: what was earned of what there is. The table beside it has the same numbers."""
+    height, width, left = 28, 420, 130
+    rows = []
+    for number, lab in enumerate(labs):
+        y = number * height
+        full = max(lab["possible"], 1e-9)
+        share = min(1.0, lab["score"] / full)
+        rows.append(
+            f'<text x="0" y="{y + 18}" font-size="14" fill="currentColor">{escape(lab["name"])}</text>'
+            f'<rect x="{left}" y="{y + 5}" width="{width}" height="16" fill="#bbb"/>'
+            f'<rect x="{left}" y="{y + 5}" width="{width * share:.1f}" height="16" fill="#1a6fb5"/>'
+        )
+    label = "; ".join(f"{lab['name']} {points(lab['score'])} of {points(lab['possible'])}" for lab in labs)
+    size = f'width="{left + width}" height="{len(labs) * height}"'
+    return f'<svg {size} role="img" aria-label="Points: {escape(label)}">{"".join(rows)}</svg>'
+
+
+def _figure(data: str, caption: str) -> str:
+    source = f"data:image/png;base64,{data}"
+    return f'<figure><img src="{source}" alt="{escape(caption)}"><figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def _details(test: dict[str, Any]) -> str:
+    parts = []
+    if test["status"] in ("FAIL", "PART"):
+        rows = [("earned", test["why"])] if test["why"] else []
+        rows += [(key, test[key]) for key in ("promised", "seen", "look", "spec")]
+        parts.append("<dl>" + "".join(f"<dt>{k}</dt><dd>{escape(v)}</dd>" for k, v in rows if v) + "</dl>")
+    for shown in test["exhibits"]:
+        parts.append(_figure(shown["seen"], f"{shown['title']}: what was on the screen"))
+        if shown["wanted"]:
+            parts.append(_figure(shown["wanted"], f"{shown['title']}: what should have been"))
+    if test["status"] in ("FAIL", "PART") and test["log"]:
+        parts.append(f"<details><summary>log</summary><pre>{escape(test['log'])}</pre></details>")
+    return "".join(parts)
+
+
+def _lab(lab: dict[str, Any]) -> str:
+    rows = []
+    for test in lab["tests"]:
+        earned = "after the due date" if test["status"] == "LATER" else f"{points(test['score'])} / {points(test['points'])}"
+        rows.append(
+            f'<tr><td class="word {test["status"]}">{test["status"]}</td><td>{escape(test["title"])}{_details(test)}</td>'
+            f'<td class="n">{earned}</td><td class="n">{test["seconds"]:.1f} s</td></tr>'
+        )
+    head = '<tr><th>result</th><th>promise</th><th class="n">points</th><th class="n">time</th></tr>'
+    title = f"Lab {escape(lab['name'])}: {escape(lab['title'])}"
+    earned = f"{points(lab['score'])} of {points(lab['possible'])} points"
+    return f"<h2>{title}</h2><p>{earned}</p><table>{head}{''.join(rows)}</table>"
+
+
+def as_html(results: dict[str, Any]) -> str:
+    labs = results["labs"]
+    parts = [f"<h1>Ringfence: {points(results['score'])} of {points(results['possible'])} points</h1>"]
+    if results["state"] != "complete":
+        parts.append(f'<p class="notice">{escape(results.get("reason", "Grading did not come to an end."))}</p>')
+    notes = results.get("submission", {}).get("notes", [])
+    if notes:
+        parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>")
+    summary = "".join(
+        f'<tr><td>{escape(lab["name"])}</td><td class="n">{points(lab["score"])}</td>'
+        f'<td class="n">{points(lab["possible"])}</td></tr>'
+        for lab in labs
+    )
+    head = '<tr><th>lab</th><th class="n">points</th><th class="n">of</th></tr>'
+    parts.append(f"{_bars(labs)}<table>{head}{summary}</table>")
+    parts += [_lab(lab) for lab in labs]
+    if results.get("build", {}).get("log"):
+        parts.append(f"<h2>Build</h2><pre>{escape(results['build']['log'])}</pre>")
+    facts = {"seed": results["seed"], "grader": results["grader"], "started": results["started"], **results["tools"]}
+    rows = "".join(f"<tr><td>{escape(str(k))}</td><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
+    parts.append(f"<h2>How this was graded</h2><table>{rows}</table>")
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>Ringfence: grade</title><style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
+    )

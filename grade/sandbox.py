@@ -1,0 +1,212 @@
+"""Runs what a student has written, or a compiler over it, on the host without trusting it.
+
+run() gives it a directory to work in, a copy of nothing else than /usr, no network, and limits on time, memory,
+processes, output and disk. Which way is taken, in this order:
+
+    bwrap   bubblewrap: everything but /usr and the given directory does not exist for it
+    user    where a container forbids that and we are root: a user of its own (nobody). It sees what everybody may
+            see, so the tests must lie in a folder that only root enters; we refuse to go on if that is not so. The
+            network is not cut off.
+    none    only for a student's own tree, where there is nothing to hide
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pwd
+import resource
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence
+
+from grade import calibrate
+
+ROOT = Path(__file__).resolve().parent.parent
+MEGABYTE = 1 << 20
+
+
+class SandboxError(Exception):
+    """There is no way here to run it safely; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    seconds: float = 120  # of the clock, scaled to this host
+    memory: int = 1024  # MiB, of all its processes together
+    processes: int = 64
+    output: int = 4  # MiB of what it prints
+    file: int = 128  # MiB of the largest file it writes
+    disk: int = 512  # MiB that its directory may hold
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: int  # exit status; negative: ended by that signal
+    output: str
+    stopped: str = ""  # which limit ended it: "it ran for 120 s", ...
+
+
+def _bwrap(work: Path, writable: bool) -> list[str]:
+    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    command += ["--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", "/tmp", "--setenv", "LC_ALL", "C.UTF-8"]
+    command += ["--ro-bind", "/usr", "/usr"]
+    for link in ("bin", "sbin", "lib", "lib64"):
+        path = Path("/") / link
+        if path.is_symlink():
+            command += ["--symlink", os.readlink(path), str(path)]
+        elif path.exists():
+            command += ["--ro-bind", str(path), str(path)]
+    for file in ("/etc/alternatives", "/etc/ld.so.cache"):
+        command += ["--ro-bind-try", file, file]
+    # /proc is its own, with its own process numbers.
+    command += ["--proc", "/proc", "--dev", "/dev", "--size", str(64 * MEGABYTE), "--tmpfs", "/tmp"]
+    command += ["--bind" if writable else "--ro-bind", str(work), "/work", "--chdir", "/work"]
+    return command
+
+
+@functools.lru_cache(maxsize=None)
+def method() -> str:
+    """Which way works here; SANDBOX=bwrap|user chooses one."""
+    asked = os.environ.get("SANDBOX", "")
+    if asked in ("", "bwrap") and shutil.which("bwrap"):
+        done = subprocess.run([*_bwrap(Path("/usr"), False), "true"], capture_output=True, text=True)
+        if done.returncode == 0:
+            return "bwrap"
+        if asked:
+            raise SandboxError(f"bubblewrap does not work here: {done.stderr.strip()}")
+    if asked in ("", "user") and os.geteuid() == 0:
+        return "user"
+    raise SandboxError("no safe way to run a submission: install bubblewrap (apt-get install bubblewrap), or be root")
+
+
+def _nobody() -> pwd.struct_passwd:
+    return pwd.getpwnam("nobody")
+
+
+def _hidden_from_nobody(path: Path) -> bool:
+    """Is there a folder on the way to `path` that others may not enter?"""
+    return any(folder.stat().st_mode & 0o001 == 0 for folder in [path, *path.parents])
+
+
+def _apply(limits: Limits, user: Optional[pwd.struct_passwd]) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file * MEGABYTE,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    seconds = int(limits.seconds * 4 * 10)  # a back-stop; the clock is watched from outside
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    if user is not None:
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+        resource.setrlimit(resource.RLIMIT_NPROC, (limits.processes,) * 2)
+
+
+def _family(pid: int) -> tuple[int, int]:
+    """Processes that descend from `pid`, and their memory in bytes (shared pages counted once each)."""
+    count = memory = 0
+    waiting = [pid]
+    page = resource.getpagesize()
+    while waiting:
+        current = waiting.pop()
+        try:
+            shared, private = map(int, Path(f"/proc/{current}/statm").read_text().split()[1:3])
+            memory += (shared - private) * page
+            count += 1
+            for task in Path(f"/proc/{current}/task").iterdir():
+                waiting += map(int, (task / "children").read_text().split())
+        except (OSError, ValueError):
+            continue
+    return count, memory
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(where, name)).st_blocks * 512
+            except OSError:
+                continue
+    return total
+
+
+def run(command: Sequence[str], work: Path, limits: Limits = Limits(), writable: bool = False) -> Outcome:
+    """Runs `command` (found on PATH, or relative to `work`, which it sees as its current directory)."""
+    how = method()
+    user = None
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8"}
+    if how == "bwrap":
+        argv = [*_bwrap(work, writable), *command]
+    else:
+        user = _nobody()
+        argv = list(command)
+        if not _hidden_from_nobody(ROOT / "labs"):
+            raise SandboxError(f"without bubblewrap the tests must be out of sight: chmod 700 {ROOT}")
+        if writable:
+            for where, folders, names in os.walk(work):
+                for name in [".", *folders, *names]:
+                    os.chown(os.path.join(where, name), user.pw_uid, user.pw_gid, follow_symlinks=False)
+    process = subprocess.Popen(
+        argv,
+        cwd=work,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=lambda: _apply(limits, user),
+    )
+    return _watch(process, limits, work if writable else None)
+
+
+def _watch(process: subprocess.Popen[bytes], limits: Limits, disk: Optional[Path]) -> Outcome:
+    printed = bytearray()
+    finished = threading.Event()
+
+    def collect() -> None:
+        assert process.stdout is not None
+        while data := process.stdout.read1(65536):
+            if len(printed) <= limits.output * MEGABYTE:
+                printed.extend(data)
+        finished.set()
+
+    reader = threading.Thread(target=collect, daemon=True)
+    reader.start()
+    start = time.monotonic()
+    stopped, turn = "", 0
+    while not finished.wait(0.05) or process.poll() is None:
+        turn += 1
+        elapsed = time.monotonic() - start
+        processes, memory = _family(process.pid)
+        if elapsed > limits.seconds * calibrate.scale():
+            stopped = f"it ran for {elapsed:.0f} s"
+        elif memory > limits.memory * MEGABYTE:
+            stopped = f"it used more than {limits.memory} MiB of memory"
+        elif processes > limits.processes:
+            stopped = f"it started more than {limits.processes} processes"
+        elif len(printed) > limits.output * MEGABYTE:
+            stopped = f"it printed more than {limits.output} MiB"
+        elif disk is not None and turn % 20 == 0 and _bytes_in(disk) > limits.disk * MEGABYTE:
+            stopped = f"it wrote more than {limits.disk} MiB"
+        if stopped:
+            break
+        if finished.is_set():
+            try:
+                process.wait(0.05)
+            except subprocess.TimeoutExpired:
+                pass
+    # Whatever it has left behind goes too: with bwrap by the end of its process 1.
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+    reader.join(5)
+    text = bytes(printed[: limits.output * MEGABYTE]).decode("utf-8", "replace")
+    return Outcome(process.returncode, text, stopped)

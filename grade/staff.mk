@@ -1,0 +1,20 @@
+# What staff make; none of it is in a handout.
+
+ID ?=# of a handout: what varies in it, such as a student's number; empty: nothing
+SUBMISSION ?=# make grade: a student's directory, zip or tar
+ONLY ?=# make mutants: those with this in their names
+
+.PHONY: handout mutants gradescope grade-prepare
+handout: ## Write what students are given for a lab (LAB= OUT= ID= EARLIER=source|object)
+	@$(PYTHON_FOUND) grade/handout.py --lab '$(LAB)' --out '$(if $(filter command line,$(origin OUT)),$(OUT))' \
+	    --id '$(or $(ID),plain)' --earlier '$(EARLIER)'
+
+mutants: all ## Grade the known-wrong and the known-good solutions (LAB= ONLY=)
+	@BUILD='$(BUILD)' $(PYTHON_FOUND) grade/mutants.py --lab '$(LAB)' --only '$(ONLY)'
+
+gradescope: ## Pack the autograder for Gradescope (LAB= OUT=grader.zip)
+	@$(PYTHON_FOUND) grade/gradescope.py --lab '$(LAB)' --id '$(or $(ID),plain)' \
+	    --out '$(if $(filter command line,$(origin OUT)),$(OUT),gradescope.zip)'
+
+grade-prepare:
+	@BUILD='$(BUILD)' $(PYTHON_FOUND) grade/submission.py '$(LAB)' '$(or $(ID),plain)' TOOLPREFIX='$(TOOLPREFIX)' CC='$(CC)'
