@@ -2,7 +2,7 @@
 
     def test_something(machine_factory, vqsan):
         sanitizer = vqsan()
-        machine = machine_factory(mem="256M", extra=sanitizer.arguments)
+        machine = machine_factory(extra=sanitizer.arguments)
         machine.run("ls")
         assert not sanitizer.finish(machine).violations
 
@@ -95,21 +95,18 @@ def read_report(path: Path) -> Report:
     return Report(violations, data["queues"], data["fences"])
 
 
-def plugin_arguments(kernel: Path, mem: str, options: str = "") -> list[str]:
-    """QEMU's arguments for vqsan: the plugin, and memory that it can reach."""
-    return [
-        *("-object", f"memory-backend-memfd,id=ram,size={mem},share=on", "-machine", "memory-backend=ram"),
-        *("-global", "virtio-mmio.ioeventfd=off"),
-        *("-plugin", f"{PLUGIN},elf={kernel}" + (f",{options}" if options else "")),
-    ]
+def plugin_arguments(kernel: Path, options: str = "") -> list[str]:
+    """QEMU's arguments for vqsan."""
+    plugin = f"{PLUGIN},elf={kernel}" + (f",{options}" if options else "")
+    return ["-global", "virtio-mmio.ioeventfd=off", "-plugin", plugin]
 
 
 class Sanitizer:
-    def __init__(self, folder: Path, options: str, kernel: Path, mem: str) -> None:
+    def __init__(self, folder: Path, options: str, kernel: Path) -> None:
         self.json = folder / "vqsan.json"
         self.log = folder / "vqsan.log"
         mine = f"json={self.json},log={self.log}"
-        self.arguments = plugin_arguments(kernel, mem, f"{mine},{options}" if options else mine)
+        self.arguments = plugin_arguments(kernel, f"{mine},{options}" if options else mine)
 
     def report(self) -> Report:
         """What has been found so far, a tenth of a second old at most."""
@@ -131,11 +128,11 @@ class Sanitizer:
 
 @pytest.fixture
 def vqsan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sanitizer]]:
-    """Makes sanitizers, one for each machine; `mem` must be that of the machine."""
+    """Makes sanitizers, one for each machine."""
     if sys.platform != "linux" or not PLUGIN.exists():
         pytest.skip("vqsan needs Linux")
 
-    def make(options: str = "", kernel: Optional[Path] = None, mem: str = "256M") -> Sanitizer:
-        return Sanitizer(tmp_path_factory.mktemp("vqsan"), options, kernel or BUILD / "kernel.elf", mem)
+    def make(options: str = "", kernel: Optional[Path] = None) -> Sanitizer:
+        return Sanitizer(tmp_path_factory.mktemp("vqsan"), options, kernel or BUILD / "kernel.elf")
 
     yield make

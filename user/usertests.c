@@ -5,24 +5,25 @@
 //   usertests NAME...    those
 //   usertests -l         lists them
 //
-// Each test runs in a child process, in a fresh directory. When it is over, memory, processes, open files, inodes
-// and disk space must be what they were before it: what is missing then has leaked. The exit status
-// is 0 if every test passed.
+// Each test runs in a child process, in a fresh directory. When it is over, memory, processes, open
+// files, inodes and disk space must be what they were before it: what is missing then has leaked.
+// The exit status is 0 if every test passed.
 
 #include "user/usertests.h"
 
 static const struct test *const tables[] = {
-    process_tests, kill_tests,    pipe_tests,      exec_tests,  elf_tests,
-    heap_tests,    lazy_tests,    pointer_tests,   fault_tests, file_tests,
-    offset_tests,  link_tests,    directory_tests, path_tests,  share_tests,
-    device_tests,  display_tests, time_tests,      trap_tests,  space_tests,
+    process_tests, kill_tests,      pipe_tests,  exec_tests,  elf_tests,      heap_tests,
+    lazy_tests,    pointer_tests,   fault_tests, file_tests,  truncate_tests, offset_tests,
+    link_tests,    directory_tests, path_tests,  share_tests, device_tests,   display_tests,
+    time_tests,    trap_tests,      space_tests,
 };
 
 // A test that takes longer hangs. On an idle host the slowest of each kind needs a tenth of it.
 #define QUICK_LIMIT (100 * 1000 * MS)
 #define SLOW_LIMIT (300 * 1000 * MS)
 
-// How long the kernel gets to tidy up behind a test: orphans end, the log writes what it has pinned.
+// How long the kernel gets to tidy up behind a test: orphans end, the log writes what it has
+// pinned.
 #define SETTLE_LIMIT (3 * 1000 * MS)
 
 enum verdict { PASSED, FAILED, SKIPPED };
@@ -83,7 +84,8 @@ static int start_watchdog(uint64_t limit)
     return pid;
 }
 
-// Runs the test in a child; the status it ended with, which is false in *in_time if it had to be ended.
+// Runs the test in a child; the status it ended with, which is false in *in_time if it had to be
+// ended.
 static int run_child(const struct test *test, bool *in_time)
 {
     int watchdog = start_watchdog(limit_of(test));
@@ -212,8 +214,8 @@ int main(int argc, char **argv)
     }
     // The display gets its memory when it is first opened, and keeps it: not from within a test.
     close(open("/dev/fb0", O_RDWR));
-    // An earlier run that was stopped half-way may have left something. And once the root directory has had
-    // room for this name, it grows no more.
+    // An earlier run that was stopped half-way may have left something. And once the root directory
+    // has had room for this name, it grows no more.
     mkdir(TEST_DIR);
     if (remove_contents(TEST_DIR) < 0 || unlink(TEST_DIR) < 0)
         die(TEST_DIR);

@@ -1,9 +1,11 @@
-// What the test files of usertests share: the table of tests, the ways a test ends, and small helpers.
+// What the test files of usertests share: the table of tests, the ways a test ends, and small
+// helpers.
 //
-// A test is a function that runs in a child process, in an empty directory of its own (TEST_DIR), and
-// returns if all is well. What it leaves behind there is removed for it. The first thing that is not
-// as expected ends the process with one line that says where, what was expected and what was seen. A
-// test may fork; its children fail in the same way, and the test learns it from their exit status.
+// A test is a function that runs in a child process, in an empty directory of its own (TEST_DIR),
+// and returns if all is well. What it leaves behind there is removed for it. The first thing that
+// is not as expected ends the process with one line that says where, what was expected and what was
+// seen. A test may fork; its children fail in the same way, and the test learns it from their exit
+// status.
 
 #ifndef RINGFENCE_USERTESTS_H
 #define RINGFENCE_USERTESTS_H
@@ -19,7 +21,7 @@
 // Where the kernel lives; no user access may succeed there.
 #define KERNEL_ADDRESS 0xffffffc080200000ul
 #define USER_ADDRESS_END 0x4000000000ul
-#define HEAP_LIMIT (1l << 30) // sbrk stops below it
+#define HEAP_LIMIT (1l << 30) // more than one eager sbrk() gives
 
 struct test {
     const char *name;
@@ -29,9 +31,9 @@ struct test {
 
 // One table a file, ended by an entry without a name.
 extern const struct test process_tests[], kill_tests[], pipe_tests[], exec_tests[], elf_tests[],
-    heap_tests[], lazy_tests[], pointer_tests[], fault_tests[], file_tests[], offset_tests[],
-    link_tests[], directory_tests[], path_tests[], share_tests[], space_tests[], device_tests[],
-    display_tests[], time_tests[], trap_tests[];
+    heap_tests[], lazy_tests[], pointer_tests[], fault_tests[], file_tests[], truncate_tests[],
+    offset_tests[], link_tests[], directory_tests[], path_tests[], share_tests[], space_tests[],
+    device_tests[], display_tests[], time_tests[], trap_tests[];
 
 // ---- how a process of a test ends (usertests_check.c) ----
 

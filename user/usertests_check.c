@@ -213,8 +213,8 @@ uint64_t free_bytes(void)
     return kernel_state().free_pages * PAGE;
 }
 
-// The next name in the current directory from *offset on: 1, 0 at the end, -1. No descriptor stays open, so
-// that a tree may be deeper than a process has descriptors.
+// The next name in the current directory from *offset on: 1, 0 at the end, -1. No descriptor stays
+// open, so that a tree may be deeper than a process has descriptors.
 static int next_name(int64_t *offset, char name[15])
 {
     unsigned inode;

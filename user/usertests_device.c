@@ -1,5 +1,5 @@
-// usertests: devices other than the display: mknod, what each reads and writes, calls that a kind of file
-// does not know.
+// usertests: devices other than the display: mknod, what each reads and writes, calls that a kind
+// of file does not know.
 
 #include "kernel/fs/format.h"
 #include "user/usertests.h"

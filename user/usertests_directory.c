@@ -1,4 +1,5 @@
-// usertests: directories: mkdir, removal, what reading one gives, its "." and "..", the current directory.
+// usertests: directories: mkdir, removal, what reading one gives, its "." and "..", the current
+// directory.
 
 #include "kernel/fs/format.h"
 #include "user/usertests.h"
@@ -139,7 +140,8 @@ static void chdir_errors(void)
     EXPECT(stat_of(".").ino, here);
 }
 
-// A directory may be removed while it is somebody's current one. Nothing can be made there any more.
+// A directory may be removed while it is somebody's current one. Nothing can be made there any
+// more.
 static void removed_cwd(void)
 {
     uint32_t free_inodes = kernel_state().fs_free_inodes;

@@ -1,5 +1,5 @@
-// usertests: /dev/fb0: its calls, and mmap(), munmap() across fork and exit. What is on the screen is judged from
-// outside, by fbtest's tests.
+// usertests: /dev/fb0: its calls, and mmap(), munmap() across fork and exit. What is on the screen
+// is judged from outside, by fbtest's tests.
 
 #include "user/usertests.h"
 
@@ -93,8 +93,8 @@ static void fb_mapping_errors(void)
     CHECK(mmap(length, fd, 0) != NO_MAPPING);
 }
 
-// A child does not have the mapping, whatever it does leaves the parent's alone; exit and exec free it: the runner
-// would see the pages.
+// A child does not have the mapping, whatever it does leaves the parent's alone; exit and exec free
+// it: the runner would see the pages.
 static void fb_fork(void)
 {
     struct fb_info info;
@@ -127,6 +127,28 @@ static void fb_fork(void)
         }
         JOIN(pid, 0);
     }
+}
+
+// The heap and a mapping never meet, whichever comes first.
+static void fb_and_heap(void)
+{
+    struct fb_info info;
+    int fd = open_display(&info);
+    char *pixels = mmap(info.buffer_bytes, fd, 0);
+    CHECK(pixels != NO_MAPPING);
+    pixels[0] = 1;
+    while (sbrk_lazy(HEAP_LIMIT / 2) != (char *)-1)
+        ;
+    while (sbrk_lazy(MIB) != (char *)-1)
+        ;
+    CHECK(sbrk(0) <= pixels);
+    EXPECT(pixels[0], 1);
+    // Without it the heap goes on, and then there is no place for a mapping.
+    EXPECT(munmap(pixels, info.buffer_bytes), 0);
+    CHECK(sbrk_lazy(HEAP_LIMIT / 2) != (char *)-1);
+    EXPECT_ERROR((long)mmap(info.buffer_bytes, fd, 0), ENOMEM);
+    CHECK(sbrk(-HEAP_LIMIT / 2) != (char *)-1);
+    CHECK(mmap(info.buffer_bytes, fd, 0) != NO_MAPPING);
 }
 
 static void fb_present(void)
@@ -253,6 +275,7 @@ const struct test display_tests[] = {
     {"fb-mapping", fb_mapping, false},
     {"fb-mapping-errors", fb_mapping_errors, false},
     {"fb-fork", fb_fork, false},
+    {"fb-and-heap", fb_and_heap, false},
     {"fb-present", fb_present, false},
     {"fb-present-errors", fb_present_errors, false},
     {"fb-modes", fb_modes, false},

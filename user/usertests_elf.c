@@ -1,5 +1,5 @@
-// usertests: exec() of files made on the spot, good and bad: none that is not a program may start, and none may
-// harm the kernel.
+// usertests: exec() of files made on the spot, good and bad: none that is not a program may start,
+// and none may harm the kernel.
 
 #include "user/usertests.h"
 

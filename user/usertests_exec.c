@@ -1,5 +1,5 @@
-// usertests: exec(): arguments, what a program inherits and what it does not, files that change while they
-// run. Files that are no programs are in usertests_elf.c.
+// usertests: exec(): arguments, what a program inherits and what it does not, files that change
+// while they run. Files that are no programs are in usertests_elf.c.
 
 #include "user/usertests.h"
 
@@ -217,7 +217,8 @@ static void copy_file(const char *from, const char *to)
     close(out);
 }
 
-// Starts ./prog, which waits; `change` then does something to its file; the code that runs stays what it was.
+// Starts ./prog, which waits; `change` then does something to its file; the code that runs stays
+// what it was.
 static void run_while(void (*change)(void))
 {
     char *argv[] = {"prog", "-x", "sum", NULL};

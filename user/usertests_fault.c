@@ -1,4 +1,5 @@
-// usertests: what a program must not do with memory or instructions ends it, with status -1, and nobody else.
+// usertests: what a program must not do with memory or instructions ends it, with status -1, and
+// nobody else.
 
 #include "user/usertests.h"
 

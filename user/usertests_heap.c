@@ -242,7 +242,8 @@ static void exec_without_memory(void)
     CHECK(good > 0);
 }
 
-// Several processes want more than there is: those that get none go on, and all comes back when they end.
+// Several processes want more than there is: those that get none go on, and all comes back when
+// they end.
 static void memory_contention(void)
 {
     skip_if_much_memory();

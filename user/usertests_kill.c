@@ -174,7 +174,8 @@ static void kill_self(void)
     JOIN(pid, -1);
 }
 
-// The status is -1 however early the kill comes: before the child has run at all, or in the middle of its fork.
+// The status is -1 however early the kill comes: before the child has run at all, or in the middle
+// of its fork.
 static void kill_early(void)
 {
     for (int i = 0; i < 50; i++) {

@@ -1,4 +1,5 @@
-// usertests: sbrk_lazy(): memory that is found when it is first touched, by the program or by a call.
+// usertests: sbrk_lazy(): memory that is found when it is first touched, by the program or by a
+// call.
 
 #include "user/usertests.h"
 

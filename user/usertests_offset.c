@@ -33,7 +33,8 @@ static void lseek_errors(void)
     EXPECT_ERROR(lseek(fds[1], 0, SEEK_CUR), ESPIPE);
 }
 
-// Going behind the end makes no file longer; writing there does, and what lies between reads as zeros.
+// Going behind the end makes no file longer; writing there does, and what lies between reads as
+// zeros.
 static void hole_small(void)
 {
     int fd = MAKE("f");
@@ -52,7 +53,8 @@ static void hole_small(void)
     EXPECT(memcmp(buffer + 50, "xyz", 3), 0);
 }
 
-// Old contents of a block must not come to light in one: not behind a truncation, not from a removed file.
+// Old contents of a block must not come to light in one: not behind a truncation, not from a
+// removed file.
 static void hole_is_zero(void)
 {
     put_file("old", 40 * PAGE, 1);
@@ -75,7 +77,8 @@ static void hole_is_zero(void)
     }
 }
 
-// A file with nothing but two bytes, far apart: through the indirect blocks and the double-indirect one.
+// A file with nothing but two bytes, far apart: through the indirect blocks and the double-indirect
+// one.
 static void hole_large(void)
 {
     static const int64_t places[] = {11 * 4096, 1034 * 4096, 1035 * 4096 + 7, 100 * MIB,

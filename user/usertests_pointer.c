@@ -1,5 +1,5 @@
-// usertests: every pointer that a call takes, with every kind of bad address. Such a call fails, changes nothing and
-// reveals nothing.
+// usertests: every pointer that a call takes, with every kind of bad address. Such a call fails,
+// changes nothing and reveals nothing.
 
 #include "user/usertests.h"
 
@@ -189,7 +189,8 @@ static void read_only_results(void)
     EXPECT(strcmp(constant, "constant"), 0);
 }
 
-// A buffer that begins well and goes on behind the heap. A call may do the good part first, but must say so.
+// A buffer that begins well and goes on behind the heap. A call may do the good part first, but
+// must say so.
 static void straddling(void)
 {
     char *heap = sbrk(2 * PAGE);
@@ -215,7 +216,8 @@ static void straddling(void)
     EXPECT_ERROR(exec("/true", (char **)(end - 4)), EFAULT);
 }
 
-// Strings right at the heap's end: one that is ended by its last byte is good, one that is not is bad.
+// Strings right at the heap's end: one that is ended by its last byte is good, one that is not is
+// bad.
 static void strings_at_end(void)
 {
     char *heap = sbrk(2 * PAGE);

@@ -174,8 +174,8 @@ static void fork_race(void)
     JOIN_ALL(2);
 }
 
-// Forks until there are no more processes or no more memory: -1, and nothing else breaks. Afterwards as many
-// can be had again.
+// Forks until there are no more processes or no more memory: -1, and nothing else breaks.
+// Afterwards as many can be had again.
 static int fork_until_failure(void)
 {
     int gate[2], count = 0;
@@ -210,8 +210,8 @@ static void fork_exhaustion(void)
     CHECK(second >= first - 2);
 }
 
-// A process whose parent ends becomes a child of init, which waits for it: it does not stay behind. The
-// runner sees one that does.
+// A process whose parent ends becomes a child of init, which waits for it: it does not stay behind.
+// The runner sees one that does.
 static void orphans(void)
 {
     int fds[2];

@@ -73,7 +73,8 @@ static void separate_files(void)
     }
 }
 
-// Each of several writers fills the same block at a time: whoever comes last, a block is never a mixture.
+// Each of several writers fills the same block at a time: whoever comes last, a block is never a
+// mixture.
 static void same_file(void)
 {
     enum { WRITERS = 4, BLOCKS = 8 };
@@ -129,7 +130,8 @@ static void create_delete(void)
     }
 }
 
-// The same names, from all of them: every call works or fails for a good reason, and no name is there twice.
+// The same names, from all of them: every call works or fails for a good reason, and no name is
+// there twice.
 static void same_names(void)
 {
     enum { PROCESSES = 4, NAMES = 10, ROUNDS = 60 };
@@ -201,7 +203,8 @@ static void directory_race(void)
     JOIN_ALL(PROCESSES);
 }
 
-// A process lists a directory while another changes it: whatever is there all along is seen exactly once.
+// A process lists a directory while another changes it: whatever is there all along is seen exactly
+// once.
 static void list_race(void)
 {
     char name[16];

@@ -1,5 +1,6 @@
-// usertests: large files, and a disk without room: for blocks, for inodes, for open files. Each of these is
-// an ordinary error, after which what was there is unharmed and what is freed can be used again.
+// usertests: large files, and a disk without room: for blocks, for inodes, for open files. Each of
+// these is an ordinary error, after which what was there is unharmed and what is freed can be used
+// again.
 
 #include "user/usertests.h"
 
@@ -69,8 +70,8 @@ static void large_file(void)
     EXPECT(free_blocks(), before);
 }
 
-// The disk is filled by one file; removing that makes it as empty as before. Twice, so that a block lost
-// would be missed.
+// The disk is filled by one file; removing that makes it as empty as before. Twice, so that a block
+// lost would be missed.
 static void disk_full(void)
 {
     skip_if_large_disk();
@@ -82,7 +83,8 @@ static void disk_full(void)
         // Some of the blocks lead to others.
         CHECK(count > (long)before - 32);
         EXPECT_ERROR(write(fd, "x", 1), ENOSPC);
-        // Other files can still be read and overwritten, names removed; nothing new can be made to hold data.
+        // Other files can still be read and overwritten, names removed; nothing new can be made to
+        // hold data.
         EXPECT_FILE("stays", 10 * PAGE, 5);
         int other = open("stays", O_RDWR);
         fill_pattern(buffer, PAGE, 5);
@@ -134,7 +136,8 @@ static void disk_full_of_files(void)
     EXPECT_FILE("f", 100 * PAGE, 1);
 }
 
-// A write that fits in part says how much, or fails as a whole; either way the file's size tells the truth.
+// A write that fits in part says how much, or fails as a whole; either way the file's size tells
+// the truth.
 static void partial_write(void)
 {
     skip_if_large_disk();

@@ -1,5 +1,5 @@
-// usertests: sleeping and clocks. A sleep may always last longer than asked for, on a busy host much longer: only
-// lower bounds are tested.
+// usertests: sleeping and clocks. A sleep may always last longer than asked for, on a busy host
+// much longer: only lower bounds are tested.
 
 #include "user/usertests.h"
 
@@ -88,7 +88,8 @@ static void clock_across_processes(void)
     JOIN(pid, 0);
 }
 
-// The clocks agree: uptime() in ticks, clock_gettime() in nanoseconds, and the register both come from.
+// The clocks agree: uptime() in ticks, clock_gettime() in nanoseconds, and the register both come
+// from.
 static void clocks_agree(void)
 {
     uint64_t before = clock_gettime();

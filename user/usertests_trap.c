@@ -1,8 +1,10 @@
-// usertests: the way into the kernel and back: registers, arguments, errno, numbers that are no call.
+// usertests: the way into the kernel and back: registers, arguments, errno, numbers that are no
+// call.
 
 #include "user/usertests.h"
 
-// NAME(in, out): fills registers x1 to x31, all but sp, from in[1..31], does `body`, and stores them to out[].
+// NAME(in, out): fills registers x1 to x31, all but sp, from in[1..31], does `body`, and stores
+// them to out[].
 asm(".macro around name, body\n"
     "    .globl \\name\n"
     "\\name:\n"
@@ -84,8 +86,8 @@ static void compare_registers(const uint64_t in[32], const uint64_t out[32], uin
     }
 }
 
-// A call changes a0 and a1, no other register: programs of xv6 and ours rely on it. Whatever stands in registers
-// that are no arguments does not matter.
+// A call changes a0 and a1, no other register: programs of xv6 and ours rely on it. Whatever stands
+// in registers that are no arguments does not matter.
 static void registers_call(void)
 {
     static const int calls[] = {SYS_getpid, SYS_uptime, SYS_clock_gettime};

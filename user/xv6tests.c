@@ -1,11 +1,11 @@
-// xv6tests: does an xv6-riscv program find here what it expects? A program as xv6 has them: nothing of
-// our C library, its own start and system call stubs, one page of stack, and no errno.
+// xv6tests: does an xv6-riscv program find here what it expects? A program as xv6 has them: nothing
+// of our C library, its own start and system call stubs, one page of stack, and no errno.
 //
 //   xv6tests            all tests
 //   xv6tests NAME...    those
 //
-// Linked with -nostdlib, user/lib/user.ld and -z stack-size=0: no size in PT_GNU_STACK, so that the kernel gives it xv6's
-// stack. The tests themselves are in xv6tests_files.c and xv6tests_process.c.
+// Linked with -nostdlib, user/lib/user.ld and -z stack-size=0: no size in PT_GNU_STACK, so that the
+// kernel gives it xv6's stack. The tests themselves are in xv6tests_files.c and xv6tests_process.c.
 
 #include "user/xv6tests.h"
 
@@ -161,8 +161,8 @@ void expect_at(int line_number, const char *what, long seen, long expected)
 
 // ---- running ----
 
-// How much memory a process can have, found out in a child that takes all of it; 0 if that would be more than
-// 512 MiB: it is then not worth its time.
+// How much memory a process can have, found out in a child that takes all of it; 0 if that would be
+// more than 512 MiB: it is then not worth its time.
 static uint64 count_memory(void)
 {
     static const int steps[] = {1 << 20, 64 << 10, PGSIZE};

@@ -1,6 +1,6 @@
-// What an xv6-riscv user program knows of its kernel, restated from that system's interface: numbers, flags,
-// structures, prototypes. It is the other side of kernel/abi.h, on purpose without including it: xv6tests
-// finds out whether the two agree.
+// What an xv6-riscv user program knows of its kernel, restated from that system's interface:
+// numbers, flags, structures, prototypes. It is the other side of kernel/abi.h, on purpose without
+// including it: xv6tests finds out whether the two agree.
 
 #ifndef RINGFENCE_XV6TESTS_ABI_H
 #define RINGFENCE_XV6TESTS_ABI_H

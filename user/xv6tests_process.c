@@ -4,8 +4,8 @@
 
 static char block[1100];
 
-// argc in a0, argv in a1; argv[] right at sp, which is a multiple of 16, strings above it, all in the one page
-// of stack that ends where the heap begins.
+// argc in a0, argv in a1; argv[] right at sp, which is a multiple of 16, strings above it, all in
+// the one page of stack that ends where the heap begins.
 static void start_registers(void)
 {
     const uint64 stack = start_state.brk - PGSIZE;

@@ -110,3 +110,17 @@ def cpu_seconds(machine: Machine) -> float:
     assert machine.process is not None
     fields = Path(f"/proc/{machine.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / 100
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cpus", [2, 8])
+def test_many_boots(machine_factory: Boot, cpus: int) -> None:
+    """The first program reboots at once. OpenSBI up to 1.2 sends a hart to the wrong entry once in some two hundred boots."""
+    boots = 250
+    machine = machine_factory(cpus=cpus, args="init=/reboot", shell=False)
+    for _ in range(boots):
+        machine.expect(r"root: disk0", quiet=30, total=600)
+    assert "panic" not in machine.text
+    assert "does not start" not in machine.text
+    text = machine.text
+    assert text.count("Ringfence:") <= text.count("OpenSBI v")  # no hart booted the kernel a second time

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Callable
@@ -13,6 +12,7 @@ import pytest
 from grade import calibrate
 from grade.gdb import GDB, run_gdb
 from grade.machine import BUILD, ROOT, Machine, copy_sparse
+from grade.tests.test_make import clean_environment, command
 
 Boot = Callable[..., Machine]
 
@@ -58,18 +58,19 @@ def test_breakpoint_in_poll_used(machine_factory: Boot, queue: str, driver: str)
 def test_make_qemu_gdb_and_make_gdb(tmp_path: Path) -> None:
     """The two terminals of README.md."""
     copy_sparse(BUILD / "disk.img", tmp_path / "disk.img")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    build = f"BUILD={os.environ.get('BUILD', 'build')}"
     scale = calibrate.scale()
-    first = pexpect.spawn(
-        "make", [build, "qemu-gdb", f"DISK={tmp_path}/disk.img"], cwd=str(ROOT), env=environment, timeout=60 * scale
-    )
+
+    def terminal(*words: str) -> pexpect.spawn:
+        program, *arguments = command(*words)
+        return pexpect.spawn(
+            program, arguments, cwd=str(ROOT), env=clean_environment(), timeout=60 * scale, encoding="utf-8"
+        )
+
+    first = terminal("qemu-gdb", f"DISK={tmp_path}/disk.img")
     second = None
     try:
         first.expect_exact("type 'make gdb'")
-        second = pexpect.spawn(
-            "make", [build, f"GDB={GDB}", "gdb"], cwd=str(ROOT), env=environment, timeout=60 * scale, encoding="utf-8"
-        )
+        second = terminal(f"GDB={GDB}", "gdb")
         second.expect_exact("(gdb) ")
         second.sendline("break kernel_main")
         second.expect(r"Breakpoint 1 at .*kernel/boot/main\.c")

@@ -22,10 +22,15 @@ def clean_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
 
 
+def command(*words: str) -> list[str]:
+    """A make that builds with the compiler and in the directory of the make that runs these tests."""
+    return ["make", *os.environ.get("SAME_BUILD", f"BUILD={BUILD}").split(), *words]
+
+
 def make(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Runs make with `text` as its input; all that it started ends with it."""
     process = subprocess.Popen(
-        ["make", f"BUILD={os.environ.get('BUILD', 'build')}", *words],
+        command(*words),
         cwd=ROOT,
         env=clean_environment(),
         stdin=subprocess.PIPE,
@@ -88,8 +93,9 @@ def test_long_input_is_not_lost(disk: str) -> None:
 
 
 def test_at_a_terminal(disk: str) -> None:
+    program, *words = command("qemu", disk)
     terminal = pexpect.spawn(
-        "make", [f"BUILD={os.environ.get('BUILD', 'build')}", "qemu", disk], cwd=str(ROOT), env=clean_environment(), timeout=60
+        program, words, cwd=str(ROOT), env=clean_environment(), timeout=60
     )
     try:
         terminal.expect_exact("\n$ ", timeout=60 * calibrate.scale())

@@ -90,7 +90,8 @@ class Guest:
         self.folder = folder
 
     def __call__(
-        self, options: str = "", mode: int = 0, harts: int = 1, requests: int = 200, impatient: bool = False, **shapes: str
+        self, options: str = "", mode: int = 0, harts: int = 1, requests: int = 200, impatient: bool = False, memfd: bool = False,
+        **shapes: str,
     ) -> Run:
         json, log = self.folder / "report.json", self.folder / "report.log"
         json.unlink(missing_ok=True)
@@ -101,7 +102,9 @@ class Guest:
         command += ["-global", "virtio-mmio.force-legacy=false", "-object", "rng-builtin,id=rng"]
         command += ["-device", "virtio-rng-device,rng=rng,bus=virtio-mmio-bus.0"]
         command += ["-device", f"loader,addr=0x80100000,data={int.from_bytes(parameters, 'little'):#x},data-len=8"]
-        command += plugin_arguments(GUEST, "32M", ",".join(filter(None, (f"json={json},log={log}", options))))
+        command += plugin_arguments(GUEST, ",".join(filter(None, (f"json={json},log={log}", options))))
+        if memfd:
+            command += ["-object", "memory-backend-memfd,id=ram,size=32M,share=on", "-machine", "memory-backend=ram"]
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
@@ -150,6 +153,14 @@ def test_x86_hides_it(guest: Guest, place: str) -> None:
     run = guest("", mode_for(place), **{place: "none"})
     assert run.report.rules == {PLACES[place][0]}, run
     assert run.status == GOOD, run
+
+
+def test_memory_of_a_memfd(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other way to the guest's memory, for a QEMU that cannot be asked for it."""
+    monkeypatch.setenv("VQSAN_MEMORY", "memfd")
+    run = guest("inject=rmb", impatient=True, requests=MANY, memfd=True, rmb="none")
+    assert run.report.rules == {"R1"} and run.status == BITTEN, run
+    assert "cannot reach" in guest("").log
 
 
 # ---- several harts drive one queue at the same time ----

@@ -58,13 +58,14 @@ bool qemu_stop_devices(void);
 void qemu_resume_devices(void);
 
 // Guest memory as QEMU itself has it mapped; what is written there the guest and its devices see at
-// once. Needs -object memory-backend-memfd,share=on.
+// once.
 #define GUEST_RAM_BASE 0x80000000ull // of QEMU's `virt` machine
 struct guest_ram {
     uint8_t *host;
     uint64_t size;
 };
-// Looks for it; NULL in `host` if there is none.
+// Asks for it, or where QEMU has no function to ask, looks for memory of -object memory-backend-memfd,
+// share=on. To be called by a hart's own thread. NULL in `host` if there is none.
 struct guest_ram qemu_find_ram(void);
 
 #endif

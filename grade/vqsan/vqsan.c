@@ -45,7 +45,7 @@ static bool find_ram(void)
     if (!found.host) {
         static bool said;
         if (!said)
-            report_note("cannot reach the guest's memory; start QEMU with -object "
+            report_note("cannot reach the guest's memory, so nothing is watched; try -object "
                         "memory-backend-memfd,id=ram,size=...,share=on -machine memory-backend=ram");
         said = true;
         return false;
@@ -157,7 +157,10 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t vadd
     if (number >= MAX_HARTS)
         return;
     struct hart *h = &harts[number];
+    const struct site *site = data;
     h->accesses++;
+    if (!near_ring(vaddr) && !near_registers(vaddr) && !site->insn.aq && !h->devices_stopped)
+        return; // nearly all of them
     dispatch(h, info, vaddr, data);
     if (h->devices_stopped) {
         h->devices_stopped = false;

@@ -17,7 +17,7 @@
 
 // Looks at the ring before a wait sleeps until the interrupt: boot argument poll.
 #if SOLVED_WHEEL
-#define POLL_TURNS 20000
+#define POLL_TURNS 3000
 #else
 #define POLL_TURNS 0
 #endif // SOLVED_WHEEL

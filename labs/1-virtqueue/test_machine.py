@@ -1,0 +1,110 @@
+"""Both parts together: the entropy device of a real machine, which gives what we feed it."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+from grade import calibrate
+from grade.console import ConsoleError
+from grade.machine import Machine
+from grade.promise import Broken
+
+Boot = Callable[..., Machine]
+DEVICE = "virtio-rng-device,rng=fed,bus=virtio-mmio-bus.2"
+EVENTS = ["virtio_queue_notify", "virtio_notify", "virtqueue_pop", "virtqueue_fill", "virtio_rng_popped", "virtio_set_status"]
+
+
+class Feed:
+    """A pipe from which the entropy device takes its bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "entropy"
+        os.mkfifo(self.path)
+        self.pipe = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)  # both ends: QEMU never sees it end
+
+    def arguments(self) -> list[str]:
+        return ["-object", f"rng-random,id=fed,filename={self.path}", "-device", DEVICE]
+
+    def give(self, data: bytes) -> None:
+        os.write(self.pipe, data)
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Iterator[Feed]:
+    feed = Feed(tmp_path)
+    yield feed
+    os.close(feed.pipe)
+
+
+def secret(seed: int, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def events(machine: Machine, name: str) -> list[str]:
+    return [line for line in machine.trace() if f":{name} " in line]
+
+
+def said(machine: Machine) -> str:
+    """What the kernel has said about the device."""
+    lines = re.findall(r"^(?:lab 1: .*|rng0: .*|.*panic.*)$", machine.text, re.MULTILINE)
+    return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
+
+
+def read_random(machine: Machine, size: int) -> bytes:
+    """The bytes that hexdump reads and shows, 16 a request."""
+    try:
+        status, output = machine.run_status(f"hexdump -n {size} /dev/random", quiet=10, total=20)
+    except ConsoleError:
+        kicks, popped = len(events(machine, "virtio_queue_notify")), len(events(machine, "virtqueue_pop"))
+        filled = len(events(machine, "virtqueue_fill"))
+        raise Broken(
+            seen=f"reading /dev/random does not end; the device was kicked {kicks} times, took {popped} chains and "
+            f"completed {filled}{said(machine)}"
+        ) from None
+    if status != 0:
+        raise Broken(seen=f"/dev/random cannot be read: {output.strip()}{said(machine)}")
+    rows = re.findall(r"^[0-9a-f]{8} ((?: +[0-9a-f]{2})+)", output, re.MULTILINE)
+    return bytes.fromhex("".join(rows))
+
+
+@pytest.mark.promise("random")
+def test_random(machine_factory: Boot, feed: Feed, seed: int) -> None:
+    machine = machine_factory(disk=None, gpu=False, rng=False, extra=feed.arguments(), trace=EVENTS)
+    given = secret(seed, 40)  # three requests: 16, 16 and 8 bytes
+    feed.give(given)
+    got = read_random(machine, len(given))
+    if got != given:
+        raise Broken(seen=f"the device gave {given[:16].hex(' ')} ..., the process got {got[:16].hex(' ') or 'nothing'} ...")
+    kicks, popped = len(events(machine, "virtio_queue_notify")), len(events(machine, "virtqueue_pop"))
+    if (kicks, popped) != (3, 3):
+        raise Broken(seen=f"for three requests the device was kicked {kicks} times and took {popped} chains")
+
+
+@pytest.mark.promise("sleep")
+def test_sleep(machine_factory: Boot, feed: Feed, seed: int) -> None:
+    """The device answers only once the reader can be nowhere but asleep."""
+    machine = machine_factory(disk=None, gpu=False, rng=False, args="poll=0", extra=feed.arguments(), trace=EVENTS)
+    given = secret(seed, 16)
+    machine.send("hexdump -n 16 /dev/random; echo '<'end:$?'>'\n")
+    deadline = time.monotonic() + 10 * calibrate.scale()
+    while not events(machine, "virtio_rng_popped") and not events(machine, "virtqueue_pop"):
+        if time.monotonic() > deadline or "<end:" in machine.text:
+            raise Broken(seen=f"the device was never asked for a byte{said(machine)}")
+        time.sleep(0.02)
+    before = len(events(machine, "virtio_notify"))
+    feed.give(given)
+    try:
+        machine.expect(r"<end:0>", quiet=10, total=10)
+    except ConsoleError:
+        count = len(events(machine, "virtio_notify")) - before
+        told = "it interrupted, and nobody woke up" if count else "it was not asked to interrupt, so it did not"
+        raise Broken(seen=f"the device has answered; {told}; the process sleeps on{said(machine)}") from None
+    if len(events(machine, "virtio_notify")) == before:
+        raise Broken(seen="the process went on, but no interrupt came: it did not sleep")
