@@ -1,4 +1,4 @@
-"""The course as its folders describe it: labs/*/lab.toml, and what is solved where (labs/start.mk).
+"""The course as its folders describe it: labs/*/lab.toml.
 
     title = "The virtqueue"
     hours = 10
@@ -22,7 +22,6 @@ Only `title`, `points` and the tests are required, and of a test `id`, `title` a
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,14 +131,3 @@ def find_lab(name: str, root: Path = ROOT) -> Lab:
 
 def all_labs(root: Path = ROOT) -> list[Lab]:
     return [read_lab(root / "labs" / name) for name in lab_names(root)]
-
-
-def solved_at(root: Path = ROOT) -> dict[str, dict[str, bool]]:
-    """For each lab: the solutions, and whether each is solved at its start. From labs/start.mk."""
-    text = (root / "labs/start.mk").read_text(encoding="utf-8")
-    match = re.search(r"^SOLUTIONS := *(.*)$", text, re.MULTILINE)
-    if not match:
-        raise CourseError("labs/start.mk names no SOLUTIONS")
-    names = match.group(1).split()
-    found = re.findall(r"^SOLVED_AT_(\S+) := *(.*)$", text, re.MULTILINE)
-    return {lab: {name: name in solved.split() for name in names} for lab, solved in found}

@@ -30,7 +30,7 @@ from typing import Optional
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from grade.course import AFTER_DUE, HIDDEN, ROOT, VISIBLE, CourseError, Lab, find_lab, lab_names, read_lab, solved_at
+from grade.course import AFTER_DUE, HIDDEN, ROOT, VISIBLE, CourseError, Lab, find_lab, lab_names, read_lab
 
 GRADER = (
     "calibrate conftest console course feed gdb lab_plugin machine next promise qmp report results score screen screenshot"
@@ -42,7 +42,7 @@ COMES_ALONG = [
     *(f"grade/{name}.sh" for name in "qemu setup tools doctor".split()),
     *("grade/pytest.ini", "grade/grade.mk", "grade/host/*"),
 ]
-LAB_FILES = ["README.md", "lab.toml", "*.py", "*.svg", "*.png", "host/*"]
+LAB_FILES = ["README.md", "lab.toml", "answers.toml", "*.py", "*.svg", "*.png", "host/*"]
 STAYS = ["hidden_*", "mutants/*", "variants/*", "staff*"]
 
 # Lines that differ from handout to handout: file, the line as it is in the tree, the values it may get.
@@ -95,6 +95,14 @@ def commit(root: Path = ROOT) -> str:
         text=True,
     )
     return done.stdout.strip() or f"tree-{source_digest(root)[:12]}"
+
+
+def solved_at(root: Path = ROOT) -> dict[str, dict[str, bool]]:
+    """For each lab: the solutions, and whether each is solved at its start. From labs/start.mk."""
+    text = (root / "labs/start.mk").read_text(encoding="utf-8")
+    names = "".join(re.findall(r"^SOLUTIONS := *(.*)$", text, re.MULTILINE)).split()
+    found = re.findall(r"^SOLVED_AT_(\S+) := *(.*)$", text, re.MULTILINE)
+    return {lab: {name: name in solved.split() for name in names} for lab, solved in found}
 
 
 def labs_up_to(lab: Lab) -> list[str]:
@@ -178,6 +186,16 @@ def _link_order(names: list[str], id: str) -> list[str]:
         return []
     random.Random(f"{id} link order").shuffle(sources)
     return sources
+
+
+def _student_makefile(text: str) -> str:
+    """Without the choice of a start, which has been made."""
+    text = re.sub(r"^START \?=.*\n", "", text, flags=re.MULTILINE).replace(" $(SOLVED_FLAGS)", "")
+    block = r"^# ---- what a student is given ----\n.*?(?=^# ---- )"
+    text, count = re.subn(block, "-include handout.mk\n\n", text, flags=re.MULTILINE | re.DOTALL)
+    if count != 1 or "SOLVED_" in text:
+        raise HandoutError("the Makefile has changed: _student_makefile() no longer knows it")
+    return text
 
 
 README = """\
@@ -296,7 +314,7 @@ def make_handout(lab: Lab, out: Path, id: str = "plain", earlier: str = "source"
             if text is None:
                 continue
         elif text is not None and name == "Makefile":
-            text = re.sub(r"^START \?=.*\n", "", text, flags=re.MULTILINE)
+            text = _student_makefile(text)
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data if text is None else text.encode())

@@ -142,6 +142,8 @@ class Machine:
         if gdb:
             self.gdb_socket.parent.mkdir()
             command += ["-S", "-gdb", f"unix:{self.gdb_socket},server=on,wait=off"]
+        if os.environ.get("RINGFENCE_SANDBOX"):  # the kernel is a stranger's
+            command += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
         self.command = command + extra
 
         # QEMU connects to us, so there is no moment at which its sockets are not there yet.

@@ -246,12 +246,11 @@ def _grade(
 
         try:
             work = submission.read_submission(Path(options.submission), labs[0])
+            facts["submission"] = {"path": options.submission, "id": options.id, "notes": work.notes}
+            facts["submission"]["files"] = {name: len(data) for name, data in work.files.items()}
+            done = submission.lay_over(work, labs[0], options.id, scratch / "tree", options.variables)
         except submission.SubmissionError as error:
             raise NotGraded(f"this submission cannot be graded: {error}") from None
-        facts["submission"] = {"path": options.submission, "id": options.id, "notes": work.notes}
-        for name, data in work.files.items():
-            facts["submission"].setdefault("files", {})[name] = len(data)
-        done = submission.lay_over(work, labs[0], options.id, scratch / "tree", options.variables)
         built, log = done.status == 0 and not done.stopped, done.output
         log += f"\nthe build was stopped: {done.stopped}\n" if done.stopped else ""
         facts["submission"]["sandbox"] = sandbox.method()

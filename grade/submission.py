@@ -27,7 +27,7 @@ from typing import IO, Any, Callable, Iterator, Optional
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from grade import sandbox
+from grade import plain, sandbox
 from grade.course import ROOT, Lab, find_lab
 from grade.handout import make_handout, source_digest
 
@@ -272,6 +272,11 @@ def lay_over(submission: Submission, lab: Lab, id: str, tree: Path, variables: l
         target.unlink(missing_ok=True)
         target.write_bytes(data)
     done = _make(tree, variables)
+    for name in submission.files:
+        if (tree / f"build/host/asan/{name}.o").exists():
+            wrong = plain.faults(tree, f"build/host/asan/{name}.o")
+            if wrong:
+                raise SubmissionError(f"{name} does what no driver has to do on the host: {'; '.join(sorted(set(wrong)))}")
     # What the tests lean on is made without the student: the host programs, and the disks unless they hold his work.
     ours = ["host/mkfs", "host/fsck", "host/fscat"]
     if not any(name.startswith("user/") for name in lab.files):

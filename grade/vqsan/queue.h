@@ -82,6 +82,7 @@ struct queue {
     uint16_t kick_checked; // avail->idx when the device's wish for kicks was last looked at
     int waiter;            // hart that last loaded used->idx, or -1
     struct event last_look;
+    struct event slept;    // on it: R7
     unsigned looks;        // at used->idx in a row that found nothing new
     bool moved_unseen;     // the device has moved it since, as a spinning hart was seen to miss
 

@@ -78,6 +78,14 @@ static void check_irq(struct hart *h, struct queue *q, struct event load)
     }
 }
 
+// R7, see rules_sleep(): the hart has slept, and the device has moved the index meanwhile.
+static void check_slept(struct queue *q, struct hart *h, uint16_t index)
+{
+    if (q->slept.pc && index != q->seen)
+        report(RULE_STALE, q, h->number, q->last_look, q->slept);
+    q->slept.pc = 0;
+}
+
 static void used_idx_loaded(struct hart *h, struct queue *q, const struct site *site,
                             struct event load)
 {
@@ -85,6 +93,7 @@ static void used_idx_loaded(struct hart *h, struct queue *q, const struct site *
     uint16_t index = ram_u16(used_idx_address(q));
     check_recheck(h, q, load);
     check_irq(h, q, load);
+    check_slept(q, h, index);
     order_pending(&v->armed);
     v->unchecked.pc = 0;
 
@@ -217,6 +226,7 @@ static void published(struct hart *h, struct queue *q, const struct site *site, 
     v->wo.fresh = v->wr.fresh = store;
     q->count.publishes++;
     q->looks = 0;
+    q->slept.pc = 0;
 }
 
 static void notifications(struct hart *h, struct queue *q, struct event store, bool enable)
@@ -233,6 +243,8 @@ static void notifications(struct hart *h, struct queue *q, struct event store, b
         }
     }
     q->enabled = enable;
+    if (enable)
+        q->slept.pc = 0;
 }
 
 void rules_store(struct hart *h, const struct site *site, struct place place)
@@ -377,8 +389,8 @@ void rules_acquire(struct hart *h, const struct site *site)
 //     sleep
 //
 // Nothing here is about fences between accesses: the access is missing. Seen as a loop that takes the same
-// jump back a thousand times without touching memory, or as a hart that has waited and now sleeps, with
-// notifications off, on an index that is not the latest.
+// jump back a thousand times without touching memory, or as a hart that has waited, then slept with
+// notifications off, and finds the index moved when it looks again.
 void rules_spinning(struct hart *h, const struct block *block)
 {
     for (unsigned i = 0; i < queue_count; i++) {
@@ -409,9 +421,9 @@ void rules_sleep(struct hart *h, const struct site *site)
             report(RULE_RECHECK, q, h->number, v->unchecked, sleep);
             v->unchecked.pc = 0;
         }
-        if (q->waiter == (int)h->number && q->looks >= MANY_LOOKS && !q->enabled &&
-            ram_u16(used_idx_address(q)) != q->seen)
-            report(RULE_STALE, q, h->number, q->last_look, sleep);
+        // Whether that was wrong, the next look tells.
+        if (q->waiter == (int)h->number && q->looks >= MANY_LOOKS && !q->enabled)
+            q->slept = sleep;
         q->looks = 0;
     }
 }

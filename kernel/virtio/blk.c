@@ -43,8 +43,39 @@ static struct {
     struct virtq_buf bufs[MAX_SEGMENTS + 2];            // of the chain that is being built
 } blk;
 
+// ---- a request's life begins and ends ----
+
+// Takes a request that was submitted, with the lock held: it is pending now.
+static void begin(struct block_request *request)
+{
+    request->sleepers = (struct wait_queue){NULL, NULL};
+    request->status = BLOCK_PENDING;
+    // Nobody sleeps for it, so the interrupt has to see to it.
+    if (request->done)
+        blk.queue.unattended++;
+}
+
+// The request, which is in no list and not with the device, is done: `status` is 0 or a negative E
+// number. Its owner may free it at once, so nothing touches it afterwards. Called with the lock
+// held, which may be released for a while: what was read from `blk` before may have changed after.
+static void finish(struct block_request *request, int status)
+{
+    if (!request->done) {
+        wake_all(&request->sleepers);
+        request->status = status;
+        return;
+    }
+    blk.queue.unattended--;
+    request->status = status;
+    // done() may take locks of its own, and its owner may hold those when he submits.
+    spin_unlock(&blk.queue.lock);
+    request->done(request);
+    spin_lock(&blk.queue.lock);
+}
+
 // ---- to the device ----
 
+#if SOLVED_DISK
 // Fills blk.bufs with header, data and status; their number. Segments that touch in memory share a
 // descriptor.
 static unsigned gather(const struct block_request *request, const struct blk_dma *dma)
@@ -94,22 +125,6 @@ static int issue(struct block_request *request)
     return 0;
 }
 
-// The request is done. Its owner may free it at once, so nothing touches it afterwards.
-static void finish(struct block_request *request, int status)
-{
-    if (!request->done) {
-        wake_all(&request->sleepers);
-        request->status = status;
-        return;
-    }
-    blk.queue.unattended--;
-    request->status = status;
-    // done() may take locks of its own, and its owner may hold those when he submits.
-    spin_unlock(&blk.queue.lock);
-    request->done(request);
-    spin_lock(&blk.queue.lock);
-}
-
 // Issues what waits as far as there is room: one publish and one kick for all of it.
 static void issue_waiting(struct virtio_queue *queue)
 {
@@ -130,9 +145,41 @@ static void issue_waiting(struct virtio_queue *queue)
         virtq_kick(&queue->vq);
     }
 }
+#else
+// Gives the waiting requests to the device, oldest first, as far as there is room, and leaves the
+// others where they are. Called with the lock held: by blk_submit(), after completions, and once
+// the queue has failed (queue->error is set). A request is a chain of (5.2.6):
+//
+//   the header     struct virtio_blk_header, which the device reads: type VIRTIO_BLK_T_IN to read,
+//                  _OUT to write, _FLUSH; the first sector. Sectors are of VIRTIO_BLK_SECTOR bytes
+//                  whatever the disk is made of, request->block counts blocks of BLOCK_SIZE. A
+//                  flush has sector 0.
+//   the data       the segments one after the other, none for a flush. The device writes them when
+//                  we read, and reads them when we write.
+//   the status     one byte, which the device writes. It should hold STATUS_NONE before, so that a
+//                  status the device never wrote is not taken for success.
+//
+// Header and status lie in a slot's `dma`; addresses are physical, virt_to_phys(). blk.bufs is
+// there to build the list of buffers in. The slot is the chain's token: it is the device's, off the
+// list blk.free and with `request` set, until blk_complete() is given it.
+//
+// There is no room when no slot is free or virtq_add() says -ENOSPC; then nothing may have changed.
+// Any other error of virtq_add() finishes the request, with queue->error if that is set. The
+// device is to see all requests of one call at once, with one virtq_publish() and one virtq_kick();
+// and neither is called when nothing was added.
+//
+// Checkpoint 1 needs this for a single BLOCK_READ of one segment. A function of its own that issues
+// one request is a good beginning.
+static void issue_waiting(struct virtio_queue *queue)
+{
+    (void)queue;
+    lab_todo("lab 2: issue_waiting");
+}
+#endif // SOLVED_DISK
 
 // ---- from the device ----
 
+#if SOLVED_DISK
 static void blk_complete(struct virtio_queue *queue, void *token, long result)
 {
     struct blk_slot *slot = token;
@@ -147,9 +194,22 @@ static void blk_complete(struct virtio_queue *queue, void *token, long result)
     else
         finish(request, status == VIRTIO_BLK_S_OK ? 0 : -EIO);
 }
+#else
+// The device is done with the chain of a slot, or the queue has failed. `result` is the number of
+// bytes that the device wrote, or the negative E number that the queue failed with. Gives the slot
+// back, and then finishes its request: with `result` if that is an error; else with 0 if the
+// device's status says VIRTIO_BLK_S_OK, and -EIO if it says anything else (5.2.6). Completions come
+// in any order. Called with the lock held; finish() may release it and let others take slots.
+static void blk_complete(struct virtio_queue *queue, void *token, long result)
+{
+    (void)queue, (void)token, (void)result;
+    lab_todo("lab 2: blk_complete");
+}
+#endif // SOLVED_DISK
 
 // ---- the block device ----
 
+#if SOLVED_DISK
 static void append(struct block_request *request)
 {
     request->next = NULL;
@@ -166,10 +226,7 @@ static void blk_submit(struct block_device *device, struct block_request *chain)
     while (chain) {
         struct block_request *request = chain;
         chain = request->next;
-        request->sleepers = (struct wait_queue){NULL, NULL};
-        request->status = BLOCK_PENDING;
-        if (request->done)
-            blk.queue.unattended++;
+        begin(request);
         int error = block_check(device, request);
         // Without the feature every write is durable when it is done (5.2.6.2): there is nothing to
         // flush.
@@ -191,6 +248,38 @@ static int blk_wait(struct block_device *device, struct block_request *request)
     virtio_queue_unlock(&blk.queue);
     return request->status;
 }
+#else
+// Takes a chain of requests, linked by `next` and ended by NULL, and puts them all on their way with
+// one kick (kernel/fs/block.h: `submit`). It does not wait for any of them. Each request begin()s.
+// One that block_check() refuses is finished with that error; so is, with success, a BLOCK_FLUSH
+// where VIRTIO_BLK_F_FLUSH is not among blk.device.features: there, every write is durable when it
+// is done (5.2.6.2). The others go to the end of the waiting list, from blk.waiting_first to
+// blk.waiting_last, which is linked by `next` as well; so read a request's `next` before you change
+// it, and before finish(). A later call must not overtake an earlier one.
+//
+// All of it with the lock held: virtio_queue_lock() and virtio_queue_unlock(), not spin_lock().
+static void blk_submit(struct block_device *device, struct block_request *chain)
+{
+    (void)device;
+    virtio_queue_lock(&blk.queue);
+    while (chain) {
+        struct block_request *request = chain;
+        chain = request->next;
+        begin(request);
+        finish(request, lab_todo("lab 2: blk_submit"));
+    }
+    virtio_queue_unlock(&blk.queue);
+}
+
+// Returns request->status once it is no longer BLOCK_PENDING. A process that has to wait does not
+// spin: virtio_queue_wait() with request->sleepers, which finish() wakes, polls as long as that pays
+// and then sleeps until an interrupt. It may also return early (kernel/virtio/queue.h).
+static int blk_wait(struct block_device *device, struct block_request *request)
+{
+    (void)device;
+    return request->status == BLOCK_PENDING ? lab_todo("lab 2: blk_wait") : request->status;
+}
+#endif // SOLVED_DISK
 
 // ---- at boot ----
 

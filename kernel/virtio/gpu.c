@@ -31,6 +31,7 @@ static struct {
 
 // ---- the commands (5.7.6.8) ----
 
+#if SOLVED_GPU
 static void create_resource(struct gpu_batch *batch, uint32_t id, uint32_t width, uint32_t height)
 {
     struct virtio_gpu_create_2d *c =
@@ -95,6 +96,37 @@ static void ask_display(void)
     }
 }
 
+#else
+// A function for each command is a good beginning: it takes a batch, adds the command to it with
+// gpu_batch_add(), and fills in what the structure in virtio.h asks for beyond the header. The six
+// that a picture takes:
+//
+//   VIRTIO_GPU_CMD_RESOURCE_CREATE_2D       struct virtio_gpu_create_2d. The format is
+//                                           VIRTIO_GPU_FORMAT_B8G8R8X8.
+//   VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING  struct virtio_gpu_attach_backing. One entry: the
+//                                           physical address and length of one buffer.
+//   VIRTIO_GPU_CMD_SET_SCANOUT              struct virtio_gpu_set_scanout: SCANOUT shows the whole
+//                                           of a resource.
+//   VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D      struct virtio_gpu_transfer. Copies a rectangle from the
+//                                           backing to the resource. `offset` is where, in bytes
+//                                           from the start of the backing, its first pixel lies;
+//                                           from there the device steps by whole rows of the
+//                                           picture, gpu.stride bytes each.
+//   VIRTIO_GPU_CMD_RESOURCE_FLUSH           struct virtio_gpu_flush. That rectangle of the resource
+//                                           is to be seen now.
+//   VIRTIO_GPU_CMD_RESOURCE_UNREF           struct virtio_gpu_unref. The device forgets the
+//                                           resource, its pixels and its backing.
+
+// Asks which size the display has: VIRTIO_GPU_CMD_GET_DISPLAY_INFO, a header and nothing else, which
+// the device answers with VIRTIO_GPU_RESP_OK_DISPLAY_INFO into gpu.display (gpu_batch_expect()).
+// Sets gpu.display_width and gpu.display_height from the entry of SCANOUT. What was known stays if
+// the command fails or the entry is not enabled.
+static void ask_display(void)
+{
+    lab_todo("lab 3: ask_display");
+}
+#endif // SOLVED_GPU
+
 // ---- modes ----
 
 static void put_pixels(char *first, uint64_t pages)
@@ -103,6 +135,7 @@ static void put_pixels(char *first, uint64_t pages)
         page_put(first + i * PAGE_SIZE);
 }
 
+#if SOLVED_GPU
 // Has the device forget both resources, first and first+1, and with them their memory. One that it
 // never made is an error without consequence.
 static void drop_resources(uint32_t first)
@@ -129,6 +162,34 @@ static int make_resources(uint32_t first, char *pixels, uint32_t width, uint32_t
     set_scanout(batch, first, width, height);
     return gpu_batch_run(batch);
 }
+
+// Makes the new resources; then, if that went well, has the device forget the old ones.
+static int change_resources(uint32_t first, char *pixels, uint32_t width, uint32_t height,
+                            uint32_t buffer_bytes)
+{
+    int error = make_resources(first, pixels, width, height, buffer_bytes);
+    if (error)
+        drop_resources(first);
+    else if (gpu.pixels)
+        drop_resources(gpu.resource[0]);
+    return error;
+}
+#else
+// Makes the resources `first` and `first` + 1, of width x height pixels, for the two buffers of
+// buffer_bytes each that lie at `pixels` one after the other, and shows the first of them. Once they
+// are shown, the device is to forget the two of the old mode, gpu.resource[0] and [1], if there is
+// one (gpu.pixels is NULL if not). The caller sees to everything else in `gpu`.
+//
+// If a command fails the old mode stays as it is, the device forgets what it has made of the new
+// one, and the error is returned; otherwise 0. All commands have been answered when this returns,
+// for then the memory of the one mode or of the other is given away.
+static int change_resources(uint32_t first, char *pixels, uint32_t width, uint32_t height,
+                            uint32_t buffer_bytes)
+{
+    (void)first, (void)pixels, (void)width, (void)height, (void)buffer_bytes;
+    return lab_todo("lab 3: change_resources");
+}
+#endif // SOLVED_GPU
 
 static void enter_mode(uint32_t first, void *pixels, uint64_t pages, uint32_t width,
                        uint32_t height, uint32_t buffer_bytes)
@@ -158,16 +219,13 @@ static int gpu_set_mode(uint32_t width, uint32_t height)
 
     gpu_batch_finish_all();
     gpu.next_resource += FB_BUFFERS;
-    int error = make_resources(first, pixels, width, height, bytes);
+    int error = change_resources(first, pixels, width, height, bytes);
     if (error) {
-        drop_resources(first);
         put_pixels(pixels, pages);
         return error;
     }
-    if (gpu.pixels) {
-        drop_resources(gpu.resource[0]);
+    if (gpu.pixels)
         put_pixels(gpu.pixels, gpu.pages);
-    }
     enter_mode(first, pixels, pages, width, height, bytes);
     ask_display();
     return 0;
@@ -194,6 +252,7 @@ static void gpu_info(struct fb_info *info)
 
 // ---- presents ----
 
+#if SOLVED_GPU
 // All transfers come first, so that the flushes, which follow without a pause, show a whole
 // picture. A present that waits, waits for the one before it too: then both buffers are the
 // caller's again.
@@ -215,6 +274,22 @@ static int gpu_present(const struct fb_present *present)
     gpu_batch_finish_all();
     return error;
 }
+#else
+// Shows present->nrects rectangles, which lie inside the picture, of buffer present->buffer. Each is
+// transferred to that buffer's resource, and then flushed; if the display shows the other buffer's
+// resource (gpu.shown says which), SET_SCANOUT comes before the first flush. One batch, hence one
+// kick, and one rectangle's pixels for each rectangle: a present costs what it changes. All
+// transfers come before the first flush, so that a half-new picture is never seen.
+//
+// The batch is sent as a present (gpu_batch_send(..., true)). With FB_ASYNC in present->flags that
+// is all: the result is 0. Otherwise the result is the batch's error or 0, and every batch is done
+// when this returns, so that both buffers are the caller's again.
+static int gpu_present(const struct fb_present *present)
+{
+    (void)present;
+    return lab_todo("lab 3: gpu_present");
+}
+#endif // SOLVED_GPU
 
 // FB_WAIT: every present so far is done. Reports what failed of those that nobody waited for.
 static int gpu_wait(void)

@@ -301,7 +301,7 @@ static void wait_on_register(void)
 static void wait_a_moment(void)
 {
     if (PARAMETERS.mode & MODE_FORGET)
-        for (unsigned i = 0; i < 1000; i++)
+        for (unsigned i = 0; i < 150; i++)
             if (READ_ONCE(ring.used.idx) != last_used)
                 return;
     if (PARAMETERS.mode & MODE_FORGET)
@@ -356,7 +356,8 @@ static void drive_together(void)
         if (READ_ONCE(ring.used.idx) == READ_ONCE(last_used) && now() < limit && (turn & 3))
             continue;
         acquire();
-        if (to_ask > 0 && (uint16_t)(next_avail - last_used) < 4)
+        unsigned depth = next_avail & 16 ? 4 : 1;
+        if (to_ask > 0 && (uint16_t)(next_avail - last_used) < depth)
             ask();
         while (to_take > 0 && take())
             limit = now() + patience();

@@ -100,7 +100,8 @@ void start(uint16_t size)
     // What the driver has not set up in its private memory is garbage.
     t.private = malloc(size * sizeof(*t.private));
     memset(t.private, 0xa5, size * sizeof(*t.private));
-    EQUAL(virtq_init(&t.q, size, t.ring, t.private, &t.device.doorbell, QUEUE_INDEX, "test"), 0);
+    int r = virtq_init(&t.q, size, t.ring, t.private, &t.device.doorbell, QUEUE_INDEX, "test");
+    CHECK(r == 0, "virtq_init() returns %d%s", r, r == -ENOSYS ? ": it is not written yet" : "");
     mock_attach(&t.device, &t.q);
 }
 

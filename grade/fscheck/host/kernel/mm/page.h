@@ -1,0 +1,19 @@
+// The page allocator, for the host.
+
+#ifndef RINGFENCE_PAGE_H
+#define RINGFENCE_PAGE_H
+
+#include "kernel/lib.h"
+
+#define PAGE_SIZE 4096ul
+
+void *page_alloc(void);
+void *page_alloc_zeroed(void);
+void *page_alloc_contiguous(uint64_t count);
+void page_get(void *page);
+void page_put(void *page);
+unsigned page_refs(void *page);
+uint64_t page_total(void);
+uint64_t page_free_count(void);
+
+#endif

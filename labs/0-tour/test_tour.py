@@ -1,0 +1,105 @@
+"""The answers of lab 0, compared with the machine that `make qemu` starts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from grade.course import Lab
+from grade.machine import Machine
+from grade.promise import Broken
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    import tomli as tomllib  # type: ignore[no-redef]
+
+Boot = Callable[..., Machine]
+Answer = Callable[[str, type], Any]
+
+
+@pytest.fixture
+def answer(lab: Lab) -> Answer:
+    def look_up(key: str, kind: type) -> Any:
+        path = lab.folder / "answers.toml"
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8")).get(key)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise Broken(seen=f"labs/0-tour/answers.toml cannot be read: {error}") from None
+        if not isinstance(found, kind) or isinstance(found, bool) or not found:
+            raise Broken(seen=f"{key} in labs/0-tour/answers.toml is not answered yet")
+        return found
+
+    return look_up
+
+
+def check(key: str, said: Any, true: Any) -> None:
+    """Does not tell the right answer: it is there to be found."""
+    if said != true:
+        raise Broken(seen=f"{key} = {said if isinstance(said, list) else hex(said)}; the machine says something else")
+
+
+@pytest.mark.promise("disk-registers")
+def test_disk_registers(machine_factory: Boot, answer: Answer) -> None:
+    said = answer("disk_registers", int)
+    tree = machine_factory(shell=False).monitor("info qtree")
+    slots = re.split(r"^  dev: ", tree, flags=re.MULTILINE)
+    (slot,) = (slot for slot in slots if slot.startswith("virtio-mmio") and "virtio-blk-device" in slot)
+    match = re.search(r"^    mmio ([0-9a-f]+)/", slot, re.MULTILINE)
+    assert match
+    check("disk_registers", said, int(match[1], 16))
+
+
+@pytest.mark.promise("handshake")
+def test_handshake(machine_factory: Boot, answer: Answer) -> None:
+    said = answer("handshake", list)
+    machine = machine_factory(trace=["virtio_set_status"])
+    seen = [re.search(r"vdev (\S+) val (\d+)", line) for line in machine.trace()]
+    device = next(match[1] for match in seen if match and match[2] != "0")
+    check("handshake", said, [int(match[2]) for match in seen if match and match[1] == device and match[2] != "0"])
+
+
+@pytest.mark.promise("queue-size")
+def test_queue_size(machine_factory: Boot, answer: Answer) -> None:
+    said = answer("rng_queue_size", int)
+    machine = machine_factory(disk=None, gpu=False, trace=["virtio_mmio_queue_write"])
+    sizes = [re.search(r"write (0x[0-9a-f]+) max", line) for line in machine.trace()]
+    check("rng_queue_size", said, next(int(match[1], 16) for match in sizes if match))
+
+
+@pytest.mark.promise("kicks")
+def test_kicks(machine_factory: Boot, answer: Answer) -> None:
+    said = answer("bars_kicks", int)
+    machine = machine_factory(disk=None, rng=False, trace=["virtio_queue_notify"])
+    before = len(machine.trace())
+    machine.run("fbtest bars")
+    check("bars_kicks", said, len(machine.trace()) - before)
+
+
+@pytest.mark.promise("poll-used")
+def test_poll_used(build: Path, answer: Answer) -> None:
+    said = answer("poll_used", int)
+    symbols = subprocess.run(["nm", str(build / "kernel.elf")], capture_output=True, text=True).stdout
+    match = re.search(r"^([0-9a-f]+) T poll_used$", symbols, re.MULTILINE)
+    assert match, "there is no poll_used in the kernel"
+    check("poll_used", said, int(match[1], 16))
+
+
+@pytest.mark.promise("used-ring")
+def test_used_ring(machine_factory: Boot, answer: Answer) -> None:
+    said = answer("disk_used_ring", int)
+    machine = machine_factory(trace=["virtio_set_status", "virtio_mmio_write_offset", "virtio_blk_handle_read"])
+    device, halves = "", {}  # whose handshake is in progress; per device, both halves of QueueDevice
+    disk = ""
+    for line in machine.trace():
+        if match := re.search(r"virtio_set_status vdev (\S+)", line):
+            device = match[1]
+        elif match := re.search(r"write offset 0x(a0|a4) value (0x[0-9a-f]+)", line):
+            halves.setdefault(device, {})[match[1]] = int(match[2], 16)
+        elif match := re.search(r"virtio_blk_handle_read vdev (\S+)", line):
+            disk = match[1]
+    check("disk_used_ring", said, halves[disk]["a4"] << 32 | halves[disk]["a0"])
