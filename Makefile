@@ -269,13 +269,14 @@ clean: ## Remove all that was built
 	rm -rf build $(filter-out build,$(BUILD))
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(wildcard Makefile grade/*.mk) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(wildcard Makefile grade/*.mk grade/*/*.mk) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo
 	@sed -n '/^# ---- what can be set/,/^\.DEFAULT/s/^\([A-Z_]*\) ?= *\(.*\)# \(.*\)/  \1=\2|\3/p;s/^\([A-Z_]*\) ?=# \(.*\)/  \1=|\2/p' Makefile | \
 	    awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 -include grade/vqsan/vqsan.mk
 -include grade/bench.mk
+-include grade/fscheck/fscheck.mk
 -include grade/grade.mk
 -include grade/staff.mk
 

@@ -287,7 +287,8 @@ def make_handout(lab: Lab, out: Path, id: str = "plain", earlier: str = "source"
     as_objects = earlier == "object" or lab.name.startswith("0-")
     shown = {name: False for name in solved} if as_objects else solved
     labs = labs_up_to(lab)
-    docs = [name for each in labs for name in read_lab(ROOT / "labs" / each).docs]
+    read = [read_lab(ROOT / "labs" / each) for each in labs]
+    docs = [name for each in read for name in (*each.docs, *each.files)]
     sources: dict[str, Optional[str]] = {}
     names = []
     for name in tree_files():

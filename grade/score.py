@@ -207,7 +207,7 @@ def run_tests(labs: list[Lab], build: Path, seed: str, sandboxed: bool, say: Pro
                     records = _read_records(record_file)
                     say(f"grading: {len({(r.get('lab'), r.get('id')) for r in records})} of {wanted} promises looked at")
                     if time.monotonic() - start > TOTAL_SECONDS * calibrate.scale():
-                        break
+                        raise RuntimeError(f"the tests took more than {TOTAL_SECONDS * calibrate.scale():.0f} s")
         finally:
             # SIGTERM lets its machines end; what does not listen is killed with its whole session.
             for number in (signal.SIGTERM, signal.SIGKILL):
@@ -217,7 +217,10 @@ def run_tests(labs: list[Lab], build: Path, seed: str, sandboxed: bool, say: Pro
                         process.wait(20)
                     except subprocess.TimeoutExpired:
                         pass
-        return _read_records(record_file), log_file.read_text(errors="replace")
+        log_text = log_file.read_text(errors="replace")
+        if process.returncode not in (0, 1):  # all passed, some failed; anything else is no verdict
+            raise RuntimeError(f"pytest ended with status {process.returncode}\n{log_text[-3000:]}")
+        return _read_records(record_file), log_text
 
 
 def _read_records(path: Path) -> list[dict[str, Any]]:

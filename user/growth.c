@@ -29,7 +29,6 @@ void print_row(unsigned count, const uint64_t *numbers)
     printf("\n");
 }
 
-
 void row4(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     print_row(4, (uint64_t[]){a, b, c, d});
@@ -40,8 +39,8 @@ static const struct {
     void (*run)(uint64_t limit);
     uint64_t limit; // unless another is given
 } tables[] = {
-    {"directory", grow_directory, 10000}, {"file", grow_file, 1024},
-    {"processes", grow_processes, 1000},  {"workers", grow_workers, 8},
+    {"directory", grow_directory, 10000},  {"file", grow_file, 1024},
+    {"processes", grow_processes, 1000},   {"workers", grow_workers, 8},
     {"damage", grow_damage, FB_MAX_RECTS},
 };
 

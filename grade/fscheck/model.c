@@ -42,6 +42,15 @@ static void name_path(char *path, unsigned directory, unsigned name)
         sprintf(path, "%sd%u/n%u", base, directory, name);
 }
 
+// Has a call failed for want of space? Then there must be next to none: a block and its tables.
+// Among many processes another may have made room since.
+static bool out_of_space(bool failed)
+{
+    if (failed && !ram_disk_async && fs_free_blocks() > 3)
+        panic("no space, with %u blocks free", fs_free_blocks());
+    return failed;
+}
+
 static void node_drop(struct node *node)
 {
     if (node->links == 0 && node->opens == 0) {
@@ -80,7 +89,10 @@ static void try_mkdir(unsigned directory)
 {
     char path[64];
     sprintf(path, "%sd%u", base, directory);
-    EXPECT(k_mkdir(path), exists[directory] ? -EEXIST : 0);
+    long result = k_mkdir(path);
+    if (out_of_space(result == -ENOSPC))
+        return;
+    EXPECT(result, exists[directory] ? -EEXIST : 0);
     exists[directory] = true;
 }
 
@@ -119,6 +131,8 @@ static void try_open(unsigned slot, unsigned directory, unsigned name)
     try_close(slot);
     name_path(path, directory, name);
     long fd = k_open(path, flags);
+    if (out_of_space(fd == -ENOSPC))
+        return;
     if (!exists[directory] || (!*node && !(flags & O_CREATE))) {
         EXPECT(fd, -ENOENT);
         return;
@@ -170,9 +184,7 @@ static void try_write(unsigned slot)
     EXPECT(k_seek(files[slot].fd, offset), offset);
     long put = k_write(files[slot].fd, io, n);
     CHECK(put >= 0 || put == -ENOSPC);
-    // Short only when the disk is full: the block and its tables do not fit.
-    if (put < n && fs_free_blocks() > 3)
-        panic("%ld of %ld bytes written, with %u blocks free", put, n, fs_free_blocks());
+    out_of_space(put < n);
     model_write(node, offset, put < 0 ? 0 : put);
 }
 
@@ -196,6 +208,8 @@ static void try_link(unsigned directory, unsigned name, unsigned to_directory, u
     name_path(from, directory, name);
     name_path(to, to_directory, to_name);
     long result = k_link(from, to);
+    if (out_of_space(result == -ENOSPC))
+        return;
     if (!exists[directory] || !node || !exists[to_directory]) {
         EXPECT(result, -ENOENT);
     } else if (names[to_directory][to_name]) {

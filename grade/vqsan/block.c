@@ -37,7 +37,8 @@ static void compute(struct block *block, const struct insn *insn)
     write_reg(block, insn->rd, regs, loads);
 }
 
-static struct site *last_loads[64]; // of the block being translated; QEMU translates under a lock of its own
+static struct site
+    *last_loads[64]; // of the block being translated; QEMU translates under a lock of its own
 static unsigned load_count;
 static struct block *load_block;
 
@@ -91,8 +92,8 @@ struct site *block_add(struct block *block, uint64_t pc, struct insn insn)
 
 void dependency_start(struct dependency *dependency, const struct site *site)
 {
-    *dependency = (struct dependency){
-        .live = true, .here = true, .block = site->block, .load = site->load};
+    *dependency =
+        (struct dependency){.live = true, .here = true, .block = site->block, .load = site->load};
 }
 
 void dependency_enter(struct dependency *dependency, struct block *block)

@@ -22,20 +22,20 @@ struct site {
     struct insn insn;
     uint64_t pc;
     struct block *block;
-    unsigned load;             // its number among the loads of the block, at most 63; NOT_A_LOAD
-    bool feeds_address;        // a later load of the block computes its address from this one
-    uint32_t address_regs;     // registers at the block's beginning that the address depends on
-    uint64_t address_loads;    // loads of the block that the address depends on
-    uint64_t count;            // fences: how often executed
-    bool reads_driver_area;    // has been seen to load what the driver itself writes (inject.h),
-    bool publishes;            // or to store avail->idx
-    struct site *next_fence;   // list of all fences
+    unsigned load;           // its number among the loads of the block, at most 63; NOT_A_LOAD
+    bool feeds_address;      // a later load of the block computes its address from this one
+    uint32_t address_regs;   // registers at the block's beginning that the address depends on
+    uint64_t address_loads;  // loads of the block that the address depends on
+    uint64_t count;          // fences: how often executed
+    bool reads_driver_area;  // has been seen to load what the driver itself writes (inject.h),
+    bool publishes;          // or to store avail->idx
+    struct site *next_fence; // list of all fences
 };
 
 struct block {
     uint64_t first_pc, last_pc;
-    bool loops;                  // ends in a jump back
-    uint32_t load_address_regs;  // union of address_regs over its loads
+    bool loops;                 // ends in a jump back
+    uint32_t load_address_regs; // union of address_regs over its loads
     // What register r holds at the end depends on these registers at the beginning and these loads.
     uint32_t from_regs[32];
     uint64_t from_loads[32];
@@ -43,11 +43,11 @@ struct block {
 
 // What depends, for a hart, on one load that it has done.
 struct dependency {
-    bool live;            // there is such a load
-    bool here;            // it was done in this run of `block`; else `regs` counts
-    struct block *block;  // that is running
+    bool live;           // there is such a load
+    bool here;           // it was done in this run of `block`; else `regs` counts
+    struct block *block; // that is running
     unsigned load;
-    uint32_t regs;        // registers at the beginning of `block` that depend on the load
+    uint32_t regs; // registers at the beginning of `block` that depend on the load
 };
 
 struct block *block_new(uint64_t first_pc);

@@ -13,7 +13,10 @@ static int32_t sign_extend(uint32_t value, unsigned width)
     return (int32_t)(value << (32 - width)) >> (32 - width);
 }
 
-static uint32_t bit(unsigned reg) { return 1u << reg; }
+static uint32_t bit(unsigned reg)
+{
+    return 1u << reg;
+}
 
 static struct insn compute(unsigned rd, uint32_t reads)
 {
@@ -120,7 +123,10 @@ static struct insn decode_wide(uint32_t w)
 // ---- 16 bits wide: the C extension ----
 
 // Three bits name one of the registers x8 to x15.
-static unsigned short_reg(uint32_t w, unsigned low) { return 8 + bits(w, low + 2, low); }
+static unsigned short_reg(uint32_t w, unsigned low)
+{
+    return 8 + bits(w, low + 2, low);
+}
 
 static int32_t short_jump_offset(uint32_t w)
 {

@@ -11,9 +11,12 @@
 #define EARLY_TICKS 2 // milliseconds from the interrupt to the index
 
 static const char *const names[] = {
-    [HOSTILE_NONE] = "",           [HOSTILE_BAD_ID] = "bad-id",
-    [HOSTILE_DOUBLE] = "double",   [HOSTILE_LONG_LEN] = "long-len",
-    [HOSTILE_INDEX_JUMP] = "index-jump", [HOSTILE_STUCK] = "stuck",
+    [HOSTILE_NONE] = "",
+    [HOSTILE_BAD_ID] = "bad-id",
+    [HOSTILE_DOUBLE] = "double",
+    [HOSTILE_LONG_LEN] = "long-len",
+    [HOSTILE_INDEX_JUMP] = "index-jump",
+    [HOSTILE_STUCK] = "stuck",
     [HOSTILE_EARLY_IRQ] = "early-irq",
 };
 
@@ -23,12 +26,12 @@ static uint64_t generator = 1;
 static const char *only;
 
 struct hostile {
-    uint16_t seen;       // elements below it have been dealt with
+    uint16_t seen; // elements below it have been dealt with
     uint64_t answers;
-    bool frozen;         // HOSTILE_STUCK: avail->idx stays at
-    uint16_t avail_idx;  // this for the device
+    bool frozen;            // HOSTILE_STUCK: avail->idx stays at
+    uint16_t avail_idx;     // this for the device
     uint16_t hidden, truth; // HOSTILE_EARLY_IRQ: used->idx shows the one instead of the other
-    unsigned ticks;      // for so long; 0: it does not
+    unsigned ticks;         // for so long; 0: it does not
 };
 
 enum hostile_mode hostile_named(const char *name)

@@ -18,8 +18,8 @@
 #include <time.h>
 
 #define WARM_UP_KICKS 4
-#define SHORT_NS 5000000ull   // what lasts until nobody needs it any more
-#define LONG_NS 100000000ull  // what waits for the device to do something
+#define SHORT_NS 5000000ull  // what lasts until nobody needs it any more
+#define LONG_NS 100000000ull // what waits for the device to do something
 
 unsigned inject_held;
 bool inject_devices_stopped;
@@ -56,9 +56,9 @@ struct held {
     struct held_word avail_idx; // mb, iob: hidden from the device
     struct held_word wish;      // mb: avail->flags or used_event, hidden from the device
     struct held_word no_notify; // mb: used->flags as it may have been a moment ago, for the driver
-    struct held_element *elements;  // rmb: by slot; `shown` is what it held when last acquired
-    uint16_t *shadow;               // descriptor table and available ring as the device has seen them
-    struct held_store *stores;      // wmb
+    struct held_element *elements; // rmb: by slot; `shown` is what it held when last acquired
+    uint16_t *shadow;          // descriptor table and available ring as the device has seen them
+    struct held_store *stores; // wmb
     unsigned store_count;
     uint64_t stores_deadline;
     uint64_t kicks; // since it became ready
@@ -71,7 +71,10 @@ void inject_configure(unsigned kinds, unsigned every, uint64_t seed)
     generator = seed * 0x9e3779b97f4a7c15ull + 1;
 }
 
-unsigned inject_kinds(void) { return chosen_kinds; }
+unsigned inject_kinds(void)
+{
+    return chosen_kinds;
+}
 
 static bool chance(const struct queue *q, unsigned kind)
 {
@@ -90,11 +93,17 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void count_held(int change) { __atomic_fetch_add(&inject_held, change, __ATOMIC_SEQ_CST); }
+static void count_held(int change)
+{
+    __atomic_fetch_add(&inject_held, change, __ATOMIC_SEQ_CST);
+}
 
 // ---- words ----
 
-static uint16_t *word_at(uint64_t phys) { return (uint16_t *)(void *)ram_at(phys); }
+static uint16_t *word_at(uint64_t phys)
+{
+    return (uint16_t *)(void *)ram_at(phys);
+}
 static uint32_t *element_at(const struct queue *q, unsigned slot)
 {
     return (uint32_t *)(void *)ram_at(used_ring_address(q, slot));
@@ -102,7 +111,8 @@ static uint32_t *element_at(const struct queue *q, unsigned slot)
 
 static void swap_word(uint64_t phys, uint16_t from, uint16_t to)
 {
-    __atomic_compare_exchange_n(word_at(phys), &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    __atomic_compare_exchange_n(word_at(phys), &from, to, false, __ATOMIC_SEQ_CST,
+                                __ATOMIC_SEQ_CST);
 }
 
 static void hold_word(struct held_word *w, struct queue *q, unsigned hart, uint64_t phys,
@@ -194,7 +204,10 @@ static void hold_elements(struct queue *q, uint16_t index)
     }
 }
 
-void inject_dependent_block(struct queue *q) { let_go_elements(q); }
+void inject_dependent_block(struct queue *q)
+{
+    let_go_elements(q);
+}
 
 static void used_idx_loaded(struct hart *h, const struct site *site, struct queue *q)
 {
@@ -208,7 +221,10 @@ static void used_idx_loaded(struct hart *h, const struct site *site, struct queu
 // R3 has found the index stored first. The device sees the index, and descriptors and ring entries as they
 // were, until the doorbell has returned.
 
-static unsigned shadow_words(const struct queue *q) { return (16 * q->size + 6 + 2 * q->size) / 2; }
+static unsigned shadow_words(const struct queue *q)
+{
+    return (16 * q->size + 6 + 2 * q->size) / 2;
+}
 
 // Descriptor table and available ring in one: the address of word i.
 static uint64_t shadow_address(const struct queue *q, unsigned i)
@@ -276,15 +292,13 @@ static void avail_idx_stored(struct hart *h, struct queue *q)
 {
     struct held *held = q->held;
     // What the device has seen last: the one hidden so far comes before the one stored now.
-    uint16_t old = held->avail_idx.held ? held->avail_idx.truth
-                                        : held->shadow[8 * q->size + 1];
+    uint16_t old = held->avail_idx.held ? held->avail_idx.truth : held->shadow[8 * q->size + 1];
     forget_word(&held->avail_idx);
     held->shadow[8 * q->size + 1] = ram_u16(avail_idx_address(q));
     if (inject_devices_stopped && chance(q, INJECT_IOB))
         hold_word(&held->avail_idx, q, h->number, avail_idx_address(q), old, SHORT_NS);
     if (!q->event_idx && chance(q, INJECT_MB))
-        hold_word(&held->no_notify, q, h->number, q->used, ram_u16(q->used) | 1,
-                  SHORT_NS);
+        hold_word(&held->no_notify, q, h->number, q->used, ram_u16(q->used) | 1, SHORT_NS);
     if (!(held->store_count > 0))
         refresh_shadow(q);
     held->shadow[8 * q->size + 1] =

@@ -51,7 +51,10 @@ static struct mem_value (*mem_get_value)(qemu_plugin_meminfo_t info);
         memcpy(&(target), &found, sizeof(found));                                                  \
     } while (0)
 
-static bool has(const char *name) { return dlsym(RTLD_DEFAULT, name) != NULL; }
+static bool has(const char *name)
+{
+    return dlsym(RTLD_DEFAULT, name) != NULL;
+}
 
 // Which version this QEMU has, told by the functions that came with each. 6 and 7 have the same ones: the
 // environment decides for the one release (11.0) that has 6.
@@ -169,7 +172,7 @@ static bool value_from_register(unsigned hart, unsigned rs2, uint64_t *value)
     struct {
         uint8_t *data;
         unsigned length;
-    } *bytes; // a GByteArray
+    } * bytes; // a GByteArray
     if (!qemu.get_cpu || !qemu.read_gdb_register || !qemu.byte_array_new || !qemu.byte_array_free)
         return false;
     bytes = qemu.byte_array_new();
@@ -253,7 +256,8 @@ struct guest_ram qemu_find_ram(void)
 {
     struct guest_ram ram = {.size = ~(uint64_t)0 >> 1};
     // QEMU maps as much as lies in one piece from that address on. It is never unmapped.
-    const char *chosen = getenv("VQSAN_MEMORY"); // "memfd": as if QEMU could not be asked, for tests
+    const char *chosen =
+        getenv("VQSAN_MEMORY"); // "memfd": as if QEMU could not be asked, for tests
     if (qemu.physical_map && !(chosen && strcmp(chosen, "memfd") == 0))
         ram.host = qemu.physical_map(GUEST_RAM_BASE, &ram.size, true);
     return ram.host ? ram : find_memfd();

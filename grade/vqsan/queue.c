@@ -63,13 +63,13 @@ uint16_t ram_u16(uint64_t phys)
 
 static bool in_ram(uint64_t phys, uint64_t bytes)
 {
-    return phys >= GUEST_RAM_BASE && bytes <= ram.size &&
-           phys - GUEST_RAM_BASE <= ram.size - bytes;
+    return phys >= GUEST_RAM_BASE && bytes <= ram.size && phys - GUEST_RAM_BASE <= ram.size - bytes;
 }
 
 static void mark_pages(uint64_t phys, uint64_t bytes)
 {
-    uint64_t first = (phys - GUEST_RAM_BASE) >> 12, last = (phys - GUEST_RAM_BASE + bytes - 1) >> 12;
+    uint64_t first = (phys - GUEST_RAM_BASE) >> 12,
+             last = (phys - GUEST_RAM_BASE + bytes - 1) >> 12;
     memset(ring_pages + first, 1, last - first + 1);
 }
 
@@ -150,7 +150,10 @@ void queue_learn_indirect(struct queue *q, unsigned desc)
 
 // ---- queues ----
 
-static uint32_t slot_of(uint64_t vaddr) { return ((vaddr & 0x3fffffff) - 0x10001000) >> 12; }
+static uint32_t slot_of(uint64_t vaddr)
+{
+    return ((vaddr & 0x3fffffff) - 0x10001000) >> 12;
+}
 
 void queue_learn_device(uint64_t vaddr)
 {
@@ -273,7 +276,8 @@ enum register_event queue_register_written(uint64_t vaddr, uint64_t value, struc
         break;
     case REG_QUEUE_PFN:
         report_note("slot %u is driven through the legacy interface, which vqsan does not watch: "
-                    "use -global virtio-mmio.force-legacy=false", slot);
+                    "use -global virtio-mmio.force-legacy=false",
+                    slot);
         break;
     case REG_DESC_LOW:
     case REG_DESC_LOW + 4:

@@ -53,10 +53,10 @@ struct pending {
 
 // What one hart has done with a queue (rules.c).
 struct view {
-    bool loaded;            // used->idx has been loaded and no r,r fence followed
-    uint16_t index;         // the value
+    bool loaded;    // used->idx has been loaded and no r,r fence followed
+    uint16_t index; // the value
     struct event load;
-    bool load_released;     // the same, with an `.rl` after it
+    bool load_released; // the same, with an `.rl` after it
     uint16_t index_released;
     struct pending ww;      // stores to descriptors and the available ring, no w,w after them
     struct pending wo;      // the same and stores to avail->idx, no w,o
@@ -75,19 +75,20 @@ struct queue {
     uint64_t desc, avail, used; // guest physical
     bool event_idx;
 
-    uint16_t acquired; // elements below it may be read: used->idx was loaded and a fence came after it
-    uint16_t taken;    // the next element that the driver has not read
-    uint16_t seen;     // used->idx as last loaded by any hart
-    bool enabled;      // notifications
+    uint16_t
+        acquired;   // elements below it may be read: used->idx was loaded and a fence came after it
+    uint16_t taken; // the next element that the driver has not read
+    uint16_t seen;  // used->idx as last loaded by any hart
+    bool enabled;   // notifications
     uint16_t kick_checked; // avail->idx when the device's wish for kicks was last looked at
     int waiter;            // hart that last loaded used->idx, or -1
     struct event last_look;
-    struct event slept;    // on it: R7
-    unsigned looks;        // at used->idx in a row that found nothing new
-    bool moved_unseen;     // the device has moved it since, as a spinning hart was seen to miss
+    struct event slept; // on it: R7
+    unsigned looks;     // at used->idx in a row that found nothing new
+    bool moved_unseen;  // the device has moved it since, as a spinning hart was seen to miss
 
     struct view view[MAX_HARTS];
-    struct held *held;      // inject.c
+    struct held *held;       // inject.c
     struct hostile *hostile; // hostile.c
 
     struct {
@@ -119,10 +120,19 @@ static inline bool near_ring(uint64_t vaddr)
 struct place queue_place(uint64_t phys, unsigned size);
 
 // Guest memory at a physical address that lies in it; checked when the queue was learned.
-static inline uint8_t *ram_at(uint64_t phys) { return ram.host + (phys - GUEST_RAM_BASE); }
+static inline uint8_t *ram_at(uint64_t phys)
+{
+    return ram.host + (phys - GUEST_RAM_BASE);
+}
 uint16_t ram_u16(uint64_t phys);
-static inline uint64_t avail_idx_address(const struct queue *q) { return q->avail + 2; }
-static inline uint64_t used_idx_address(const struct queue *q) { return q->used + 2; }
+static inline uint64_t avail_idx_address(const struct queue *q)
+{
+    return q->avail + 2;
+}
+static inline uint64_t used_idx_address(const struct queue *q)
+{
+    return q->used + 2;
+}
 static inline uint64_t used_event_address(const struct queue *q)
 {
     return q->avail + 4 + 2 * (uint64_t)q->size;
@@ -136,7 +146,10 @@ static inline uint64_t used_ring_address(const struct queue *q, unsigned slot)
 void queue_learn_indirect(struct queue *q, unsigned desc);
 
 // How far index `a` is ahead of `b`; indices wrap at 65,536.
-static inline int ahead(uint16_t a, uint16_t b) { return (int16_t)(uint16_t)(a - b); }
+static inline int ahead(uint16_t a, uint16_t b)
+{
+    return (int16_t)(uint16_t)(a - b);
+}
 
 // ---- registers ----
 

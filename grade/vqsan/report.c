@@ -25,17 +25,17 @@ static const struct {
     [RULE_DOORBELL] = {"R4", "fence w,o", "missing fence w,o",
                        "between them there is no `fence w,o`",
                        "the doorbell may come before the store, and the device finds nothing"},
-    [RULE_RECHECK] = {"R5", "fence w,r", "missing fence w,r",
-                      "notifications are enabled, then used->idx is not looked at in order (`fence w,r`)",
-                      "the device may not have seen the wish for an interrupt: a lost wake-up"},
-    [RULE_KICK] = {"R6", "fence w,r", "missing fence w,r",
-                   "between them there is no `fence w,r`",
+    [RULE_RECHECK] =
+        {"R5", "fence w,r", "missing fence w,r",
+         "notifications are enabled, then used->idx is not looked at in order (`fence w,r`)",
+         "the device may not have seen the wish for an interrupt: a lost wake-up"},
+    [RULE_KICK] = {"R6", "fence w,r", "missing fence w,r", "between them there is no `fence w,r`",
                    "the device may go to sleep without having seen the index: a lost kick"},
     [RULE_STALE] = {"R7", "load of used->idx", "stale index",
-                    "the device has moved used->idx since it was last read, and the hart waits on the old value",
+                    "the device has moved used->idx since it was last read, and the hart waits on "
+                    "the old value",
                     "a loop that loads once and then looks at a register, or a lost wake-up"},
-    [RULE_IRQ] = {"R8", "fence i,r", "missing fence i,r",
-                  "between them there is no `fence i,r`",
+    [RULE_IRQ] = {"R8", "fence i,r", "missing fence i,r", "between them there is no `fence i,r`",
                   "the index may be older than the interrupt that told of it"},
 };
 
@@ -61,7 +61,7 @@ static struct violation {
     const char *device;
     struct event first, second;
     uint64_t count;
-} *violations;
+} * violations;
 static unsigned violation_count, violation_room;
 
 static FILE *out;
@@ -80,7 +80,10 @@ bool report_open(const char *log, const char *json)
     return true;
 }
 
-void report_hide(unsigned mask) { hidden = mask; }
+void report_hide(unsigned mask)
+{
+    hidden = mask;
+}
 
 void report_note(const char *format, ...)
 {
@@ -135,8 +138,8 @@ static void print_event(struct event e)
     if (e.pc == 0)
         fprintf(out, "vqsan:   used->idx                    not read before\n");
     else
-        fprintf(out, "vqsan:   %-28s in %s, %s:%u (pc 0x%llx)\n", text, at.function, at.file, at.line,
-                (unsigned long long)e.pc);
+        fprintf(out, "vqsan:   %-28s in %s, %s:%u (pc 0x%llx)\n", text, at.function, at.file,
+                at.line, (unsigned long long)e.pc);
 }
 
 static void print_violation(const struct violation *v)
@@ -148,8 +151,7 @@ static void print_violation(const struct violation *v)
     fprintf(out, "vqsan:   %s;\nvqsan:   %s\n", rules[v->rule].between, rules[v->rule].consequence);
 }
 
-void report(enum rule rule, struct queue *q, unsigned hart, struct event first,
-            struct event second)
+void report(enum rule rule, struct queue *q, unsigned hart, struct event first, struct event second)
 {
     changed = true;
     q->count.violations++;
@@ -228,11 +230,12 @@ static void json_event(FILE *f, const char *key, struct event e)
 {
     char name[64];
     struct location at = symbols_find(e.pc);
-    fprintf(f,
-            "\"%s\": {\"what\": \"%s\", \"pc\": \"0x%llx\", \"function\": \"%s\", \"file\": \"%s\", "
-            "\"line\": %u}",
-            key, field_name(e, name, sizeof(name)), (unsigned long long)e.pc, at.function, at.file,
-            at.line);
+    fprintf(
+        f,
+        "\"%s\": {\"what\": \"%s\", \"pc\": \"0x%llx\", \"function\": \"%s\", \"file\": \"%s\", "
+        "\"line\": %u}",
+        key, field_name(e, name, sizeof(name)), (unsigned long long)e.pc, at.function, at.file,
+        at.line);
 }
 
 static void json_violations(FILE *f)
@@ -292,8 +295,9 @@ static void json_fences(FILE *f)
         if (count == 0)
             continue;
         at = symbols_find(site->pc);
-        fprintf(f, "%s\n  {\"kind\": \"%s\", \"function\": \"%s\", \"file\": \"%s\", \"line\": %u, "
-                   "\"count\": %llu}",
+        fprintf(f,
+                "%s\n  {\"kind\": \"%s\", \"function\": \"%s\", \"file\": \"%s\", \"line\": %u, "
+                "\"count\": %llu}",
                 first ? "" : ",", fence_name(&site->insn, buffer), at.function, at.file, at.line,
                 (unsigned long long)count);
         first = false;
@@ -331,11 +335,12 @@ void report_save(void)
 
 static void print_queue(const struct queue *q)
 {
-    fprintf(out,
-            "vqsan: %s queue %u: %llu completions; %llu polls, %llu of them found nothing; %llu kicks, "
-            "%llu saved",
-            q->device, q->index, COUNT(completions), COUNT(polls), COUNT(spins), COUNT(kicks),
-            COUNT(saved));
+    fprintf(
+        out,
+        "vqsan: %s queue %u: %llu completions; %llu polls, %llu of them found nothing; %llu kicks, "
+        "%llu saved",
+        q->device, q->index, COUNT(completions), COUNT(polls), COUNT(spins), COUNT(kicks),
+        COUNT(saved));
     if (q->count.injected)
         fprintf(out, "; %llu injections", COUNT(injected));
     if (q->count.corrupted)

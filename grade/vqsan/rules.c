@@ -8,7 +8,7 @@
 #include "grade/vqsan/inject.h"
 #include "grade/vqsan/report.h"
 
-#define MANY_LOOKS 100  // at an index that does not move: it waits
+#define MANY_LOOKS 100 // at an index that does not move: it waits
 
 struct order fence_order(const struct insn *insn)
 {
@@ -34,7 +34,10 @@ static const struct event *pending(const struct pending *p)
     return p->released.pc ? &p->released : NULL;
 }
 
-static void order_pending(struct pending *p) { *p = (struct pending){0}; }
+static void order_pending(struct pending *p)
+{
+    *p = (struct pending){0};
+}
 
 static void acquire_up_to(struct queue *q, uint16_t index)
 {
@@ -308,9 +311,8 @@ static void recompute_stake(struct hart *h)
     h->stake = h->irq_read.pc != 0;
     for (unsigned i = 0; i < queue_count && !h->stake; i++) {
         const struct view *v = &queues[i].view[h->number];
-        h->stake = queues[i].live &&
-                   (v->loaded || v->load_released || pending(&v->ww) || pending(&v->wo) ||
-                    pending(&v->wr) || pending(&v->armed));
+        h->stake = queues[i].live && (v->loaded || v->load_released || pending(&v->ww) ||
+                                      pending(&v->wo) || pending(&v->wr) || pending(&v->armed));
     }
     if (!h->stake)
         h->dependency.live = false;

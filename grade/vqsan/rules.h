@@ -10,14 +10,14 @@
 
 struct hart {
     unsigned number;
-    uint64_t accesses;  // loads and stores of the kernel
-    bool stake;         // a fence of this hart may order something
+    uint64_t accesses;            // loads and stores of the kernel
+    bool stake;                   // a fence of this hart may order something
     struct dependency dependency; // on its last load of a used->idx that had moved
     struct queue *dependency_queue;
     const struct block *spinning; // R7: the block that ends in the jump back, ...
     uint64_t spin_accesses;       // ... `accesses` when it last ran, ...
     unsigned turns;               // ... and how often it ran without a memory access
-    struct event irq_read; // R8: interrupt status read, no i,r since
+    struct event irq_read;        // R8: interrupt status read, no i,r since
     unsigned irq_slot;
     bool devices_stopped; // by vqsan, around a store to avail->idx
 };

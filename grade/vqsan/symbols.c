@@ -23,7 +23,7 @@ static struct {
     struct function {
         uint64_t address, size;
         const char *name;
-    } *functions;
+    } * functions;
     unsigned function_count;
     struct line_row *rows;
     unsigned row_count;

@@ -45,8 +45,9 @@ static bool find_ram(void)
     if (!found.host) {
         static bool said;
         if (!said)
-            report_note("cannot reach the guest's memory, so nothing is watched; try -object "
-                        "memory-backend-memfd,id=ram,size=...,share=on -machine memory-backend=ram");
+            report_note(
+                "cannot reach the guest's memory, so nothing is watched; try -object "
+                "memory-backend-memfd,id=ram,size=...,share=on -machine memory-backend=ram");
         said = true;
         return false;
     }
@@ -360,7 +361,10 @@ static bool parse_kinds(const char *text)
     static const struct {
         const char *name;
         unsigned kind;
-    } kinds[] = {{"rmb", INJECT_RMB}, {"wmb", INJECT_WMB}, {"mb", INJECT_MB}, {"iob", INJECT_IOB},
+    } kinds[] = {{"rmb", INJECT_RMB},
+                 {"wmb", INJECT_WMB},
+                 {"mb", INJECT_MB},
+                 {"iob", INJECT_IOB},
                  {"all", INJECT_RMB | INJECT_WMB | INJECT_MB | INJECT_IOB}};
     while (*text) {
         size_t length = strcspn(text, "+|"), i = 0;
@@ -421,9 +425,8 @@ static bool parse_option(char *option)
     return true;
 }
 
-__attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
-                                                               const void *info, int argc,
-                                                               char **argv)
+__attribute__((visibility("default"))) int
+qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
 {
     const char *error;
     (void)info;

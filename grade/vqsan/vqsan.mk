@@ -1,11 +1,14 @@
-# How vqsan and the guest of its self-test are built; the Makefile includes this. Where it says BUILD=, keep
-# the plugin and the kernel of one build together.
+# How vqsan and the guest of its self-test are built; the Makefile includes this.
 
-# QEMU's plugins are for Linux here: elsewhere there is no memfd to reach the guest's memory through.
+# The plugin is made for, and tested on, Linux.
 ifeq ($(shell uname -s),Linux)
 .PHONY: vqsan
 all: vqsan
 vqsan: $(BUILD)/host/vqsan.so $(BUILD)/vqsan/driver.elf
+
+.PHONY: fences
+fences: vqsan ## Show which fence is enough where, by experiment (a minute)
+	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) grade/fences.py
 endif
 
 VQSAN_OBJECTS := $(patsubst %,$(BUILD)/host/pic/%.o,$(sort $(wildcard grade/vqsan/*.c)))

@@ -108,15 +108,15 @@ uint64_t inode_write_limit(void)
     return min_u64(LOG_MAX_WRITE, max_u64(room / 2, 1) * BLOCK_SIZE);
 }
 
-// Can the process's memory be read there? Asked before anything is changed: then the copy cannot
-// fail.
-static bool user_readable(uint64_t address, uint64_t n)
+// How many of the n bytes the process's memory can be read for. Asked before anything is changed: then
+// the copy cannot fail.
+static uint64_t user_readable(uint64_t address, uint64_t n)
 {
     char byte;
     for (uint64_t at = 0; at < n; at += PAGE_SIZE - (address + at) % PAGE_SIZE)
         if (copy_from_user(&byte, address + at, 1) < 0)
-            return false;
-    return n == 0 || copy_from_user(&byte, address + n - 1, 1) == 0;
+            return at;
+    return n;
 }
 
 // A new block for the file's block `index`, which has none: in *out its buffer, locked, the
@@ -189,11 +189,13 @@ static uint64_t write_pieces(struct inode *inode, bool user, uint64_t address, u
 
 long inode_write(struct inode *inode, bool user, uint64_t address, uint64_t offset, uint64_t n)
 {
-    if (user && !user_readable(address, n))
+    // As in xv6, a buffer that ends where nothing can be read is written up to there, and the call fails.
+    uint64_t good = user ? user_readable(address, n) : n;
+    if (good == 0 && n > 0)
         return -EFAULT;
     struct disk_inode before = inode->disk;
     int status = 0;
-    uint64_t done = write_pieces(inode, user, address, offset, n, &status);
+    uint64_t done = write_pieces(inode, user, address, offset, good, &status);
     if (done > 0 && offset + done > inode->disk.size)
         inode->disk.size = offset + done;
     inode->changed_in = log_sequence();
@@ -202,5 +204,7 @@ long inode_write(struct inode *inode, bool user, uint64_t address, uint64_t offs
         if (updated < 0)
             return updated;
     }
+    if (done == good && good < n)
+        return -EFAULT;
     return done > 0 ? (long)done : status;
 }

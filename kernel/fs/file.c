@@ -114,7 +114,12 @@ static long write_piece(struct file *file, uint64_t user_src, uint64_t n)
     put = inode_lock(file->inode);
     if (put == 0) {
         uint64_t offset = file->append ? file->inode->disk.size : file->offset;
-        put = inode_write(file->inode, true, user_src, offset, n);
+        // A program of xv6, which has no lseek(), can be behind the end only because the file was truncated, and
+        // knows that such a write fails. After an lseek() it leaves a hole.
+        if (offset > file->inode->disk.size && !file->sought)
+            put = -EINVAL;
+        else
+            put = inode_write(file->inode, true, user_src, offset, n);
         if (put >= 0)
             file->offset = offset + put;
         inode_unlock(file->inode);
@@ -177,8 +182,10 @@ long file_seek(struct file *file, int64_t offset, int whence)
     int64_t to;
     bool valid = whence >= SEEK_SET && whence <= SEEK_END &&
                  !__builtin_add_overflow(base, offset, &to) && to >= 0;
-    if (valid)
+    if (valid) {
         file->offset = to;
+        file->sought = true;
+    }
     inode_unlock(file->inode);
     return valid ? to : -EINVAL;
 }

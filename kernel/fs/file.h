@@ -19,6 +19,7 @@ struct file {
     enum file_kind kind;
     uint32_t references; // guarded by the table's lock
     bool readable, writable, append;
+    bool sought; // its offset may lie behind the file's end: lseek() has been called; as `offset`
     struct pipe *pipe;   // FILE_PIPE
     struct inode *inode; // FILE_INODE, FILE_DEVICE
     uint64_t

@@ -60,7 +60,8 @@ void inode_unlock(struct inode *inode);
 // kernel's.
 long inode_read(struct inode *inode, bool user, uint64_t address, uint64_t offset, uint64_t n);
 // At most inode_write_limit() bytes (fs.h); extends the file. Inside a log operation. Less than n
-// if the disk fills up; -ENOSPC, -EFBIG, -EFAULT, -EIO, -ENOMEM if nothing was written.
+// if the disk fills up; -ENOSPC, -EFBIG, -EIO, -ENOMEM if nothing was written; -EFAULT if the
+// buffer cannot be read to its end: what comes before that is written.
 long inode_write(struct inode *inode, bool user, uint64_t address, uint64_t offset, uint64_t n);
 void inode_stat(struct inode *inode, struct stat *stat);
 int inode_truncate(struct inode *inode); // inside a log operation; 0 or -EIO

@@ -10,7 +10,7 @@
 
 struct spinlock sched_lock = SPINLOCK("sched");
 static struct wait_queue run_queue;
-static struct proc *timed_sleeps;  // earliest deadline first
+static struct proc *timed_sleeps; // earliest deadline first
 
 struct hart harts[MAX_HARTS];
 unsigned hart_count, harts_online;
@@ -101,7 +101,10 @@ void sched_locked(void)
 }
 
 // The first act of a new process: it has not come from sched_locked(), which would return to its caller.
-void sched_unlock_first(void) { spin_unlock(&sched_lock); }
+void sched_unlock_first(void)
+{
+    spin_unlock(&sched_lock);
+}
 
 void yield(void)
 {
@@ -186,7 +189,10 @@ bool sleep_on_until(struct wait_queue *queue, struct spinlock *lock, uint64_t de
     return in_time;
 }
 
-void sleep_on(struct wait_queue *queue, struct spinlock *lock) { sleep_on_until(queue, lock, 0); }
+void sleep_on(struct wait_queue *queue, struct spinlock *lock)
+{
+    sleep_on_until(queue, lock, 0);
+}
 
 void wake_locked(struct wait_queue *queue)
 {

@@ -87,19 +87,30 @@ def test_random(machine_factory: Boot, feed: Feed, seed: int) -> None:
         raise Broken(seen=f"for three requests the device was kicked {kicks} times and took {popped} chains")
 
 
+def interrupts_wanted(machine: Machine) -> bool:
+    """What the device finds in avail->flags."""
+    halves = dict(re.findall(r"write offset 0x(90|94) value (0x[0-9a-f]+)", "\n".join(machine.trace())))
+    address = int(halves.get("94", "0"), 16) << 32 | int(halves.get("90", "0"), 16)
+    flags = re.search(r": (0x[0-9a-f]+)", machine.monitor(f"xp /1hx {address:#x}"))
+    return flags is not None and int(flags[1], 16) & 1 == 0
+
+
 @pytest.mark.promise("sleep")
 def test_sleep(machine_factory: Boot, feed: Feed, seed: int) -> None:
-    """The device answers only once the reader can be nowhere but asleep."""
-    machine = machine_factory(disk=None, gpu=False, rng=False, args="poll=0", extra=feed.arguments(), trace=EVENTS)
-    given = secret(seed, 16)
+    """The device answers only after it was asked to interrupt, so the reader has seen that nothing is there yet."""
+    trace = [*EVENTS, "virtio_mmio_write_offset"]
+    machine = machine_factory(disk=None, gpu=False, rng=False, args="poll=0", extra=feed.arguments(), trace=trace)
     machine.send("hexdump -n 16 /dev/random; echo '<'end:$?'>'\n")
     deadline = time.monotonic() + 10 * calibrate.scale()
     while not events(machine, "virtio_queue_notify"):
         if time.monotonic() > deadline or "<end:" in machine.text:
             raise Broken(seen=f"the device was never kicked{said(machine)}")
         time.sleep(0.02)
+    deadline = time.monotonic() + 5 * calibrate.scale()
+    while not interrupts_wanted(machine) and time.monotonic() < deadline:
+        time.sleep(0.02)
     before = len(events(machine, "virtio_notify"))
-    feed.give(given)
+    feed.give(secret(seed, 16))
     try:
         machine.expect(r"<end:0>", quiet=10, total=10)
     except ConsoleError:

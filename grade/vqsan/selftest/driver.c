@@ -12,7 +12,8 @@
 struct parameters {
     uint8_t rmb, wmb, kick, enable, iob; // which shape, see below
     uint8_t mode;                        // bits of MODE_...
-    uint8_t requests : 7, impatient : 1; // in hundreds; is 0.2 s without an answer enough to give up?
+    uint8_t requests : 7,
+        impatient : 1; // in hundreds; is 0.2 s without an answer enough to give up?
     uint8_t harts;
 };
 
@@ -41,14 +42,14 @@ enum shape {
 };
 
 enum {
-    MODE_SLEEP = 1,     // wait by interrupt, else poll
-    MODE_EVENT = 2,     // VIRTIO_F_EVENT_IDX
-    MODE_INDIRECT = 4,  // VIRTIO_F_INDIRECT_DESC
-    MODE_RESET = 8,     // reset the device and begin anew, halfway
-    MODE_EARLY = 16,    // read the element before the index
-    MODE_HOISTED = 32,  // look once, then wait for a register to change
-    MODE_NO_IR = 64,    // no fence i,r after the interrupt status
-    MODE_FORGET = 128,  // sleep without asking for an interrupt
+    MODE_SLEEP = 1,    // wait by interrupt, else poll
+    MODE_EVENT = 2,    // VIRTIO_F_EVENT_IDX
+    MODE_INDIRECT = 4, // VIRTIO_F_INDIRECT_DESC
+    MODE_RESET = 8,    // reset the device and begin anew, halfway
+    MODE_EARLY = 16,   // read the element before the index
+    MODE_HOISTED = 32, // look once, then wait for a register to change
+    MODE_NO_IR = 64,   // no fence i,r after the interrupt status
+    MODE_FORGET = 128, // sleep without asking for an interrupt
 };
 
 #define SIZE 8 // of the queue
@@ -157,7 +158,10 @@ static void set_up(void)
 
 // The descriptor of request n. The same slot of the ring meets another one in each round, so an element of
 // the round before is never right by accident.
-static unsigned head_of(uint16_t n) { return (n + n / SIZE) % SIZE; }
+static unsigned head_of(uint16_t n)
+{
+    return (n + n / SIZE) % SIZE;
+}
 
 static void publish(void)
 {
@@ -195,7 +199,8 @@ static void ask(void)
         WRITE_ONCE(tables[head].len, 8);
         WRITE_ONCE(tables[head].flags, 2);
     }
-    WRITE_ONCE(ring.desc[head].addr, indirect ? (uintptr_t)&tables[head] : (uintptr_t)&answers[head]);
+    WRITE_ONCE(ring.desc[head].addr,
+               indirect ? (uintptr_t)&tables[head] : (uintptr_t)&answers[head]);
     WRITE_ONCE(ring.desc[head].len, indirect ? 16 : 8);
     WRITE_ONCE(ring.desc[head].flags, indirect ? 4 : 2);
     WRITE_ONCE(ring.avail.ring[next_avail % SIZE], head); // the entry
@@ -251,7 +256,10 @@ static bool take(void)
 
 // ---- waiting ----
 
-static uint64_t patience(void) { return (PARAMETERS.impatient ? 200 : 2000) * TICKS_PER_MS; }
+static uint64_t patience(void)
+{
+    return (PARAMETERS.impatient ? 200 : 2000) * TICKS_PER_MS;
+}
 
 static void enable(bool on)
 {

@@ -45,7 +45,10 @@ _Noreturn void end(int status, const char *why)
         ;
 }
 
-uint64_t now(void) { return MTIME; }
+uint64_t now(void)
+{
+    return MTIME;
+}
 
 void interrupt_init(void)
 {
@@ -56,7 +59,10 @@ void interrupt_init(void)
     asm volatile("csrw mie, %0" ::"r"(MIE_TIMER | MIE_EXTERNAL));
 }
 
-bool interrupt_pending(void) { return PLIC_PENDING >> IRQ & 1; }
+bool interrupt_pending(void)
+{
+    return PLIC_PENDING >> IRQ & 1;
+}
 
 bool sleep_for(unsigned ms)
 {
@@ -66,4 +72,7 @@ bool sleep_for(unsigned ms)
     return PLIC_CLAIM == IRQ;
 }
 
-void interrupt_done(void) { PLIC_CLAIM = IRQ; }
+void interrupt_done(void)
+{
+    PLIC_CLAIM = IRQ;
+}
