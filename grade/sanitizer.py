@@ -6,7 +6,7 @@
         machine.run("ls")
         assert not sanitizer.finish(machine).violations
 
-docs/ordering.md says what the rules mean, grade/vqsan/vqsan.c what the options do.
+docs/ordering.md says what the rules mean, grade/vqsan/options.h what the options do.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ SUBMISSION ?=# make grade: a student's directory, zip or tar
 ONLY ?=# make mutants: those with this in their names
 
 .PHONY: handout mutants gradescope grade-prepare
-handout: ## Write what students are given for a lab (LAB= OUT= ID= EARLIER=source|object)
+handout: ## Write what students are given for a lab (LAB= OUT= ID= EARLIER=)
 	@$(PYTHON_FOUND) grade/handout.py --lab '$(LAB)' --out '$(if $(filter command line,$(origin OUT)),$(OUT))' \
 	    --id '$(or $(ID),plain)' --earlier '$(EARLIER)'
 

@@ -5,7 +5,8 @@
 
 #include "user/lib/user.h"
 
-// What one operation costs, in nanoseconds: it is done again and again for about a tenth of a second.
+// What one operation costs, in nanoseconds: the least of several rounds of some 10 ms each, for what
+// else the host does only ever adds to it.
 uint64_t cost_of(void (*operation)(void));
 
 // One line of a table: `count` numbers.

@@ -182,10 +182,9 @@ def test_a_forgery_gets_no_point(name: str, start: Path, tmp_path: Path, cache: 
     path.write_text(text)
     found = submit(start, tmp_path / "results", cache)
     assert found["score"] == 0, [test["id"] for test in found["labs"][0]["tests"] if test["score"]]
-    # Not for another reason than that nothing works: the forged file was taken.
-    assert file in found["submission"]["files"] if found["state"] == "complete" else "cannot" in found["reason"] or (
-        "build" in found["reason"]
-    )
+    # Graded and found wanting, or refused for what it tries; never because the grader could not.
+    refused = re.search(r"does what no driver has to do|does not build", found.get("reason", ""))
+    assert found["state"] == "complete" if call_from else refused, found.get("reason")
 
 
 def test_other_files_of_a_submission_count_for_nothing(start: Path, tmp_path: Path, cache: Path) -> None:
@@ -203,7 +202,7 @@ def test_other_files_of_a_submission_count_for_nothing(start: Path, tmp_path: Pa
 def test_what_does_not_compile_is_told_so(start: Path, tmp_path: Path, cache: Path) -> None:
     (start / RING).write_text("int virtq_init(struct virtq *q\n")
     found = submit(start, tmp_path / "results", cache)
-    assert found["score"] == 0 and "does not build" in found["reason"] and "virtqueue.c:1" in found["reason"]
+    assert found["score"] == 0 and "does not build" in found["reason"] and "virtqueue.c:" in found["reason"]
 
 
 def test_mutants() -> None:

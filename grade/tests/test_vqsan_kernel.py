@@ -211,12 +211,13 @@ def test_hoisted_load(machine_factory: Boot, vqsan: MakeSanitizer, tmp_path: Pat
     chosen = ["CC=clang"] if compiler == "clang" else []
     make(ROOT, "START=4-slow-wheel", f"BUILD={tmp_path}", *chosen, f"{tmp_path}/kernel.elf")
     sanitizer = vqsan("", kernel=tmp_path / "kernel.elf")
-    machine = machine_factory(extra=sanitizer.arguments, kernel=tmp_path / "kernel.elf", args="poll=200000")
-    machine.run_status("roulette -n 3 -f 0", quiet=60)
+    # So long a budget that the device answers while the driver spins, however busy the host is.
+    machine = machine_factory(extra=sanitizer.arguments, kernel=tmp_path / "kernel.elf", args="poll=10000000")
+    machine.run_status("roulette -n 3 -f 0", quiet=120)
     report = sanitizer.finish(machine)
-    stale = [violation for violation in report.violations if violation.rule == "R7"]
-    assert any(violation.device == "gpu" and violation.count > 3 for violation in stale), report
-    assert {violation.second.file for violation in stale} == {"kernel/virtio/virtqueue.c"}, report
+    assert report.rules == {"R7"}, report
+    assert all("poll" in v.first.function and v.first.what == "used->idx" for v in report.violations), report
+    assert {"virtq_poll"} == {v.second.function for v in report.violations if v.device == "gpu"}, report
 
 
 # ---- a hostile device ----
@@ -278,7 +279,7 @@ def test_cost(machine_factory: Boot, vqsan: MakeSanitizer, capsys: pytest.Captur
             machine = machine_factory(cpus=1, extra=vqsan().arguments if how == "with" else ())
             machine.run("ls")
             before = processor_seconds(machine)
-            machine.run(work, quiet=120)
+            machine.run_status(work, quiet=120)
             seconds[how].append(processor_seconds(machine) - before)
             machine.close()
     ratio = min(seconds["with"]) / min(seconds["without"])

@@ -391,13 +391,14 @@ void rules_acquire(struct hart *h, const struct site *site)
 //     sleep
 //
 // Nothing here is about fences between accesses: the access is missing. Seen as a loop that takes the same
-// jump back a thousand times without touching memory, or as a hart that has waited, then slept with
+// jump back a thousand times, stores nothing and loads the same, or as a hart that has waited, then slept with
 // notifications off, and finds the index moved when it looks again.
 void rules_spinning(struct hart *h, const struct block *block)
 {
     for (unsigned i = 0; i < queue_count; i++) {
         struct queue *q = &queues[i];
-        if (!q->live || q->waiter != (int)h->number || q->looks == 0)
+        // With notifications on, an interrupt will end it.
+        if (!q->live || q->waiter != (int)h->number || q->looks == 0 || q->enabled)
             continue;
         q->looks = MANY_LOOKS; // it waits, if on a register
         if (ram_u16(used_idx_address(q)) == q->seen)

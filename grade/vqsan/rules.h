@@ -10,14 +10,16 @@
 
 struct hart {
     unsigned number;
-    uint64_t accesses;            // loads and stores of the kernel
-    bool stake;                   // a fence of this hart may order something
+    uint64_t stores, trace; // stores of the kernel; sum of the addresses that it has loaded from
+    bool stake;             // a fence of this hart may order something
     struct dependency dependency; // on its last load of a used->idx that had moved
     struct queue *dependency_queue;
-    const struct block *spinning; // R7: the block that ends in the jump back, ...
-    uint64_t spin_accesses;       // ... `accesses` when it last ran, ...
-    unsigned turns;               // ... and how often it ran without a memory access
-    struct event irq_read;        // R8: interrupt status read, no i,r since
+    struct {
+        const struct block *block;     // that ends in a jump back, ...
+        uint64_t stores, trace, delta; // ... the above when it last ran, what a turn loads ...
+        unsigned turns;                // ... and how many turns were all the same
+    } spin;                            // R7
+    struct event irq_read;             // R8: interrupt status read, no i,r since
     unsigned irq_slot;
     bool devices_stopped; // by vqsan, around a store to avail->idx
 };
@@ -37,21 +39,24 @@ void rules_order(struct hart *h, struct order order);
 // An atomic with `.rl` (before its access) and with `.aq` (after it).
 void rules_release(struct hart *h);
 void rules_acquire(struct hart *h, const struct site *site);
-// The hart has gone round a loop a thousand times (or another thousand) without touching memory, see
-// rules_spins(); it executes wfi.
+// The hart has gone round a loop a thousand times (or another thousand) and waits, see rules_spins(); it
+// executes wfi.
 void rules_spinning(struct hart *h, const struct block *block);
 void rules_sleep(struct hart *h, const struct site *site);
 
-// The hart enters a block that ends in a jump back. True if that is the thousandth time, or a multiple,
-// without a memory access in between. Needs no lock.
+// The hart enters a block that ends in a jump back. True if that is the thousandth time, or a multiple, that
+// it stores nothing and loads from the same places: so it waits. Needs no lock.
 static inline bool rules_spins(struct hart *h, const struct block *block)
 {
-    if (h->spinning != block || h->spin_accesses != h->accesses) {
-        h->spinning = block;
-        h->spin_accesses = h->accesses;
-        h->turns = 0;
+    uint64_t delta = h->trace - h->spin.trace;
+    if (h->spin.block != block || h->spin.stores != h->stores || h->spin.delta != delta) {
+        h->spin.block = block;
+        h->spin.stores = h->stores;
+        h->spin.delta = delta;
+        h->spin.turns = 0;
     }
-    return ++h->turns % 1000 == 0;
+    h->spin.trace = h->trace;
+    return ++h->spin.turns % 1000 == 0;
 }
 
 #endif

@@ -4,20 +4,10 @@
 // This file connects QEMU to the rest: it reads the options, looks at each block of the kernel's code when
 // QEMU translates it, and passes on what the code then does. Only the guest kernel's own code is watched,
 // and of its accesses only those near a ring or a virtio-mmio register get further than one comparison.
-//
-// Options, as in -plugin vqsan.so,elf=build/kernel.elf,inject=rmb:
-//   elf=FILE         the guest kernel; needed
-//   log=FILE         reports go there instead of to standard error
-//   json=FILE        the summary for machines, kept up to date
-//   inject=rmb|wmb|mb|iob|all    what to inject; more than one: inject=rmb,mb or inject=rmb+mb
-//   device=bad-id|double|long-len|index-jump|stuck|early-irq     what a hostile device does
-//   only=blk|gpu|rng device= means this device only
-//   every=N seed=N   injections and corruptions come at one chance in N (1; device=: 100), by this seed
-//   hide=R1,R2,...   rules that are counted but not shown
 
-#define _GNU_SOURCE
 #include "grade/vqsan/hostile.h"
 #include "grade/vqsan/inject.h"
+#include "grade/vqsan/options.h"
 #include "grade/vqsan/qemu.h"
 #include "grade/vqsan/report.h"
 #include "grade/vqsan/rules.h"
@@ -27,7 +17,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 // Guards everything but what a hart alone uses in struct hart.
@@ -159,7 +148,10 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t vadd
         return;
     struct hart *h = &harts[number];
     const struct site *site = data;
-    h->accesses++;
+    if (site->insn.kind == INSN_LOAD)
+        h->trace += vaddr;
+    else
+        h->stores++;
     if (!near_ring(vaddr) && !near_registers(vaddr) && !site->insn.aq && !h->devices_stopped)
         return; // nearly all of them
     dispatch(h, info, vaddr, data);
@@ -307,13 +299,6 @@ static void on_translation(struct qemu_plugin_tb *tb)
 
 // ---- beginning and end ----
 
-static struct {
-    const char *elf, *log, *json, *only;
-    unsigned kinds, every, hidden;
-    uint64_t seed;
-    enum hostile_mode hostile;
-} options = {.seed = 1};
-
 #define MILLISECOND 1000000 // ns
 #define SAVE_EVERY 100      // ms
 
@@ -355,84 +340,15 @@ static void on_exit_of_qemu(void)
     pthread_mutex_unlock(&lock);
 }
 
-// "rmb+mb" as a mask; false if it is none.
-static bool parse_kinds(const char *text)
-{
-    static const struct {
-        const char *name;
-        unsigned kind;
-    } kinds[] = {{"rmb", INJECT_RMB},
-                 {"wmb", INJECT_WMB},
-                 {"mb", INJECT_MB},
-                 {"iob", INJECT_IOB},
-                 {"all", INJECT_RMB | INJECT_WMB | INJECT_MB | INJECT_IOB}};
-    while (*text) {
-        size_t length = strcspn(text, "+|"), i = 0;
-        while (i < 5 && (strlen(kinds[i].name) != length || strncmp(kinds[i].name, text, length)))
-            i++;
-        if (i == 5)
-            return false;
-        options.kinds |= kinds[i].kind;
-        text += length + (text[length] != '\0');
-    }
-    return true;
-}
-
-static bool parse_rules(const char *text)
-{
-    while (*text) {
-        if (text[0] != 'R' || text[1] < '1' || text[1] >= '0' + RULE_COUNT)
-            return false;
-        options.hidden |= 1u << (text[1] - '0');
-        text += 2;
-        if (*text == '+' || *text == '|')
-            text++;
-        else if (*text)
-            return false;
-    }
-    return true;
-}
-
-// One option. QEMU splits at commas, so in inject=rmb,mb the second half comes as an option "mb=on".
-static bool parse_option(char *option)
-{
-    char *value = strchr(option, '=');
-    if (!value)
-        return parse_kinds(option) || parse_rules(option);
-    *value++ = '\0';
-    if (strcmp(value, "on") == 0 && (parse_kinds(option) || parse_rules(option)))
-        return true;
-    if (strcmp(option, "elf") == 0)
-        options.elf = value;
-    else if (strcmp(option, "log") == 0)
-        options.log = value;
-    else if (strcmp(option, "json") == 0)
-        options.json = value;
-    else if (strcmp(option, "only") == 0)
-        options.only = value;
-    else if (strcmp(option, "every") == 0)
-        options.every = strtoul(value, NULL, 10);
-    else if (strcmp(option, "seed") == 0)
-        options.seed = strtoull(value, NULL, 10);
-    else if (strcmp(option, "inject") == 0)
-        return parse_kinds(value);
-    else if (strcmp(option, "hide") == 0)
-        return parse_rules(value);
-    else if (strcmp(option, "device") == 0)
-        return (options.hostile = hostile_named(value)) != HOSTILE_NONE;
-    else
-        return false;
-    return true;
-}
-
 __attribute__((visibility("default"))) int
 qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
 {
     const char *error;
     (void)info;
     for (int i = 0; i < argc; i++) {
-        if (!parse_option(argv[i])) {
-            fprintf(stderr, "vqsan: unknown option %s; grade/vqsan/vqsan.c lists them\n", argv[i]);
+        if (!options_parse(argv[i])) {
+            fprintf(stderr, "vqsan: unknown option %s; grade/vqsan/options.h lists them\n",
+                    argv[i]);
             return 1;
         }
     }

@@ -124,11 +124,11 @@ void test_good_before_bad(void)
     start(8);
     uint16_t a = give(&tokens[0], 4, 4), b = give(&tokens[1], 0, 4);
     give(&tokens[2], 4, 4);
-    mock_put(&t.device, b, 2);
     mock_put(&t.device, a, 4);
+    mock_put(&t.device, b, 2);
     mock_complete(&t.device, 999, 0);
-    expect_done(&tokens[1], 2);
     expect_done(&tokens[0], 4);
+    expect_done(&tokens[1], 2);
     expect_broken(2, 3);
     EQUAL(t.q.fault_value, 999);
 }
@@ -141,12 +141,12 @@ void test_scribble(void)
     for (int round = 0; round < 20; round++) {
         uint16_t a = give(&tokens[0], 4, 4), b = give(&tokens[1], 4, 4), c = give(&tokens[2], 0, 4);
         mock_scribble(&t.q);
-        mock_complete(&t.device, c, 4);
         mock_complete(&t.device, a, 4);
         mock_complete(&t.device, b, 4);
-        expect_done(&tokens[2], 4);
+        mock_complete(&t.device, c, 4);
         expect_done(&tokens[0], 4);
         expect_done(&tokens[1], 4);
+        expect_done(&tokens[2], 4);
         EQUAL(t.q.free_count, 64);
     }
     expect_all_free();

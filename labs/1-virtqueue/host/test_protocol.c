@@ -167,8 +167,8 @@ void test_callbacks(void)
 void test_no_space(void)
 {
     start(4);
-    give(&tokens[0], 4, 4);
-    uint16_t head = give(&tokens[1], 4, 0);
+    uint16_t head = give(&tokens[0], 4, 0);
+    EQUAL(add(&tokens[1], 4, 4), 0);
     struct virtq_buf out[] = {{0x1000, 1}, {0x2000, 1}};
     EQUAL(virtq_add(&t.q, out, 2, NULL, 0, &tokens[2]), -ENOSPC);
     EQUAL(t.q.free_count, 1);
@@ -176,15 +176,12 @@ void test_no_space(void)
     EQUAL(add(&tokens[2], 4, 0), 0);
     EQUAL(add(&tokens[3], 4, 0), -ENOSPC);
     virtq_publish(&t.q);
-    EQUAL(mock_available(&t.device), 1);
-    CHECK(mock_take(&t.device, &t.chain),
-          "the chain that was added after a refusal is not well formed");
+    EQUAL(mock_available(&t.device), 2);
     mock_complete(&t.device, head, 0);
-    mock_complete(&t.device, t.chain.head, 0);
-    expect_done(&tokens[1], 0);
-    expect_done(&tokens[2], 0);
-    EQUAL(virtq_add(&t.q, out, 2, NULL, 0, &tokens[3]), 0);
-    EQUAL(add(&tokens[1], 4, 0), -ENOSPC);
+    expect_done(&tokens[0], 0);
+    EQUAL(virtq_add(&t.q, out, 2, NULL, 0, &tokens[0]), -ENOSPC);
+    EQUAL(add(&tokens[0], 4, 0), 0);
+    EQUAL(add(&tokens[3], 4, 0), -ENOSPC);
 }
 
 void test_invalid(void)

@@ -1,0 +1,210 @@
+"""The display driver, as QEMU's trace and the pixels on the display show it."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Optional
+
+import pytest
+from PIL import Image
+
+from grade.console import ConsoleError
+from grade.machine import Machine
+from grade.promise import Broken
+from grade.screen import compare
+
+Boot = Callable[..., Machine]
+Exhibit = Callable[..., None]
+EVENTS = ["virtio_gpu_cmd_*", "virtio_queue_notify"]
+DISPLAY_INFO, SCANOUT = "get_display_info", "set_scanout"
+CREATE, ATTACH, UNREF = "res_create_2d", "res_back_attach", "res_unref"
+TRANSFER, FLUSH, KICK = "res_xfer_toh_2d", "res_flush", "kick"
+
+
+@dataclass(frozen=True)
+class Event:
+    name: str
+    resource: int = 0
+    size: tuple[int, int] = (0, 0)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.resource}" + (f" ({self.size[0]}x{self.size[1]})" if self.size[0] else "")
+
+
+def events(machine: Machine) -> list[Event]:
+    """The display is the machine's only device with a queue."""
+    found = []
+    for line in machine.trace():
+        if "virtio_queue_notify" in line:
+            found.append(Event(KICK))
+        match = re.search(r":virtio_gpu_cmd_(\w+) ?(.*)", line)
+        if match:
+            resource = re.search(r"res (0x[0-9a-f]+|\d+)", match[2])
+            size = re.search(r"w (\d+), h (\d+)", match[2])
+            found.append(
+                Event(match[1], int(resource[1], 0) if resource else 0, (int(size[1]), int(size[2])) if size else (0, 0))
+            )
+    return found
+
+
+def named(log: list[Event], *names: str) -> list[Event]:
+    return [event for event in log if event.name in names]
+
+
+def boot(factory: Boot, gpu: str = "") -> Machine:
+    extra = ["-device", f"virtio-gpu-device,bus=virtio-mmio-bus.1{gpu}"]
+    return factory(disk=None, gpu=False, rng=False, extra=extra, trace=EVENTS)
+
+
+def said(machine: Machine) -> str:
+    lines = re.findall(r"^(?:lab 3: .*|gpu0.*|.*panic.*)$", machine.text, re.MULTILINE)
+    return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
+
+
+def ask(machine: Machine, command: str, fails: bool = False) -> list[Event]:
+    """Runs a program; what the device saw meanwhile."""
+    before = len(events(machine))
+    try:
+        status, output = machine.run_status(command, quiet=30, total=120)
+    except ConsoleError:
+        raise Broken(seen=f"{command!r} does not end{said(machine)}") from None
+    if (status != 0) != fails:
+        ending = "succeeds" if fails else "fails"
+        raise Broken(seen=f"{command!r} {ending}: {output.strip()}{said(machine)}")
+    return events(machine)[before:]
+
+
+def drawn(host: Path, *arguments: object) -> Image.Image:
+    done = subprocess.run([host / "draw_fbtest", *map(str, arguments)], stdout=subprocess.PIPE, check=True)
+    return Image.open(io.BytesIO(done.stdout)).convert("RGB")
+
+
+def check(machine: Machine, host: Path, exhibit: Optional[Exhibit], arguments: str) -> None:
+    """The program's last picture is on the display."""
+    ask(machine, f"fbtest {arguments}")
+    seen, wanted = machine.screendump(), drawn(host, *arguments.split())
+    if seen.size != wanted.size:
+        raise Broken(seen=f"after 'fbtest {arguments}' the display is {seen.size[0]}x{seen.size[1]}{said(machine)}")
+    difference = compare(seen, wanted)
+    if difference:
+        if exhibit:
+            exhibit(f"fbtest {arguments}", seen, wanted)
+        raise Broken(seen=f"after 'fbtest {arguments}': {difference}")
+
+
+@pytest.mark.promise("commands")
+def test_commands(machine_factory: Boot) -> None:
+    machine = boot(machine_factory)
+    log = ask(machine, "fbtest -r 640x480 border")
+    # The first mode is set when the device is opened, the second by the program.
+    if not named(log, DISPLAY_INFO):
+        raise Broken(seen=f"the display is never asked for its size{said(machine)}", look="ask_display()")
+    created = named(log, CREATE)
+    attached = {event.resource for event in named(log, ATTACH)}
+    ids = [event.resource for event in created]
+    story = ", ".join(map(str, (event for event in log if event.name != KICK)))
+    if not ids or len(set(ids)) != len(ids) or 0 in ids or len(ids) % 2:
+        raise Broken(seen=f"two modes were set; the resources made are {ids}: {story}")
+    if any(event.size != (640, 480) for event in created):
+        raise Broken(seen=f"a resource has another size than the mode: {story}")
+    if set(ids) != attached:
+        raise Broken(seen=f"resources {ids} were made, but backing attached to {sorted(attached)}: {story}")
+    shown = named(log, SCANOUT)
+    if not shown or shown[-1].resource not in ids:
+        raise Broken(seen=f"none of the resources is shown: {story}")
+    if shown[-1].size != (640, 480):
+        raise Broken(seen=f"SET_SCANOUT shows {shown[-1].size} of a resource of 640x480")
+
+
+@pytest.mark.promise("picture")
+def test_picture(machine_factory: Boot, host: Path, exhibit: Exhibit) -> None:
+    machine = boot(machine_factory)
+    for arguments in ("bars", "gradient", "border", "-r 333x217 border", "-r 1023x767 gradient"):
+        check(machine, host, exhibit, arguments)
+    if not named(events(machine), FLUSH):
+        raise Broken(seen="pixels were transferred, and none flushed: a screendump shows them, a display does not")
+
+
+@pytest.mark.promise("rectangles")
+def test_rectangles(machine_factory: Boot, host: Path, exhibit: Exhibit, seed: int) -> None:
+    machine = boot(machine_factory)
+    for size in ("640x480", "333x217", "17x16", f"{400 + seed % 400}x{200 + seed % 311}"):
+        check(machine, host, exhibit, f"-r {size} -n {60 + seed % 50} rects")
+
+
+@pytest.mark.promise("only-what-changed")
+def test_only_what_changed(machine_factory: Boot) -> None:
+    machine = boot(machine_factory)
+    log = ask(machine, "fbtest -n 100 rects")
+    transfers, flushes = named(log, TRANSFER), named(log, FLUSH)
+    if (len(transfers), len(flushes)) != (100, 100):
+        raise Broken(seen=f"100 rectangles were presented; {len(transfers)} were transferred, {len(flushes)} flushed{said(machine)}")
+    # The first one, which paints the background, is the whole picture.
+    whole = sum(event.size == (640, 480) for event in flushes)
+    if whole > 1:
+        raise Broken(seen=f"each rectangle is at most a quarter as wide and as high as the picture; {whole} of 100 FLUSH are of all of it")
+
+
+@pytest.mark.promise("one-kick")
+def test_one_kick(machine_factory: Boot) -> None:
+    machine = boot(machine_factory)
+    log = ask(machine, "fbtest -n 32 rects")
+    first = next((i for i, event in enumerate(log) if event.name in (TRANSFER, FLUSH)), 0)
+    kicks = len(named(log[first:], KICK)) + 1
+    if not named(log, FLUSH):
+        raise Broken(seen=f"nothing was flushed{said(machine)}")
+    if kicks != 32:
+        raise Broken(seen=f"32 presents were made; the device was kicked {kicks} times for them")
+    # Groups of rectangles: 32 singly, then 1, 2, 3, ... together.
+    log = named(ask(machine, "fbtest -n 200 rects"), TRANSFER, FLUSH, KICK)
+    for i, event in enumerate(log[1:], 1):
+        if event.name == TRANSFER and log[i - 1].name == FLUSH:
+            raise Broken(seen="in a present of several rectangles, a TRANSFER comes after a FLUSH: a picture half new is shown")
+
+
+@pytest.mark.promise("two-buffers")
+def test_two_buffers(machine_factory: Boot, host: Path, exhibit: Exhibit) -> None:
+    machine = boot(machine_factory)
+    for arguments in ("-n 8 flip", "-n 7 flip"):
+        check(machine, host, exhibit, arguments)
+    log = ask(machine, "fbtest -n 20 flip")
+    last = [event.resource for event in named(log, SCANOUT)][-19:]
+    if len(set(last)) != 2 or any(a == b for a, b in zip(last, last[1:])):
+        raise Broken(seen=f"20 presents of the two buffers in turn; SET_SCANOUT named the resources {last}")
+
+
+def leftover(log: list[Event]) -> set[int]:
+    """Resources that the device still holds."""
+    alive: set[int] = set()
+    for event in log:
+        if event.name == CREATE:
+            alive.add(event.resource)
+        elif event.name == UNREF:
+            alive.discard(event.resource)
+    return alive
+
+
+@pytest.mark.promise("no-leak")
+def test_no_leak(machine_factory: Boot) -> None:
+    machine = boot(machine_factory)
+    ask(machine, "fbtest modes size size size")
+    log = events(machine)
+    alive = leftover(log)
+    if len(alive) != 2:
+        made = len(named(log, CREATE))
+        raise Broken(seen=f"after several changes of mode the device holds {len(alive)} of the {made} resources made{said(machine)}")
+
+
+@pytest.mark.promise("refused")
+def test_refused(machine_factory: Boot, host: Path) -> None:
+    """A display with memory for the old mode and one of the two new resources, but not for both."""
+    machine = boot(machine_factory, ",max_hostmem=12M")
+    check(machine, host, None, "border")
+    for _ in range(2):
+        ask(machine, "fbtest -r 1600x900 border", fails=True)
+    # There is room for this one only if what was made of the other is gone.
+    check(machine, host, None, "-r 1024x768 border")
