@@ -10,7 +10,7 @@
 #ifndef RINGFENCE_ABI_H
 #define RINGFENCE_ABI_H
 
-#include "kernel/inode_types.h"  // T_DIR ..., DEV_CONSOLE ...
+#include "kernel/inode_types.h" // T_DIR ..., DEV_CONSOLE ...
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -28,9 +28,9 @@
 #define SYS_chdir 9
 #define SYS_dup 10
 #define SYS_getpid 11
-#define SYS_sbrk 12    // sbrk(n), or sbrk(n, SBRK_LAZY); any other second argument means "now"
-#define SYS_pause 13   // pause(n): sleep n ticks of 100 ms (xv6 called it sleep until 2025)
-#define SYS_uptime 14  // ticks of 100 ms since boot
+#define SYS_sbrk 12   // sbrk(n), or sbrk(n, SBRK_LAZY); any other second argument means "now"
+#define SYS_pause 13  // pause(n): sleep n ticks of 100 ms (xv6 called it sleep until 2025)
+#define SYS_uptime 14 // ticks of 100 ms since boot
 #define SYS_open 15
 #define SYS_write 16
 #define SYS_mknod 17
@@ -39,21 +39,21 @@
 #define SYS_mkdir 20
 #define SYS_close 21
 // Ringfence's own.
-#define SYS_ioctl 64          // ioctl(fd, request, pointer)
-#define SYS_mmap 65           // mmap(length, fd, offset) -> address; devices only (/dev/fb0)
-#define SYS_munmap 66         // munmap(address, length)
-#define SYS_lseek 67          // lseek(fd, offset, whence) -> new offset
-#define SYS_fsync 68          // fsync(fd): returns when the file and its name are on the disk for good
-#define SYS_nanosleep 69      // nanosleep(nanoseconds)
-#define SYS_clock_gettime 70  // clock_gettime() -> nanoseconds since boot
-#define SYS_reboot 71         // reboot(REBOOT_*): sync, then SBI system reset
+#define SYS_ioctl 64     // ioctl(fd, request, pointer)
+#define SYS_mmap 65      // mmap(length, fd, offset) -> address; devices only (/dev/fb0)
+#define SYS_munmap 66    // munmap(address, length)
+#define SYS_lseek 67     // lseek(fd, offset, whence) -> new offset
+#define SYS_fsync 68     // fsync(fd): returns when the file and its name are on the disk for good
+#define SYS_nanosleep 69 // nanosleep(nanoseconds)
+#define SYS_clock_gettime 70 // clock_gettime() -> nanoseconds since boot
+#define SYS_reboot 71        // reboot(REBOOT_*): sync, then SBI system reset
 #define SYS_MAX 71
 
 // Limits that programs can see (xv6's).
-#define NOFILE 16     // open files of one process
-#define MAXARG 32     // arguments of exec
-#define MAXPATH 128   // bytes of a path, with its zero
-#define TICK_MS 100   // one tick of pause() and uptime()
+#define NOFILE 16   // open files of one process
+#define MAXARG 32   // arguments of exec
+#define MAXPATH 128 // bytes of a path, with its zero
+#define TICK_MS 100 // one tick of pause() and uptime()
 
 #define SBRK_EAGER 1
 #define SBRK_LAZY 2
@@ -113,11 +113,11 @@
 
 // fstat(); xv6's layout.
 struct stat {
-    int32_t dev;    // file system's disk device
-    uint32_t ino;   // inode number
-    int16_t type;   // T_DIR, T_FILE, T_DEVICE
-    int16_t nlink;  // number of links to the file
-    uint64_t size;  // bytes
+    int32_t dev;   // file system's disk device
+    uint32_t ino;  // inode number
+    int16_t type;  // T_DIR, T_FILE, T_DEVICE
+    int16_t nlink; // number of links to the file
+    uint64_t size; // bytes
 };
 
 // ---- /dev/console ----
@@ -125,9 +125,9 @@ struct stat {
 // ioctl: pass a pointer to a uint32_t. Raw: read() returns bytes as they come, unechoed. Cooked (the
 // default): lines, with erase (backspace), kill line (^U), end of file (^D); ^C kills the foreground
 // process and its descendants.
-#define CONSOLE_SET_RAW 0x101         // in: 1 raw, 0 cooked
-#define CONSOLE_SET_FOREGROUND 0x102  // in: the pid that ^C kills, 0 for none
-#define CONSOLE_GET_PENDING 0x103     // out: bytes that a raw read() would return at once
+#define CONSOLE_SET_RAW 0x101        // in: 1 raw, 0 cooked
+#define CONSOLE_SET_FOREGROUND 0x102 // in: the pid that ^C kills, 0 for none
+#define CONSOLE_GET_PENDING 0x103    // out: bytes that a raw read() would return at once
 
 // ---- /dev/fb0 ----
 //
@@ -135,10 +135,10 @@ struct stat {
 // with offset 0 and length FB_BUFFERS * buffer_bytes maps both, buffer 0 first. A mapping outlives a
 // change of mode, but what is drawn into an old one is not shown.
 
-#define FB_GET_INFO 0x201  // out: struct fb_info
-#define FB_SET_MODE 0x202  // in: struct fb_mode; EINVAL for a size of 0 or above FB_MAX_*, ENOMEM
-#define FB_PRESENT 0x203   // in: struct fb_present
-#define FB_WAIT 0x204      // argument unused: returns when every present so far is done
+#define FB_GET_INFO 0x201 // out: struct fb_info
+#define FB_SET_MODE 0x202 // in: struct fb_mode; EINVAL for a size of 0 or above FB_MAX_*, ENOMEM
+#define FB_PRESENT 0x203  // in: struct fb_present
+#define FB_WAIT 0x204     // argument unused: returns when every present so far is done
 
 #define FB_BUFFERS 2
 #define FB_MAX_WIDTH 3840
@@ -146,11 +146,11 @@ struct stat {
 #define FB_MAX_RECTS 16
 
 struct fb_info {
-    uint32_t width, height;          // pixels
-    uint32_t stride;                 // bytes from one row to the next
-    uint32_t buffer_bytes;           // size of one buffer, a multiple of 4096
-    uint32_t display_width, display_height;  // what the device says it prefers
-    uint64_t presents;               // completed since boot
+    uint32_t width, height;                 // pixels
+    uint32_t stride;                        // bytes from one row to the next
+    uint32_t buffer_bytes;                  // size of one buffer, a multiple of 4096
+    uint32_t display_width, display_height; // what the device says it prefers
+    uint64_t presents;                      // completed since boot
 };
 
 struct fb_mode {
@@ -165,9 +165,9 @@ struct fb_rect {
 // With FB_ASYNC the call returns once they are with the device; the buffer must not be drawn into before
 // a later FB_WAIT, or a later present of the other buffer without FB_ASYNC, has returned.
 struct fb_present {
-    uint32_t buffer;  // 0 or 1
-    uint32_t flags;   // FB_ASYNC
-    uint32_t nrects;  // 0 means the whole picture
+    uint32_t buffer; // 0 or 1
+    uint32_t flags;  // FB_ASYNC
+    uint32_t nrects; // 0 means the whole picture
     uint32_t reserved;
     struct fb_rect rects[FB_MAX_RECTS];
 };
@@ -175,27 +175,28 @@ struct fb_present {
 
 // ---- /dev/disk0 ----
 
-#define DISK_GET_INFO 0x301  // out: struct disk_info
-#define DISK_READV 0x302     // in: struct disk_readv; reads past every cache, all requests in one kick
-#define DISK_FLUSH 0x303     // argument unused: VIRTIO_BLK_T_FLUSH
-#define DISK_WRITE 0x304     // in: struct disk_readv with count 1; only when the disk is not mounted, or
-                             // to a block past the file system's end
+#define DISK_GET_INFO 0x301 // out: struct disk_info
+#define DISK_READV 0x302 // in: struct disk_readv; reads past every cache, all requests in one kick
+#define DISK_FLUSH 0x303 // argument unused: VIRTIO_BLK_T_FLUSH
+#define DISK_WRITE                                                                                 \
+    0x304 // in: struct disk_readv with count 1; only when the disk is not mounted, or             \
+          // to a block past the file system's end
 
 struct disk_info {
-    uint64_t blocks;      // of 4096 bytes
-    uint64_t fs_blocks;   // of them used by the mounted file system, 0 if it is not on this disk
+    uint64_t blocks;    // of 4096 bytes
+    uint64_t fs_blocks; // of them used by the mounted file system, 0 if it is not on this disk
     uint32_t read_only;
     uint32_t max_batch;
 };
 
 #define DISK_MAX_BATCH 32
 struct disk_readv {
-    uint32_t count;  // entries used
+    uint32_t count; // entries used
     uint32_t reserved;
     struct {
-        uint64_t block;   // first block of 4096 bytes
-        uint64_t buffer;  // user address, a multiple of 4096
-        uint64_t blocks;  // how many; the sum over all entries is at most 1024
+        uint64_t block;  // first block of 4096 bytes
+        uint64_t buffer; // user address, a multiple of 4096
+        uint64_t blocks; // how many; the sum over all entries is at most 1024
     } entry[DISK_MAX_BATCH];
 };
 
@@ -203,36 +204,36 @@ struct disk_readv {
 
 // One a queue, read() returns as many whole entries as fit. Counts since boot (device reset clears none).
 struct vqstat {
-    char name[16];         // "blk0", "gpu0.control", "rng0", ...
-    uint32_t size;         // descriptors
-    uint32_t in_flight;    // chains with the device now
-    uint64_t adds;         // chains added
-    uint64_t completions;  // chains taken off the used ring
-    uint64_t bytes;        // bytes the device says it wrote
-    uint64_t kicks;        // doorbells rung
-    uint64_t kicks_saved;  // doorbells not rung: the device had asked for none
-    uint64_t polls;        // looks at the used ring by poll_used()
-    uint64_t spins;        // of them in vain
-    uint64_t fences;       // barriers executed for this queue
-    uint64_t interrupts;   // interrupts taken
-    uint64_t sleeps;       // times a process slept for a completion
-    uint64_t errors;       // protocol violations by the device (the queue is broken after one)
+    char name[16];        // "blk0", "gpu0.control", "rng0", ...
+    uint32_t size;        // descriptors
+    uint32_t in_flight;   // chains with the device now
+    uint64_t adds;        // chains added
+    uint64_t completions; // chains taken off the used ring
+    uint64_t bytes;       // bytes the device says it wrote
+    uint64_t kicks;       // doorbells rung
+    uint64_t kicks_saved; // doorbells not rung: the device had asked for none
+    uint64_t polls;       // looks at the used ring by poll_used()
+    uint64_t spins;       // of them in vain
+    uint64_t fences;      // barriers executed for this queue
+    uint64_t interrupts;  // interrupts taken
+    uint64_t sleeps;      // times a process slept for a completion
+    uint64_t errors;      // protocol violations by the device (the queue is broken after one)
 };
 
 // ---- /dev/kstat ----
 
 struct kstat {
-    uint64_t memory_pages;    // pages the allocator owns
-    uint64_t free_pages;      // of them free
-    uint64_t processes;       // not unused
-    uint64_t open_files;      // entries of the system's file table in use
-    uint64_t inodes;          // in-memory inodes referenced
-    uint64_t buffers_pinned;  // cache blocks that wait for the log
-    uint64_t harts;           // started
+    uint64_t memory_pages;   // pages the allocator owns
+    uint64_t free_pages;     // of them free
+    uint64_t processes;      // not unused
+    uint64_t open_files;     // entries of the system's file table in use
+    uint64_t inodes;         // in-memory inodes referenced
+    uint64_t buffers_pinned; // cache blocks that wait for the log
+    uint64_t harts;          // started
     uint64_t context_switches;
     uint64_t log_commits;
     uint64_t fs_free_blocks, fs_free_inodes;
-    uint64_t root_is_disk;    // 1: virtio disk, 0: initrd
+    uint64_t root_is_disk; // 1: virtio disk, 0: initrd
 };
 
 #endif // __ASSEMBLER__

@@ -6,7 +6,7 @@
 #ifdef __ASSEMBLER__
 #define DIRECT_MAP 0xffffffc000000000
 #define SATP_SV39 (8 << 60)
-#define PTE_EARLY 0xcf  // valid, readable, writable, executable, accessed, dirty
+#define PTE_EARLY 0xcf // valid, readable, writable, executable, accessed, dirty
 #endif
 
 // struct trap_frame: pc, then x1 to x31 but for the order in which proc.h lists them.

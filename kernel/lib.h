@@ -14,8 +14,14 @@
 #define ALIGN_UP(x, a) (((x) + (a)-1) & ~((typeof(x))(a)-1))
 #define ALIGN_DOWN(x, a) ((x) & ~((typeof(x))(a)-1))
 
-static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
-static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+static inline uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
 
 void *memset(void *dst, int c, size_t n);
 void *memcpy(void *dst, const void *src, size_t n);

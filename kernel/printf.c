@@ -7,7 +7,7 @@
 // ---- formatting ----
 
 struct output {
-    char *at, *end;  // end is where the closing zero must fit
+    char *at, *end; // end is where the closing zero must fit
 };
 
 static void put(struct output *out, char c)
@@ -162,7 +162,8 @@ void panic_stop_if_asked(void)
 static void print_backtrace(const uint64_t *fp)
 {
     char text[64];
-    for (int depth = 0; depth < 16 && (uint64_t)fp >= DIRECT_MAP && (uint64_t)fp % 8 == 0; depth++) {
+    for (int depth = 0; depth < 16 && (uint64_t)fp >= DIRECT_MAP && (uint64_t)fp % 8 == 0;
+         depth++) {
         if (fp[-1] == 0)
             break;
         format_string(text, sizeof(text), "  called from %p\n", (void *)fp[-1]);
@@ -184,7 +185,9 @@ void panic_at(uint64_t frame, const char *format, va_list ap)
     put_message("\npanic: ");
     format_string_v(text, sizeof(text), format, ap);
     put_message(text);
-    format_string(text, sizeof(text), "\n  on hart %u; riscv64-unknown-elf-addr2line -fe build/kernel.elf ADDRESS\n", this_hart()->index);
+    format_string(text, sizeof(text),
+                  "\n  on hart %u; riscv64-unknown-elf-addr2line -fe build/kernel.elf ADDRESS\n",
+                  this_hart()->index);
     put_message(text);
     print_backtrace((const uint64_t *)frame);
     // A machine that nobody watches should end, and say that it failed.

@@ -215,9 +215,9 @@ def test_hoisted_load(machine_factory: Boot, vqsan: MakeSanitizer, tmp_path: Pat
     machine = machine_factory(extra=sanitizer.arguments, kernel=tmp_path / "kernel.elf", args="poll=10000000")
     machine.run_status("roulette -n 3 -f 0", quiet=120)
     report = sanitizer.finish(machine)
-    assert report.rules == {"R7"}, report
-    assert all("poll" in v.first.function and v.first.what == "used->idx" for v in report.violations), report
-    assert {"virtq_poll"} == {v.second.function for v in report.violations if v.device == "gpu"}, report
+    assert report.rules == {"R7"}, str(report)
+    assert {v.first.what for v in report.violations} == {"used->idx"}, str(report)
+    assert "virtq_poll" in {v.second.function for v in report.violations if v.device == "gpu"}, str(report)
 
 
 # ---- a hostile device ----

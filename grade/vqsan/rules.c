@@ -424,8 +424,10 @@ void rules_sleep(struct hart *h, const struct site *site)
             report(RULE_RECHECK, q, h->number, v->unchecked, sleep);
             v->unchecked.pc = 0;
         }
+        if (q->waiter != (int)h->number)
+            continue;
         // Whether that was wrong, the next look tells.
-        if (q->waiter == (int)h->number && q->looks >= MANY_LOOKS && !q->enabled)
+        if (q->looks >= MANY_LOOKS && !q->enabled)
             q->slept = sleep;
         q->looks = 0;
     }

@@ -10,17 +10,17 @@
 // Everything we know of the machine, read from the device tree (fdt.c). Addresses are physical.
 struct machine {
     uint64_t memory_start, memory_end;
-    uint64_t initrd_start, initrd_end;  // equal if there is none
+    uint64_t initrd_start, initrd_end; // equal if there is none
     uint64_t fdt_start, fdt_end;
-    uint64_t timebase;                  // ticks a second
+    uint64_t timebase; // ticks a second
     uint64_t uart_base;
     uint32_t uart_irq;
     uint64_t plic_base, plic_size;
     uint32_t plic_sources;
     unsigned hart_count;
     uint64_t hart_id[8];
-    uint32_t plic_context[8];           // supervisor context of hart_id[i]
-    bool sstc;                          // stimecmp may be written
+    uint32_t plic_context[8]; // supervisor context of hart_id[i]
+    bool sstc;                // stimecmp may be written
     unsigned virtio_count;
     struct {
         uint64_t base;
@@ -30,11 +30,11 @@ struct machine {
 };
 extern struct machine machine;
 
-void fdt_parse(const void *fdt);  // fills `machine`; panics on what no boot can go on without
+void fdt_parse(const void *fdt); // fills `machine`; panics on what no boot can go on without
 
 // A number or a word from the boot arguments, "name=value" separated by spaces.
 uint64_t boot_number(const char *name, uint64_t fallback);
-bool boot_string(const char *name, char *value, size_t size);  // false if absent
+bool boot_string(const char *name, char *value, size_t size); // false if absent
 
 // ---- sbi.c ----
 
@@ -45,9 +45,9 @@ struct sbi_result {
 void sbi_putchar(char c);
 void sbi_set_timer(uint64_t time);
 void sbi_send_ipi(uint64_t hart_id);
-long sbi_hart_start(uint64_t hart_id, uint64_t physical_entry, uint64_t argument);  // 0 or an error
+long sbi_hart_start(uint64_t hart_id, uint64_t physical_entry, uint64_t argument); // 0 or an error
 void sbi_shutdown(void) __attribute__((noreturn));
-void sbi_shutdown_failed(void) __attribute__((noreturn));  // reason: system failure
+void sbi_shutdown_failed(void) __attribute__((noreturn)); // reason: system failure
 void sbi_restart(void) __attribute__((noreturn));
 
 #endif

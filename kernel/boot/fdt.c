@@ -25,9 +25,10 @@ struct property {
 
 struct node {
     const char *name;
-    uint32_t address_cells, size_cells;  // for its children
+    uint32_t address_cells, size_cells; // for its children
     uint32_t phandle;
-    struct property reg, interrupts, interrupts_extended, compatible, device_type, status, sources, isa;
+    struct property reg, interrupts, interrupts_extended, compatible, device_type, status, sources,
+        isa;
 };
 
 // Every cpu node, present or not: the PLIC's contexts refer to their interrupt controllers.
@@ -82,7 +83,8 @@ static bool isa_has(struct property isa, const char *extension)
     size_t n = strlen(extension);
     for (uint32_t i = 0; isa.data && i + n + 1 < isa.length; i++) {
         const char *at = (const char *)isa.data + i;
-        if (at[0] == '_' && strncmp(at + 1, extension, n) == 0 && (at[n + 1] == '_' || at[n + 1] == 0))
+        if (at[0] == '_' && strncmp(at + 1, extension, n) == 0 &&
+            (at[n + 1] == '_' || at[n + 1] == 0))
             return true;
     }
     return false;
@@ -188,7 +190,8 @@ static void walk(const uint8_t *at, const char *strings)
         if (token == FDT_BEGIN_NODE) {
             if (++depth >= MAX_DEPTH)
                 panic("device tree: nodes nested deeper than %d", MAX_DEPTH);
-            stack[depth] = (struct node){.name = (const char *)at, .address_cells = 2, .size_cells = 1};
+            stack[depth] =
+                (struct node){.name = (const char *)at, .address_cells = 2, .size_cells = 1};
             at += ALIGN_UP(strlen((const char *)at) + 1, 4);
         } else if (token == FDT_PROP) {
             struct property p = {at + 8, be32(at)};

@@ -109,8 +109,8 @@ void secondary_main(void)
 static void start_secondaries(void)
 {
     for (unsigned i = 1; i < hart_count; i++) {
-        long error = sbi_hart_start(harts[i].id, virt_to_phys((void *)secondary_start),
-                                    (uint64_t)&harts[i]);
+        long error =
+            sbi_hart_start(harts[i].id, virt_to_phys((void *)secondary_start), (uint64_t)&harts[i]);
         if (error)
             kprintf("hart %lu does not start: SBI error %ld\n", harts[i].id, error);
     }
@@ -138,7 +138,7 @@ static void mount_root(void)
     } else if (!block_find("disk0")) {
         kprintf("no disk: files will be lost at power-off (`make qemu` adds one)\n");
     } else if (mount("disk0")) {
-        page_free_range(machine.initrd_start, machine.initrd_end);  // not needed any more
+        page_free_range(machine.initrd_start, machine.initrd_end); // not needed any more
         return;
     }
     if (!mount("initrd"))
@@ -165,7 +165,7 @@ static void init_thread(void)
         panic("cannot run %s: error %d", path, -r);
     exec_args_free(&args);
     proc->frame->a[0] = r;
-    proc->thread = NULL;  // from here on an ordinary process
+    proc->thread = NULL; // from here on an ordinary process
     enter_user(proc->frame);
 }
 

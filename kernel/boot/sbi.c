@@ -20,11 +20,20 @@ static struct sbi_result sbi_call(uint64_t extension, uint64_t function, uint64_
     return (struct sbi_result){(long)a0, (long)a1};
 }
 
-void sbi_putchar(char c) { sbi_call(SBI_LEGACY_PUTCHAR, 0, (uint8_t)c, 0, 0); }
+void sbi_putchar(char c)
+{
+    sbi_call(SBI_LEGACY_PUTCHAR, 0, (uint8_t)c, 0, 0);
+}
 
-void sbi_set_timer(uint64_t time) { sbi_call(SBI_TIME, 0, time, 0, 0); }
+void sbi_set_timer(uint64_t time)
+{
+    sbi_call(SBI_TIME, 0, time, 0, 0);
+}
 
-void sbi_send_ipi(uint64_t hart_id) { sbi_call(SBI_IPI, 0, 1, hart_id, 0); }
+void sbi_send_ipi(uint64_t hart_id)
+{
+    sbi_call(SBI_IPI, 0, 1, hart_id, 0);
+}
 
 long sbi_hart_start(uint64_t hart_id, uint64_t physical_entry, uint64_t argument)
 {

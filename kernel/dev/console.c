@@ -12,21 +12,22 @@
 #define CONTROL(letter) ((letter) - '@')
 #define ERASE 0x7f
 #define LINE_MAX 256
-#define PIECE 128  // bytes of output that stay together
+#define PIECE 128 // bytes of output that stay together
 
-static struct spinlock input_lock = SPINLOCK("console input");  // guards the ring, `raw` and `foreground`
+static struct spinlock input_lock =
+    SPINLOCK("console input"); // guards the ring, `raw` and `foreground`
 static struct {
     char bytes[1024];
-    uint32_t head, tail;  // count up for ever; tail - head bytes wait
+    uint32_t head, tail; // count up for ever; tail - head bytes wait
 } ring;
 static struct wait_queue readers;
 static bool raw;
 static int foreground;
 
-static struct mutex line_mutex;  // of the line below: held by the process that reads
+static struct mutex line_mutex; // of the line below: held by the process that reads
 static char line[LINE_MAX];
-static uint32_t line_length, line_read;  // a finished line, and how much of it has been read
-static bool line_is_end;                 // the line was ended by ^D with nothing on it
+static uint32_t line_length, line_read; // a finished line, and how much of it has been read
+static bool line_is_end;                // the line was ended by ^D with nothing on it
 
 static struct spinlock output_lock = SPINLOCK("console output");
 static struct wait_queue writers;
@@ -155,7 +156,7 @@ static long read_cooked(uint64_t user_dst, uint64_t n)
     if (line_read == line_length)
         result = edit_line();
     if (result < 0)
-        line_length = line_read;  // a reader killed in the middle takes its half line along
+        line_length = line_read; // a reader killed in the middle takes its half line along
     if (result == 0 && !line_is_end) {
         uint64_t bytes = min_u64(n, line_length - line_read);
         result = copy_to_user(user_dst, line + line_read, bytes);
@@ -211,7 +212,10 @@ static long console_ioctl(int minor, uint64_t request, uint64_t user_argument)
     return in ? 0 : copy_to_user(user_argument, &value, sizeof(value));
 }
 
-void console_init(void) { mutex_init(&line_mutex, "console line"); }
+void console_init(void)
+{
+    mutex_init(&line_mutex, "console line");
+}
 
 const struct device console_device = {
     .read = console_read,

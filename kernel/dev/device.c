@@ -16,16 +16,15 @@ static long null_write(int minor, uint64_t user_src, uint64_t n, uint64_t offset
 
 static const struct device null_device = {.read = null_read, .write = null_write};
 
-extern const struct device console_device;  // console.c
-extern const struct device fb_device;       // fb.c
-extern const struct device disk_device;     // disk.c
-extern const struct device random_device;   // virtio/rng.c
-extern const struct device vqstat_device;   // virtio/vqstat.c
-extern const struct device kstat_device;    // fs/kstat.c
+extern const struct device console_device; // console.c
+extern const struct device fb_device;      // fb.c
+extern const struct device disk_device;    // disk.c
+extern const struct device random_device;  // virtio/rng.c
+extern const struct device vqstat_device;  // virtio/vqstat.c
+extern const struct device kstat_device;   // fs/kstat.c
 
 const struct device *const devices[DEV_MAX] = {
-    [DEV_CONSOLE] = &console_device, [DEV_FB] = &fb_device,
-    [DEV_DISK] = &disk_device,       [DEV_RANDOM] = &random_device,
-    [DEV_VQSTAT] = &vqstat_device,   [DEV_NULL] = &null_device,
+    [DEV_CONSOLE] = &console_device, [DEV_FB] = &fb_device,         [DEV_DISK] = &disk_device,
+    [DEV_RANDOM] = &random_device,   [DEV_VQSTAT] = &vqstat_device, [DEV_NULL] = &null_device,
     [DEV_KSTAT] = &kstat_device,
 };

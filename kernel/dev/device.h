@@ -18,6 +18,6 @@ struct device {
     long (*mmap)(int minor, uint64_t length, uint64_t offset);
 };
 
-extern const struct device *const devices[DEV_MAX];  // NULL: no such device
+extern const struct device *const devices[DEV_MAX]; // NULL: no such device
 
 #endif

@@ -21,7 +21,7 @@ static struct {
     void *argument;
 } handlers[MAX_IRQS];
 
-static struct spinlock plic_lock = SPINLOCK("plic");  // guards the enable bits
+static struct spinlock plic_lock = SPINLOCK("plic"); // guards the enable bits
 static uint32_t enabled[MAX_IRQS / 32];
 
 static volatile uint32_t *plic_register(uint64_t offset)

@@ -34,12 +34,15 @@ static void set_timer(uint64_t deadline)
 {
     this_hart()->timer_set = deadline;
     if (machine.sstc)
-        asm volatile("csrw 0x14d, %0" : : "r"(deadline));  // stimecmp (Sstc)
+        asm volatile("csrw 0x14d, %0" : : "r"(deadline)); // stimecmp (Sstc)
     else
         sbi_set_timer(deadline);
 }
 
-void timer_init(void) { timebase = machine.timebase; }
+void timer_init(void)
+{
+    timebase = machine.timebase;
+}
 
 void timer_init_hart(void)
 {

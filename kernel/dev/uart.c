@@ -6,25 +6,25 @@
 #include "kernel/proc/lock.h"
 
 // Registers, a byte each.
-#define RBR 0  // read: received byte
-#define THR 0  // write: byte to send
-#define IER 1  // interrupt enable
+#define RBR 0 // read: received byte
+#define THR 0 // write: byte to send
+#define IER 1 // interrupt enable
 #define IER_RECEIVED 1
 #define IER_ROOM 2
-#define FCR 2  // write: FIFO control
+#define FCR 2 // write: FIFO control
 #define FCR_ENABLE 1
-#define IIR 2  // read: which interrupt; the read itself clears "room"
+#define IIR 2 // read: which interrupt; the read itself clears "room"
 #define LCR 3
 #define LCR_8_BITS 3
-#define LSR 5  // line status
+#define LSR 5 // line status
 #define LSR_RECEIVED 1
-#define LSR_ROOM 0x20  // the send FIFO is empty
+#define LSR_ROOM 0x20 // the send FIFO is empty
 #define FIFO_SIZE 16
 
-static volatile uint8_t *uart;  // NULL until uart_init(): messages go through the firmware
+static volatile uint8_t *uart; // NULL until uart_init(): messages go through the firmware
 static struct spinlock uart_lock = SPINLOCK("uart");
-static uint8_t interrupts;      // what IER holds; guarded by uart_lock
-static int held_byte = -1;      // received, and the console had no room for it
+static uint8_t interrupts; // what IER holds; guarded by uart_lock
+static int held_byte = -1; // received, and the console had no room for it
 
 static void set_interrupts(uint8_t enabled)
 {
@@ -105,7 +105,8 @@ void uart_init(void)
     volatile uint8_t *registers = phys_to_virt(machine.uart_base);
     registers[IER] = 0;
     registers[LCR] = LCR_8_BITS;
-    registers[FCR] = FCR_ENABLE;  // and clear nothing: input that came while the firmware ran is kept
+    registers[FCR] =
+        FCR_ENABLE; // and clear nothing: input that came while the firmware ran is kept
     uart = registers;
 }
 

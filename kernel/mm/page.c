@@ -10,13 +10,13 @@
 
 struct page {
     uint32_t refs;
-    uint32_t next, prev;  // neighbours in the free list, while refs is 0
+    uint32_t next, prev; // neighbours in the free list, while refs is 0
 };
 
-static struct spinlock page_lock = SPINLOCK("page");  // guards all below
-static struct page *pages;       // one for each page of memory, `pages[0]` for the first
-static uint64_t first_phys;      // of memory
-static uint32_t page_limit;      // number of entries
+static struct spinlock page_lock = SPINLOCK("page"); // guards all below
+static struct page *pages;  // one for each page of memory, `pages[0]` for the first
+static uint64_t first_phys; // of memory
+static uint32_t page_limit; // number of entries
 static uint32_t free_head = NONE;
 static uint64_t total_pages, free_pages;
 
@@ -28,7 +28,10 @@ static uint32_t index_of(void *page)
     return index;
 }
 
-static void *address_of(uint32_t index) { return phys_to_virt(first_phys + index * PAGE_SIZE); }
+static void *address_of(uint32_t index)
+{
+    return phys_to_virt(first_phys + index * PAGE_SIZE);
+}
 
 static void list_remove(uint32_t i)
 {
@@ -58,7 +61,7 @@ void page_init(uint64_t memory_start, uint64_t memory_end, uint64_t array)
     page_limit = (memory_end - memory_start) / PAGE_SIZE;
     pages = phys_to_virt(array);
     for (uint32_t i = 0; i < page_limit; i++)
-        pages[i].refs = 1;  // in use, until page_free_range() says otherwise
+        pages[i].refs = 1; // in use, until page_free_range() says otherwise
 }
 
 uint64_t page_array_bytes(uint64_t memory_start, uint64_t memory_end)
@@ -70,7 +73,8 @@ void page_free_range(uint64_t start, uint64_t end)
 {
     spin_lock(&page_lock);
     // From the top down, so that the list hands out low pages first.
-    for (uint64_t at = ALIGN_DOWN(end, PAGE_SIZE); at > ALIGN_UP(start, PAGE_SIZE); at -= PAGE_SIZE) {
+    for (uint64_t at = ALIGN_DOWN(end, PAGE_SIZE); at > ALIGN_UP(start, PAGE_SIZE);
+         at -= PAGE_SIZE) {
         list_insert((at - PAGE_SIZE - first_phys) / PAGE_SIZE);
         total_pages++;
     }
@@ -142,6 +146,12 @@ unsigned page_refs(void *page)
     return __atomic_load_n(&pages[index_of(page)].refs, __ATOMIC_RELAXED);
 }
 
-uint64_t page_total(void) { return total_pages; }
+uint64_t page_total(void)
+{
+    return total_pages;
+}
 
-uint64_t page_free_count(void) { return __atomic_load_n(&free_pages, __ATOMIC_RELAXED); }
+uint64_t page_free_count(void)
+{
+    return __atomic_load_n(&free_pages, __ATOMIC_RELAXED);
+}

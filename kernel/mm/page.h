@@ -9,11 +9,17 @@
 #include "kernel/lib.h"
 
 #define PAGE_SIZE 4096ul
-#define DIRECT_MAP 0xffffffc000000000ul  // where physical address 0 is seen
+#define DIRECT_MAP 0xffffffc000000000ul // where physical address 0 is seen
 
-static inline void *phys_to_virt(uint64_t phys) { return (void *)(phys + DIRECT_MAP); }
+static inline void *phys_to_virt(uint64_t phys)
+{
+    return (void *)(phys + DIRECT_MAP);
+}
 // Only for pointers into the direct map: pages, kernel data; never a kernel stack.
-static inline uint64_t virt_to_phys(const void *virt) { return (uint64_t)virt - DIRECT_MAP; }
+static inline uint64_t virt_to_phys(const void *virt)
+{
+    return (uint64_t)virt - DIRECT_MAP;
+}
 
 // At boot: where memory lies and where (physical) page_array_bytes() of it may hold the array of
 // reference counts; then each stretch that is free. All addresses are physical.
@@ -26,11 +32,11 @@ void *page_alloc(void);
 void *page_alloc_zeroed(void);
 // `count` pages in one piece (for devices), each with one reference; NULL if there is no such stretch.
 void *page_alloc_contiguous(uint64_t count);
-void page_get(void *page);       // one more reference
-void page_put(void *page);       // one less; the last frees it
+void page_get(void *page); // one more reference
+void page_put(void *page); // one less; the last frees it
 unsigned page_refs(void *page);
 
-uint64_t page_total(void);       // owned by the allocator
+uint64_t page_total(void); // owned by the allocator
 uint64_t page_free_count(void);
 
 #endif

@@ -19,7 +19,10 @@ static char *translate(struct address_space *space, uint64_t va, uint64_t need)
 }
 
 // What is left of va's page, at most n.
-static size_t piece_at(uint64_t va, size_t n) { return min_u64(PAGE_SIZE - va % PAGE_SIZE, n); }
+static size_t piece_at(uint64_t va, size_t n)
+{
+    return min_u64(PAGE_SIZE - va % PAGE_SIZE, n);
+}
 
 int copy_to_space(struct address_space *space, uint64_t va, const void *src, size_t n)
 {

@@ -6,22 +6,31 @@
 #include "kernel/proc/proc.h"
 
 #define ENTRIES 512
-#define USER_ENTRIES 256  // of a root table: the lower half of the addresses
+#define USER_ENTRIES 256 // of a root table: the lower half of the addresses
 #define MEGAPAGE (2ul << 20)
-#define MMAP_STRIDE (1ul << 30)  // addresses from one mapping to the next
+#define MMAP_STRIDE (1ul << 30) // addresses from one mapping to the next
 #define SATP_SV39 (8ul << 60)
 #define KERNEL_FLAGS (PTE_V | PTE_G | PTE_A | PTE_D)
 
 extern char kernel_start[], text_end[], rodata_end[], kernel_end[];
 
 pte_t *kernel_root;
-uint64_t kernel_root_phys;  // for secondary_start
+uint64_t kernel_root_phys; // for secondary_start
 
-static unsigned index_at(uint64_t va, int level) { return va >> (12 + 9 * level) & (ENTRIES - 1); }
+static unsigned index_at(uint64_t va, int level)
+{
+    return va >> (12 + 9 * level) & (ENTRIES - 1);
+}
 
-static bool is_leaf(pte_t pte) { return pte & (PTE_R | PTE_W | PTE_X); }
+static bool is_leaf(pte_t pte)
+{
+    return pte & (PTE_R | PTE_W | PTE_X);
+}
 
-static void *pte_page(pte_t pte) { return phys_to_virt(PTE_PHYS(pte)); }
+static void *pte_page(pte_t pte)
+{
+    return phys_to_virt(PTE_PHYS(pte));
+}
 
 // The entry for va at `level` (0: a 4 KiB page, 1: 2 MiB), making tables on the way if `make`; NULL if there is none.
 static pte_t *walk(pte_t *table, uint64_t va, int level, bool make)
@@ -66,7 +75,7 @@ static void map_devices(void)
     map_direct(machine.uart_base, machine.uart_base + PAGE_SIZE, PTE_R | PTE_W);
     map_direct(machine.plic_base, machine.plic_base + machine.plic_size, PTE_R | PTE_W);
     uint64_t mapped_to = 0;
-    for (unsigned i = 0; i < machine.virtio_count; i++) {  // sorted; several may share a page
+    for (unsigned i = 0; i < machine.virtio_count; i++) { // sorted; several may share a page
         uint64_t page = ALIGN_DOWN(machine.virtio[i].base, PAGE_SIZE);
         if (page >= mapped_to)
             map_direct(page, page + PAGE_SIZE, PTE_R | PTE_W);
@@ -97,7 +106,8 @@ uint64_t vm_map_kernel_stack(unsigned slot)
     for (uint64_t at = low; at < low + KSTACK_SIZE; at += PAGE_SIZE) {
         void *page = page_alloc();
         if (!page)
-            panic("too little memory for %d kernel stacks: give the machine at least 64 MiB", MAX_PROCS);
+            panic("too little memory for %d kernel stacks: give the machine at least 64 MiB",
+                  MAX_PROCS);
         map_kernel(at, virt_to_phys(page), 0, PTE_R | PTE_W);
     }
     return low;
@@ -111,9 +121,15 @@ static void load_root(const pte_t *root)
     asm volatile("csrw satp, %0\n\tsfence.vma\n\tfence.i" : : "r"(satp) : "memory");
 }
 
-void vm_init_hart(void) { load_root(kernel_root); }
+void vm_init_hart(void)
+{
+    load_root(kernel_root);
+}
 
-void vm_use(const struct address_space *space) { load_root(space->root); }
+void vm_use(const struct address_space *space)
+{
+    load_root(space->root);
+}
 
 // ---- address spaces ----
 
@@ -199,7 +215,8 @@ void vm_shrink(struct address_space *space, uint64_t from, uint64_t to)
     for (uint64_t va = from; va < to; va += PAGE_SIZE) {
         pte_t *pte = walk(space->root, va, 0, false);
         if (!pte) {
-            va = ALIGN_DOWN(va, MEGAPAGE) + MEGAPAGE - PAGE_SIZE;  // no table: skip what it would map
+            va =
+                ALIGN_DOWN(va, MEGAPAGE) + MEGAPAGE - PAGE_SIZE; // no table: skip what it would map
             continue;
         }
         if (*pte & PTE_V) {

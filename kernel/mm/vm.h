@@ -16,8 +16,8 @@
 
 #define USER_END 0x4000000000ul
 #define MMAP_BASE 0x2000000000ul
-#define HEAP_END (USER_END - 2 * PAGE_SIZE)  // where xv6 has its trap frame and trampoline
-#define PROGRAM_MAX (1ul << 30)  // bytes from 0 that a program's segments may take
+#define HEAP_END (USER_END - 2 * PAGE_SIZE) // where xv6 has its trap frame and trampoline
+#define PROGRAM_MAX (1ul << 30)             // bytes from 0 that a program's segments may take
 #define MMAP_SLOTS 4
 #define KSTACK_BASE 0xfffffff000000000ul
 #define KSTACK_SIZE (4 * PAGE_SIZE)
@@ -36,22 +36,23 @@ typedef uint64_t pte_t;
 
 // A stretch of device pages mapped by mmap(); pages hold a reference each.
 struct mapping {
-    uint64_t start, pages;  // pages 0: slot free
+    uint64_t start, pages; // pages 0: slot free
 };
 
 struct address_space {
     pte_t *root;
-    uint64_t size;        // end of the heap: bytes from 0 that sbrk has given out
-    uint64_t stack_low;   // lowest byte of the stack; the page below is the guard
+    uint64_t size;      // end of the heap: bytes from 0 that sbrk has given out
+    uint64_t stack_low; // lowest byte of the stack; the page below is the guard
     struct mapping mappings[MMAP_SLOTS];
 };
 
 extern pte_t *kernel_root;
 
-void vm_init(uint64_t memory_end);     // builds and enters the kernel's page table
-void vm_init_hart(void);               // enters it on another hart
-void vm_use(const struct address_space *space);  // makes it this hart's
-uint64_t vm_map_kernel_stack(unsigned slot);  // at boot: a stack with its guard page; its lowest address
+void vm_init(uint64_t memory_end);              // builds and enters the kernel's page table
+void vm_init_hart(void);                        // enters it on another hart
+void vm_use(const struct address_space *space); // makes it this hart's
+uint64_t
+vm_map_kernel_stack(unsigned slot); // at boot: a stack with its guard page; its lowest address
 
 // Makes an empty address space; 0 or -ENOMEM.
 int vm_create(struct address_space *space);

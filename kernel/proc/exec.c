@@ -12,7 +12,7 @@
 
 // ---- ELF-64, the fields we use (System V ABI, chapter 4 and 5) ----
 
-#define ELF_MAGIC 0x464c457fu  // "\x7fELF"
+#define ELF_MAGIC 0x464c457fu // "\x7fELF"
 #define ELF_CLASS_64 2
 #define ELF_MACHINE_RISCV 243
 #define PT_LOAD 1

@@ -63,4 +63,7 @@ void mutex_unlock(struct mutex *mutex)
     spin_unlock(&mutex->guard);
 }
 
-bool mutex_held(const struct mutex *mutex) { return mutex->holder == current_proc(); }
+bool mutex_held(const struct mutex *mutex)
+{
+    return mutex->holder == current_proc();
+}

@@ -14,15 +14,15 @@
 struct proc;
 
 struct spinlock {
-    uint32_t locked;      // 1 while held
-    struct hart *holder;  // for checks only
+    uint32_t locked;     // 1 while held
+    struct hart *holder; // for checks only
     const char *name;
 };
 #define SPINLOCK(tag) ((struct spinlock){.name = (tag)})
 
 void spin_lock(struct spinlock *lock);
 void spin_unlock(struct spinlock *lock);
-bool spin_held(const struct spinlock *lock);  // by this hart
+bool spin_held(const struct spinlock *lock); // by this hart
 
 // A queue of sleeping processes (proc.h has sleep and wake-up). All zeros is an empty queue.
 struct wait_queue {
@@ -30,15 +30,16 @@ struct wait_queue {
 };
 
 struct mutex {
-    struct spinlock guard;     // of the two fields below
-    struct proc *holder;       // NULL when free
+    struct spinlock guard; // of the two fields below
+    struct proc *holder;   // NULL when free
     struct wait_queue waiters;
 };
 
 void mutex_init(struct mutex *mutex, const char *name);
-void mutex_lock(struct mutex *mutex);       // may sleep
-bool mutex_try_lock(struct mutex *mutex);   // never sleeps
-void mutex_unlock(struct mutex *mutex);     // may be called by another process or by a device's completion
+void mutex_lock(struct mutex *mutex);     // may sleep
+bool mutex_try_lock(struct mutex *mutex); // never sleeps
+void mutex_unlock(
+    struct mutex *mutex); // may be called by another process or by a device's completion
 bool mutex_held(const struct mutex *mutex); // by this process
 
 #endif

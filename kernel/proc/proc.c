@@ -21,7 +21,7 @@ _Static_assert(sizeof(struct hart) == HART_SIZE, "asm.h: HART_SIZE");
 
 static struct proc procs[MAX_PROCS];
 static struct proc idle_procs[MAX_HARTS];
-static struct proc *init_proc;  // adopts orphans
+static struct proc *init_proc; // adopts orphans
 static int next_pid = 1;
 
 static char panic_stacks[MAX_HARTS][PAGE_SIZE] __attribute__((aligned(16)));
@@ -92,7 +92,7 @@ static void proc_start(struct proc *proc, struct proc *parent)
 
 // ---- kernel threads ----
 
-void thread_entry(void);  // trap_entry.S: calls thread_start()
+void thread_entry(void); // trap_entry.S: calls thread_start()
 void thread_start(void);
 
 void thread_start(void)
@@ -272,4 +272,7 @@ void proc_kill_tree(int pid)
     spin_unlock(&sched_lock);
 }
 
-bool proc_killed(void) { return __atomic_load_n(&current_proc()->killed, __ATOMIC_RELAXED); }
+bool proc_killed(void)
+{
+    return __atomic_load_n(&current_proc()->killed, __ATOMIC_RELAXED);
+}

@@ -5,7 +5,7 @@
 #include "kernel/proc/proc.h"
 
 #define TICK_NS (TICK_MS * 1000000ul)
-#define MAX_EAGER (1l << 30)  // bytes that one sbrk() cannot get at once
+#define MAX_EAGER (1l << 30) // bytes that one sbrk() cannot get at once
 
 static long sys_fork(const uint64_t args[6])
 {
@@ -18,9 +18,15 @@ static long sys_exit(const uint64_t args[6])
     proc_exit((int)args[0]);
 }
 
-static long sys_wait(const uint64_t args[6]) { return proc_wait(args[0]); }
+static long sys_wait(const uint64_t args[6])
+{
+    return proc_wait(args[0]);
+}
 
-static long sys_kill(const uint64_t args[6]) { return proc_kill((int)args[0]); }
+static long sys_kill(const uint64_t args[6])
+{
+    return proc_kill((int)args[0]);
+}
 
 static long sys_getpid(const uint64_t args[6])
 {
@@ -34,7 +40,8 @@ static long sys_sbrk(const uint64_t args[6])
 {
     struct address_space *space = &current_proc()->space;
     int64_t change = (int32_t)args[0];
-    bool lazy = (uint32_t)args[1] == SBRK_LAZY;  // anything else may be garbage: old stubs do not set it
+    bool lazy =
+        (uint32_t)args[1] == SBRK_LAZY; // anything else may be garbage: old stubs do not set it
     uint64_t old = space->size, new = old + change;
     if (change < 0) {
         if (new > old)
@@ -94,24 +101,25 @@ static long sys_reboot(const uint64_t args[6])
     sbi_shutdown();
 }
 
-syscall_fn sys_exec;  // exec.c
-syscall_fn sys_pipe, sys_read, sys_fstat, sys_chdir, sys_dup, sys_open, sys_write, sys_mknod, sys_unlink,
-    sys_link, sys_mkdir, sys_close, sys_ioctl, sys_mmap, sys_munmap, sys_lseek, sys_fsync;  // fs/sysfile.c
+syscall_fn sys_exec; // exec.c
+syscall_fn sys_pipe, sys_read, sys_fstat, sys_chdir, sys_dup, sys_open, sys_write, sys_mknod,
+    sys_unlink, sys_link, sys_mkdir, sys_close, sys_ioctl, sys_mmap, sys_munmap, sys_lseek,
+    sys_fsync; // fs/sysfile.c
 
 static syscall_fn *const table[SYS_MAX + 1] = {
-    [SYS_fork] = sys_fork,         [SYS_exit] = sys_exit,
-    [SYS_wait] = sys_wait,         [SYS_pipe] = sys_pipe,
-    [SYS_read] = sys_read,         [SYS_kill] = sys_kill,
-    [SYS_exec] = sys_exec,         [SYS_fstat] = sys_fstat,
-    [SYS_chdir] = sys_chdir,       [SYS_dup] = sys_dup,
-    [SYS_getpid] = sys_getpid,     [SYS_sbrk] = sys_sbrk,
-    [SYS_pause] = sys_pause,       [SYS_uptime] = sys_uptime,
-    [SYS_open] = sys_open,         [SYS_write] = sys_write,
-    [SYS_mknod] = sys_mknod,       [SYS_unlink] = sys_unlink,
-    [SYS_link] = sys_link,         [SYS_mkdir] = sys_mkdir,
-    [SYS_close] = sys_close,       [SYS_ioctl] = sys_ioctl,
-    [SYS_mmap] = sys_mmap,         [SYS_munmap] = sys_munmap,
-    [SYS_lseek] = sys_lseek,       [SYS_fsync] = sys_fsync,
+    [SYS_fork] = sys_fork,           [SYS_exit] = sys_exit,
+    [SYS_wait] = sys_wait,           [SYS_pipe] = sys_pipe,
+    [SYS_read] = sys_read,           [SYS_kill] = sys_kill,
+    [SYS_exec] = sys_exec,           [SYS_fstat] = sys_fstat,
+    [SYS_chdir] = sys_chdir,         [SYS_dup] = sys_dup,
+    [SYS_getpid] = sys_getpid,       [SYS_sbrk] = sys_sbrk,
+    [SYS_pause] = sys_pause,         [SYS_uptime] = sys_uptime,
+    [SYS_open] = sys_open,           [SYS_write] = sys_write,
+    [SYS_mknod] = sys_mknod,         [SYS_unlink] = sys_unlink,
+    [SYS_link] = sys_link,           [SYS_mkdir] = sys_mkdir,
+    [SYS_close] = sys_close,         [SYS_ioctl] = sys_ioctl,
+    [SYS_mmap] = sys_mmap,           [SYS_munmap] = sys_munmap,
+    [SYS_lseek] = sys_lseek,         [SYS_fsync] = sys_fsync,
     [SYS_nanosleep] = sys_nanosleep, [SYS_clock_gettime] = sys_clock_gettime,
     [SYS_reboot] = sys_reboot,
 };
@@ -130,6 +138,6 @@ void syscall_dispatch(struct trap_frame *frame)
     frame->a[0] = result < 0 ? -1 : result;
     if (result < 0)
         frame->a[1] = -result;
-    else if (number != SYS_exec)  // whose a1 is the new program's argv
+    else if (number != SYS_exec) // whose a1 is the new program's argv
         frame->a[1] = 0;
 }

@@ -15,13 +15,13 @@
 #define SIP_EXTERNAL (1ul << 9)
 
 #define SSTATUS_SPIE (1ul << 5)
-#define COUNTEREN_ALL 7  // cycle, time, instret may be read by user programs
+#define COUNTEREN_ALL 7 // cycle, time, instret may be read by user programs
 
-#define READ_CSR(name)                                    \
-    ({                                                    \
-        uint64_t value;                                   \
-        asm volatile("csrr %0, " #name : "=r"(value));    \
-        value;                                            \
+#define READ_CSR(name)                                                                             \
+    ({                                                                                             \
+        uint64_t value;                                                                            \
+        asm volatile("csrr %0, " #name : "=r"(value));                                             \
+        value;                                                                                     \
     })
 #define WRITE_CSR(name, value) asm volatile("csrw " #name ", %0" : : "r"((uint64_t)(value)))
 
@@ -53,17 +53,16 @@ void interrupts_serve(void)
 // ---- faults of user programs ----
 
 static const char *const cause_names[16] = {
-    [0] = "misaligned jump to",      [1] = "cannot run code at",
-    [2] = "illegal instruction",     [3] = "breakpoint",
-    [4] = "misaligned load from",    [5] = "cannot read",
-    [6] = "misaligned store to",     [7] = "cannot write",
-    [12] = "cannot run code at",     [13] = "cannot read",
-    [15] = "cannot write",
+    [0] = "misaligned jump to",  [1] = "cannot run code at",   [2] = "illegal instruction",
+    [3] = "breakpoint",          [4] = "misaligned load from", [5] = "cannot read",
+    [6] = "misaligned store to", [7] = "cannot write",         [12] = "cannot run code at",
+    [13] = "cannot read",        [15] = "cannot write",
 };
 
 static const char *cause_name(uint64_t cause)
 {
-    return cause < ARRAY_SIZE(cause_names) && cause_names[cause] ? cause_names[cause] : "unknown trap";
+    return cause < ARRAY_SIZE(cause_names) && cause_names[cause] ? cause_names[cause]
+                                                                 : "unknown trap";
 }
 
 // Is there a mapping that allows the access? Then a stale translation faulted.
@@ -146,7 +145,7 @@ void trap_from_kernel(uint64_t sp, uint64_t fp)
     uint64_t cause = READ_CSR(scause), value = READ_CSR(stval), pc = READ_CSR(sepc);
     struct proc *proc = current_proc();
     bool overflow = proc && value < proc->kernel_stack && value + PAGE_SIZE >= proc->kernel_stack;
-    kernel_panic(fp, "kernel fault: %s 0x%lx%s, at pc 0x%lx, sp 0x%lx, process %s", cause_name(cause),
-                 value, overflow ? " (kernel stack overflow)" : "", pc, sp,
+    kernel_panic(fp, "kernel fault: %s 0x%lx%s, at pc 0x%lx, sp 0x%lx, process %s",
+                 cause_name(cause), value, overflow ? " (kernel stack overflow)" : "", pc, sp,
                  proc ? proc->name : "none");
 }
