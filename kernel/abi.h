@@ -178,9 +178,9 @@ struct fb_present {
 #define DISK_GET_INFO 0x301 // out: struct disk_info
 #define DISK_READV 0x302 // in: struct disk_readv; reads past every cache, all requests in one kick
 #define DISK_FLUSH 0x303 // argument unused: VIRTIO_BLK_T_FLUSH
-#define DISK_WRITE                                                                                 \
-    0x304 // in: struct disk_readv with count 1; only when the disk is not mounted, or             \
-          // to a block past the file system's end
+// in: struct disk_readv with count 1; only when the disk is not mounted, or to a block past the file
+// system's end
+#define DISK_WRITE 0x304
 
 struct disk_info {
     uint64_t blocks;    // of 4096 bytes
