@@ -19,6 +19,8 @@ from grade.machine import BUILD, Machine  # noqa: E402
 
 def pytest_configure() -> None:
     """Being told to end is like ^C: machines are ended and their folders removed."""
+    # A shell that starts us in the background makes us ignore ^C: whoever sends the signal all the same means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
 

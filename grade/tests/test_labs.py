@@ -440,7 +440,11 @@ def run_plugin(folder: Path, text: str, *options: str) -> tuple[list[dict[str, A
     records.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "grade/pytest.ini"), f"--rootdir={ROOT}"]
     command += ["--import-mode=importlib", "-p", "grade.lab_plugin", "--records", str(records), *options, str(lab)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # The inner run is nobody's worker, though this one may be.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     lines = records.read_text().splitlines() if records.exists() else []
     return [json.loads(line) for line in lines], done.stdout
 
