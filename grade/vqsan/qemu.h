@@ -17,7 +17,6 @@ struct qemu_plugin_insn;
 typedef void (*qemu_exec_cb)(unsigned hart, void *data);
 typedef void (*qemu_mem_cb)(unsigned hart, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data);
 
-// Without a callback's arguments: those of two of them changed with version 7.
 enum { QEMU_CB_NO_REGS = 0, QEMU_MEM_RW = 3 };
 
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);

@@ -192,8 +192,8 @@ static struct queue *queue_ready(unsigned slot, unsigned index)
         report_note("slot %u queue %u is a packed ring, which vqsan does not watch", slot, index);
         return NULL;
     }
-    if (size == 0 || size > 32768 || !in_ram(desc, 16 * size) || !in_ram(avail, 6 + 2 * size) ||
-        !in_ram(used, 6 + 8 * size)) {
+    if (size == 0 || size > 32768 || (size & (size - 1)) != 0 || !in_ram(desc, 16 * size) ||
+        !in_ram(avail, 6 + 2 * size) || !in_ram(used, 6 + 8 * size)) {
         report_note("slot %u queue %u: size %u or its addresses make no sense; not watched", slot,
                     index, size);
         return NULL;

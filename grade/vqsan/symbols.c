@@ -163,7 +163,10 @@ struct location symbols_find(uint64_t pc)
         else
             high = middle;
     }
-    if (low > 0 && elf.rows[low - 1].line != 0) {
+    // Code that belongs to no line is what the compiler made of the lines before it.
+    while (low > 0 && elf.rows[low - 1].line == 0 && !elf.rows[low - 1].end)
+        low--;
+    if (low > 0 && !elf.rows[low - 1].end) {
         found.file = elf.rows[low - 1].file;
         found.line = elf.rows[low - 1].line;
     }

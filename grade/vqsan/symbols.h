@@ -25,7 +25,8 @@ struct location symbols_find(uint64_t pc);
 struct line_row {
     uint64_t address;
     const char *file;
-    unsigned line;  // 0: here ends a sequence
+    unsigned line;  // 0: none, code of the compiler's own
+    bool end;       // here ends what is known
     unsigned order; // in which the rows were decoded: of two at one address the later one counts
 };
 struct section {

@@ -1,0 +1,108 @@
+"""make bench and make bench-growth: what they print, write and refuse. How fast anything is, is not tested here."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from grade import bench, growth
+from grade.machine import QEMU, ROOT
+
+
+def run(script: str, build: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "grade" / script, "--build", str(build), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "QEMU": QEMU},
+        timeout=300,
+    )
+
+
+def test_every_figure_of_the_guest_has_a_row(machine_factory) -> None:
+    names = {line.split()[0] for line in machine_factory().run("bench -l").splitlines()}
+    assert names == {name for name, _ in bench.IN_GUEST.values()}
+
+
+def test_table_and_json(build: Path) -> None:
+    done = run("bench.py", build, "--runs", "1", "getpid", "fsync")
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row for row in json.loads((build / "bench.json").read_text())["rows"]}
+    assert set(rows) == {"getpid", "fsync"}
+    assert rows["getpid"]["target"] == 900 and rows["getpid"]["median"] > 0
+    assert rows["getpid"]["met"] == (rows["getpid"]["ratio"] >= 1)
+    for name, row in rows.items():
+        line = next(line for line in done.stdout.splitlines() if line.startswith(name + " "))
+        assert ("missed" in line) != row["met"], line
+
+
+def test_less_can_be_better() -> None:
+    text = bench.table({"boot": [1.0, 1.2, 9.0], "rebuild": [4.0], "pipe": [10000.0], "raw-flush": [500.0]})
+    verdicts = {line.split()[0]: line.split()[-2:] for line in text.splitlines()[1:]}
+    assert verdicts["boot"] == ["1.08", "met"]  # the median of three, against 1.3
+    assert verdicts["rebuild"] == ["0.50", "missed"]
+    assert verdicts["pipe"] == ["0.50", "missed"]
+    assert "met" not in verdicts["raw-flush"] and "missed" not in verdicts["raw-flush"]
+
+
+def test_unknown_row(build: Path) -> None:
+    done = run("bench.py", build, "nonsense")
+    assert done.returncode == 2
+    assert "no row of that name; there are boot, getpid, " in done.stderr
+
+
+def test_interrupt_ends_the_machine(build: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-u", ROOT / "grade/bench.py", "--build", str(build), "getpid", "fork"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "QEMU": QEMU},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "getpid" in line:  # the guest is at work
+            break
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    qemu = [int(pid) for pid in children.read_text().split()] if children.exists() else []
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.endswith("bench: interrupted\n")
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in qemu) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [pid for pid in qemu if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.parametrize("command", ["directory 30", "file 2", "processes 8", "workers 2", "damage 3"])
+def test_growth_prints_a_table_and_leaves_nothing(machine_factory, command: str) -> None:
+    machine = machine_factory()
+    before = machine.run("ls")
+    rows = growth.guest_table(machine, command)
+    assert len(rows) > 1 and len({len(row) for row in rows}) == 1
+    assert all(value > 0 for row in rows for value in row[1:])
+    assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+    assert machine.run("ls") == before
+
+
+def test_growth_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- table x -->\nold\n<!-- end -->\nb\n<!-- table y -->\n<!-- end -->\n")
+    growth.put_table(page, "x", "new")
+    growth.put_table(page, "x", "newer")
+    assert page.read_text() == "a\n<!-- table x -->\nnewer\n<!-- end -->\nb\n<!-- table y -->\n<!-- end -->\n"
+    with pytest.raises(AssertionError, match="has no line <!-- table z -->"):
+        growth.put_table(page, "z", "text")
+    # Every plot has its place in the real page.
+    text = (ROOT / "docs/performance.md").read_text()
+    for plot in growth.PLOTS:
+        assert f"<!-- table {plot.name} -->" in text and f"img/growth-{plot.name}.svg" in text
