@@ -35,7 +35,8 @@ MAKEFLAGS += --no-print-directory
 
 GOALS := $(or $(MAKECMDGOALS),all)
 NEED_NOTHING := help setup doctor clean format check-format matrix-fetch
-INSTALLING := qemu qemu-gdb gdb test test-all screenshot bench bench-growth matrix grade mutants
+USING_STAFFS_TOOLS := test test-all grade handout mutants
+INSTALLING := qemu qemu-gdb gdb screenshot bench bench-growth matrix $(USING_STAFFS_TOOLS)
 
 # CC has a value in every make; only one that somebody gave counts, and from the environment only clang,
 # for there CC usually means the host's compiler.
@@ -49,13 +50,14 @@ ifneq ($(filter-out $(NEED_NOTHING),$(GOALS)),)
 $(find_tools)
 comma := ,
 space := $(subst ,, )
-# What a plain build can do without.
-NEEDED = $(if $(filter $(INSTALLING),$(GOALS)),$(MISSING),$(subst $(space),$(comma),$(strip \
-    $(filter-out qemu gdb python,$(subst $(comma), ,$(MISSING))))))
+# What these goals can do without. Only a tree with all the labs in it has tools for staff.
+UNUSED = $(if $(filter $(INSTALLING),$(GOALS)),,qemu gdb python) \
+    $(if $(filter $(USING_STAFFS_TOOLS),$(GOALS)),,staff)
+NEEDED = $(subst $(space),$(comma),$(strip $(filter-out $(UNUSED),$(subst $(comma), ,$(MISSING)))))
 ifneq ($(NEEDED),)
 ifneq ($(filter $(INSTALLING),$(GOALS)),)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
-SETUP_STATUS := $(shell sh grade/setup.sh '$(MISSING)' </dev/null >&2; echo $$?)
+SETUP_STATUS := $(shell sh grade/setup.sh '$(NEEDED)' </dev/null >&2; echo $$?)
 $(find_tools)
 endif
 endif

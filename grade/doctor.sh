@@ -80,6 +80,12 @@ if [ -n "$python" ]; then
         fi
     done
 fi
+if [ -e grade/staff.mk ]; then # the tree with all the labs: for handouts and submissions
+    for tool in unifdef patch git; do
+        check $tool "$(command -v $tool)" "$(version_of $tool --version)"
+    done
+    [ "$(uname)" != Linux ] || check bubblewrap "$(command -v bwrap)" "$(version_of bwrap --version)"
+fi
 for optional in clang-format; do
     if command -v $optional >/dev/null 2>&1; then
         row $optional $optional "$(version_of $optional --version)" ok

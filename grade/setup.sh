@@ -38,6 +38,9 @@ for tool in $(echo "$missing" | tr ',' ' '); do
             "python3-pytest python3-pytest-xdist python3-pytest-timeout python3-pexpect python3-pillow" \
             "python-pytest python-pytest-xdist python-pytest-timeout python-pexpect python-pillow" \
             "python pillow && python3 -m pip install pytest pytest-xdist pytest-timeout pexpect" ;;
+    staff)
+        need "unifdef patch git bubblewrap" "unifdef patch git bubblewrap" "unifdef patch git bubblewrap" \
+            "unifdef gpatch git" ;;
     *)
         echo "setup: $tool was asked for and is not here; install it, or leave the variable out" >&2
         exit 1 ;;

@@ -97,4 +97,11 @@ done
 [ -n "$python" ] || lack python
 echo "PYTHON_FOUND=$python"
 echo "PYTHON_XDIST=$xdist"
+
+# What makes handouts and grades submissions: in the tree that has all the labs. Bubblewrap knows Linux only.
+if [ -e grade/staff.mk ]; then
+    for tool in unifdef patch git $([ "$(uname)" = Linux ] && echo bwrap); do
+        first_of $tool >/dev/null || { lack staff && break; }
+    done
+fi
 echo "MISSING=$missing"
