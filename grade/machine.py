@@ -238,6 +238,12 @@ class Machine:
         assert self.qmp is not None
         return self.qmp.monitor(line, cpu)
 
+    def hart_stack(self, cpu: int) -> int:
+        """The number of the page that the stack pointer of that hart is in."""
+        found = re.search(r"x2/sp\s+([0-9a-f]+)", self.monitor("info registers", cpu))
+        assert found
+        return int(found.group(1), 16) >> 12
+
     def trace(self) -> list[str]:
         """The lines of QEMU's trace so far."""
         return self.trace_file.read_text(errors="replace").splitlines() if self.trace_file.exists() else []

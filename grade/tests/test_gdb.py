@@ -55,6 +55,26 @@ def test_breakpoint_in_poll_used(machine_factory: Boot, queue: str, driver: str)
     machine.expect(r"^\$ ", quiet=30)  # and it goes on as if nothing had been
 
 
+def test_a_hart_sent_to_the_wrong_entry(machine_factory: Boot) -> None:
+    """OpenSBI up to 1.2 lets a hart go to _start once in some hundred boots: here GDB sends it there."""
+    machine = machine_factory(cpus=2, gdb=True, shell=False)
+    physical = "(unsigned long)&%s & 0x3fffffffff"  # paging is still off
+    output = run_gdb(
+        machine,
+        [
+            f"tbreak *({physical % 'secondary_start'})",
+            "continue",
+            f"set $pc = {physical % '_start'}",
+            "set $a1 = 0",  # the firmware had not stored this either
+            "detach",
+        ],
+    )
+    assert "hit Temporary breakpoint 1" in output, output
+    machine.expect(r"^\$ ", quiet=30)
+    assert machine.text.count("Ringfence:") == 1  # the kernel was not booted a second time
+    assert len({machine.hart_stack(cpu) for cpu in range(2)}) == 2  # and each hart idles on its own stack
+
+
 def test_make_qemu_gdb_and_make_gdb(tmp_path: Path) -> None:
     """The two terminals of README.md."""
     copy_sparse(BUILD / "disk.img", tmp_path / "disk.img")
