@@ -381,6 +381,20 @@ def test_the_sandbox_has_limits(command: str, limit: str, boxed: Any, tmp_path: 
     assert large.status != 0 and (tmp_path / "big").stat().st_size <= 1 << 20
 
 
+def test_nothing_outlives_the_sandbox(boxed: Any, tmp_path: Path) -> None:
+    life = 1000 + os.getpid() / 1e7  # a number of seconds that no other process sleeps for
+    done = boxed.run(["sh", "-c", f"setsid sh -c 'setsid sleep {life} & exec sleep {life}' >/dev/null & echo started"], tmp_path)
+    assert done.output == "started\n"
+    assert f"sleep\0{life}\0" not in [command_line(folder) for folder in Path("/proc").glob("[0-9]*")]
+
+
+def command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text()
+    except OSError:
+        return ""
+
+
 @pytest.mark.parametrize(
     "code, fault",
     [
