@@ -1,0 +1,62 @@
+"""make torture: a seeded tenth of it, and that it says so when something is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from grade import calibrate
+from grade.machine import QEMU, ROOT
+from grade.torture import main
+from grade.torture.frame import Row, Run
+
+
+@pytest.mark.long
+def test_a_tenth(build: Path) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    done = subprocess.run(
+        [sys.executable, ROOT / "grade/torture/main.py", "--share", "0.1", "--seed", str(seed)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "QEMU": QEMU},
+        timeout=1200 * calibrate.scale(),
+    )
+    assert done.returncode == 0, done.stdout
+    result = json.loads((build / "torture.json").read_text())
+    assert result["seed"] == seed and set(result["seconds"]) == set(main.SUITES)
+    assert all(row["count"] > 0 and not row["lost"] for row in result["rows"])
+
+
+def suite_that_loses(run: Run) -> Iterator[Row]:
+    yield Row("whole things", run.times(100))
+    yield Row("broken things", 2, ["the second one"])
+
+
+def suite_that_breaks(run: Run) -> Iterator[Row]:
+    yield Row("whole things", run.times(100))
+    raise OSError("no machine")
+
+
+@pytest.mark.parametrize("suite, said", [(suite_that_loses, "the second one"), (suite_that_breaks, "no machine")])
+def test_what_is_lost_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str], suite: object, said: str
+) -> None:
+    module = types.ModuleType("grade.torture.fake")
+    module.run = suite  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(main, "SUITES", ("fake",))
+    monkeypatch.setattr(main, "BUILD", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["main.py", "--seed", "7", "--share", "0.25"])
+    assert main.main() == 1
+    printed = capfd.readouterr().out
+    assert said in printed and "LOST" in printed and "SEED=7" in printed
+    rows = json.loads((tmp_path / "torture.json").read_text())["rows"]
+    assert rows[0]["count"] == 25 and sum(len(row["lost"]) for row in rows) == 1
