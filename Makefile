@@ -204,7 +204,7 @@ host_objects = $(patsubst %,$(BUILD)/host/obj/%.o,$(1))
 # Of mkfs/, a program P is P.c with every P_*.c and with the files that belong to none.
 IMAGE_TOOLS := mkfs fsck fscat
 MKFS_SHARED := $(filter-out $(foreach tool,$(IMAGE_TOOLS),mkfs/$(tool).c mkfs/$(tool)_%.c),$(wildcard mkfs/*.c))
-WHEEL := $(filter-out %_main.c,$(wildcard user/roulette*.c)) user/lib/font.c
+WHEEL := $(filter-out %_main.c %_show.c,$(wildcard user/roulette*.c)) user/lib/font.c
 FBTEST := $(wildcard user/fbtest_*.c) user/lib/font.c
 VIRTQUEUE := kernel/virtio/virtqueue.c $(wildcard labs/1-virtqueue/host/*.c)
 

@@ -1,53 +1,17 @@
-// The wheel's picture, put together: memory, layout, and drawing a frame over another one.
+// The wheel's picture, put together: memory, and drawing a frame over another one.
+#if SOLVED_FRAME_RATE
 //
 // Only what moves is drawn: the ball's old place is restored from the still picture, then come the rows
 // of pixels that turn, two pixels to a store, and the ball.
 
 #include "user/roulette.h"
+#include "user/roulette_texture.h"
 #include "user/roulette_wheel.h"
 
 // Two pixels at once. The type may alias the pixels, which are written singly elsewhere.
 typedef uint64_t __attribute__((may_alias)) pixel_pair;
 
-// ---- memory and layout ----
-
-// Outer edges of the rings, in 1/1024 of the wheel's radius.
-static const uint16_t ring_edges[RINGS] = {
-    [DOME] = 58,          [DOME_GROOVE] = 66,  [SPINDLE] = 228, [CONE_GROOVE] = 236, [CONE] = 478,
-    [ROTOR_GROOVE] = 488, [INNER_RIM] = 500,   [POCKET] = 622,  [LEDGE] = 628,       [NUMBER] = 734,
-    [OUTER_RIM] = 747,    [BOWL_GROOVE] = 757, [SLOPE] = 840,   [SLOPE_RIM] = 848,   [TRACK] = 936,
-    [TRACK_RIM] = 946,    [WOOD] = 1014,       [EDGE] = 1024,
-};
-
-// The wheel is as large as fits beside the panel, or above it where the screen is higher than wide.
-static void place(struct wheel *w)
-{
-    int32_t width = (int32_t)w->width, rows = (int32_t)w->rows, side;
-    if (width >= rows) {
-        int32_t panel = width * 27 / 100 > width - rows ? width * 27 / 100 : width - rows;
-        if (panel > rows / 2)
-            panel = rows / 2;
-        side = width - panel < rows ? width - panel : rows;
-        int32_t left = (width - panel - side) / 2;
-        w->x = left * SUB + side * SUB / 2;
-        w->y = rows * SUB / 2;
-        w->panel = (struct box){left + side, 0, left + side + panel, rows};
-    } else {
-        int32_t panel = rows * 24 / 100 > rows - width ? rows * 24 / 100 : rows - width;
-        if (panel > width / 2)
-            panel = width / 2;
-        side = rows - panel < width ? rows - panel : width;
-        int32_t top = (rows - panel - side) / 2;
-        w->x = width * SUB / 2;
-        w->y = top * SUB + side * SUB / 2;
-        w->panel = (struct box){0, top + side, width, top + side + panel};
-    }
-    w->radius = side * SUB / 2 * 31 / 32;
-    for (unsigned i = 0; i < RINGS; i++)
-        w->edge[i] = (int32_t)((int64_t)w->radius * ring_edges[i] / 1024);
-    panel_layout(w);
-    texture_layout(w);
-}
+// ---- memory ----
 
 static size_t take(size_t *offset, size_t bytes)
 {
@@ -56,54 +20,56 @@ static size_t take(size_t *offset, size_t bytes)
     return at;
 }
 
-// Lays out everything in one block, whose address may still be NULL; returns its size.
-static size_t arrange(struct wheel *w, char *block)
+// Lays out the tables of `w`, behind its own memory; returns the size of both together.
+static size_t arrange(const struct wheel *w, size_t size, char *block, struct tables **made)
 {
-    size_t size = 0;
-    take(&size, sizeof(struct wheel));
-    struct font_mask digit = number_mask(w, 0);
-    size_t glyph = (size_t)(w->unit * 24 / SUB + 8) * (size_t)(w->unit * 26 / SUB + 8);
-    size_t digits = (size_t)10 * digit.width * digit.height;
+    take(&size, 0);
+    size_t tables = take(&size, sizeof(struct tables));
     size_t still = take(&size, (size_t)w->width * w->rows * sizeof(uint32_t));
     size_t texture = take(&size, texture_bytes(w));
     size_t map = take(&size, map_capacity(w) * sizeof(uint32_t));
     size_t spans = take(&size, w->rows * 4 * sizeof(struct span)); // at most four in a row
-    size_t scratch = take(&size, glyph > digits ? glyph : digits);
     if (block != NULL) {
-        w->still = (uint32_t *)(block + still);
-        w->texture = (uint32_t *)(block + texture);
-        w->map = (uint32_t *)(block + map);
-        w->spans = (struct span *)(block + spans);
-        w->scratch = (uint8_t *)(block + scratch);
+        struct tables *t = *made = (struct tables *)(block + tables);
+        *t = (struct tables){.still = (uint32_t *)(block + still)};
+        t->texture = (uint32_t *)(block + texture);
+        t->map = (uint32_t *)(block + map);
+        t->spans = (struct span *)(block + spans);
     }
     return size;
-}
-
-static void set_size(struct wheel *w, uint32_t width, uint32_t height)
-{
-    *w = (struct wheel){.width = width, .height = height};
-    w->rows = height - wheel_strip_rows(height);
-    place(w);
 }
 
 size_t wheel_memory(uint32_t width, uint32_t height)
 {
     struct wheel w;
-    if (width < WHEEL_MIN_WIDTH || height < WHEEL_MIN_HEIGHT || width > FB_MAX_WIDTH ||
-        height > FB_MAX_HEIGHT)
+    size_t size = layout_bytes(width, height);
+    if (size == 0)
         return 0;
-    set_size(&w, width, height);
-    return arrange(&w, NULL);
+    layout_measure(&w, width, height);
+    return arrange(&w, size, NULL, NULL);
+}
+
+// The pixels that turn are left out: they are never restored.
+static void still_paint(const struct wheel *w, uint32_t *pixel)
+{
+    for (int32_t y = 0; y < (int32_t)w->rows; y++) {
+        uint32_t radius = 0;
+        for (int32_t x = 0; x < (int32_t)w->width; x++, pixel++) {
+            int32_t right = x * SUB + SUB / 2 - w->x, down = y * SUB + SUB / 2 - w->y;
+            uint64_t square = (uint64_t)((int64_t)right * right + (int64_t)down * down);
+            radius = square_root_near(square, radius);
+            *pixel = cell_row(w, (int32_t)radius) < 0 ? still_colour(w, x, y, radius) : 0;
+        }
+    }
 }
 
 struct wheel *wheel_create(void *memory, uint32_t width, uint32_t height, uint32_t seed)
 {
-    struct wheel *w = memory;
-    set_size(w, width, height);
-    w->seed = seed;
-    arrange(w, memory);
-    texture_build(w);
-    still_paint(w);
+    struct wheel *w = layout_create(memory, width, height, seed);
+    arrange(w, layout_bytes(width, height), memory, &w->tables);
+    texture_build(w, w->tables);
+    still_paint(w, w->tables->still);
+    panel_plate(w, w->tables->still, w->width * sizeof(uint32_t));
     return w;
 }
 
@@ -112,7 +78,7 @@ struct wheel *wheel_create(void *memory, uint32_t width, uint32_t height, uint32
 static void restore_still(const struct wheel *w, uint32_t *pixels, size_t stride, struct box box)
 {
     for (int32_t y = box.top; y < box.bottom; y++) {
-        const uint32_t *from = w->still + (size_t)y * w->width;
+        const uint32_t *from = w->tables->still + (size_t)y * w->width;
         uint32_t *to = row_of(pixels, stride, y);
         for (int32_t x = box.left; x < box.right; x++)
             to[x] = from[x];
@@ -145,10 +111,11 @@ static void draw_span(uint32_t *to, const uint32_t *map, uint32_t count, const c
 
 static void draw_turning(const struct wheel *w, uint32_t *pixels, size_t stride, angle_t rotor)
 {
-    const char *texture = (const char *)w->texture + texture_turn(w, rotor);
-    for (uint32_t i = 0; i < w->nspans; i++) {
-        const struct span *s = &w->spans[i];
-        draw_span(row_of(pixels, stride, s->y) + s->x, w->map + s->first, s->count, texture);
+    const struct tables *t = w->tables;
+    const char *texture = (const char *)t->texture + texture_turn(w, rotor);
+    for (uint32_t i = 0; i < t->nspans; i++) {
+        const struct span *s = &t->spans[i];
+        draw_span(row_of(pixels, stride, s->y) + s->x, t->map + s->first, s->count, texture);
     }
 }
 
@@ -167,35 +134,38 @@ static bool contains(struct box outer, struct box inner)
 unsigned wheel_draw(struct wheel *w, unsigned buffer, uint32_t *pixels, size_t stride,
                     uint32_t frame, struct fb_rect damage[WHEEL_MAX_DAMAGE])
 {
-    if (!w->drawn[buffer].valid) {
+    struct tables *t = w->tables;
+    if (!t->drawn[buffer].valid) {
         wheel_draw_full(w, buffer, pixels, stride, frame);
         damage[0] = (struct fb_rect){0, 0, w->width, w->height};
         return 1;
     }
     struct motion m = motion_at(w, frame);
-    struct box old_ball = w->drawn[buffer].ball, ball = ball_box(w, &m);
+    struct box old_ball = t->drawn[buffer].ball, ball = ball_box(w, &m);
     unsigned n = 0;
 
     restore_still(w, pixels, stride, old_ball);
     draw_turning(w, pixels, stride, m.rotor);
-    damage[n++] = rect_of(w->turning);
-    if (w->drawn[buffer].panel != panel_version(&m)) {
+    damage[n++] = rect_of(t->turning);
+    if (t->drawn[buffer].panel != panel_version(&m)) {
+        restore_still(w, pixels, stride, w->panel);
         panel_draw(w, pixels, stride, &m);
         damage[n++] = rect_of(w->panel);
     }
     ball_draw(w, pixels, stride, &m);
-    if (!contains(w->turning, old_ball))
+    if (!contains(t->turning, old_ball))
         damage[n++] = rect_of(old_ball);
-    if (!contains(w->turning, ball))
+    if (!contains(t->turning, ball))
         damage[n++] = rect_of(ball);
-    w->drawn[buffer].ball = ball;
-    w->drawn[buffer].panel = panel_version(&m);
+    t->drawn[buffer].ball = ball;
+    t->drawn[buffer].panel = panel_version(&m);
     return n;
 }
 
 void wheel_draw_full(struct wheel *w, unsigned buffer, uint32_t *pixels, size_t stride,
                      uint32_t frame)
 {
+    struct tables *t = w->tables;
     struct motion m = motion_at(w, frame);
     restore_still(w, pixels, stride, (struct box){0, 0, (int32_t)w->width, (int32_t)w->rows});
     for (uint32_t y = w->rows; y < w->height; y++)
@@ -204,7 +174,54 @@ void wheel_draw_full(struct wheel *w, unsigned buffer, uint32_t *pixels, size_t 
     draw_turning(w, pixels, stride, m.rotor);
     panel_draw(w, pixels, stride, &m);
     ball_draw(w, pixels, stride, &m);
-    w->drawn[buffer].valid = true;
-    w->drawn[buffer].ball = ball_box(w, &m);
-    w->drawn[buffer].panel = panel_version(&m);
+    t->drawn[buffer].valid = true;
+    t->drawn[buffer].ball = ball_box(w, &m);
+    t->drawn[buffer].panel = panel_version(&m);
 }
+#else
+//
+// Every frame is drawn whole, from back to front, one pixel after the other.
+
+#include "user/roulette.h"
+#include "user/roulette_wheel.h"
+
+size_t wheel_memory(uint32_t width, uint32_t height)
+{
+    return layout_bytes(width, height);
+}
+
+struct wheel *wheel_create(void *memory, uint32_t width, uint32_t height, uint32_t seed)
+{
+    return layout_create(memory, width, height, seed);
+}
+
+// volatile, so that the pixel is really in memory when the device comes to fetch it.
+static void put_pixel(uint32_t *pixels, size_t stride, uint32_t x, uint32_t y, uint32_t colour)
+{
+    *(volatile uint32_t *)(row_of(pixels, stride, (int32_t)y) + x) = colour;
+}
+
+void wheel_draw_full(struct wheel *w, unsigned buffer, uint32_t *pixels, size_t stride,
+                     uint32_t frame)
+{
+    struct motion m = motion_at(w, frame);
+    (void)buffer;
+    for (uint32_t y = 0; y < w->rows; y++)
+        for (uint32_t x = 0; x < w->width; x++)
+            put_pixel(pixels, stride, x, y, wheel_pixel(w, (int32_t)x, (int32_t)y, m.rotor));
+    for (uint32_t y = w->rows; y < w->height; y++)
+        for (uint32_t x = 0; x < w->width; x++)
+            put_pixel(pixels, stride, x, y, WHEEL_STRIP_COLOUR);
+    panel_plate(w, pixels, stride);
+    panel_draw(w, pixels, stride, &m);
+    ball_draw(w, pixels, stride, &m);
+}
+
+unsigned wheel_draw(struct wheel *w, unsigned buffer, uint32_t *pixels, size_t stride,
+                    uint32_t frame, struct fb_rect damage[WHEEL_MAX_DAMAGE])
+{
+    wheel_draw_full(w, buffer, pixels, stride, frame);
+    damage[0] = (struct fb_rect){0, 0, w->width, w->height};
+    return 1;
+}
+#endif // SOLVED_FRAME_RATE

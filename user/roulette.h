@@ -1,15 +1,14 @@
 // The roulette wheel as a picture: a pure integer function of (seed, frame, width, height).
 //
-// roulette*.c except roulette_main.c make no system call and compile unchanged for the host; what the
-// host draws is what a screen must show. A frame may be drawn into a buffer that holds any earlier or
-// later frame: wheel_draw() touches only what differs and says where, and the pixels are the same as
-// those of wheel_draw_full().
+// roulette*.c except roulette_main.c and roulette_show.c make no system call and compile unchanged for the
+// host; what the host draws is what a screen must show. A frame may be drawn into a buffer that holds any
+// earlier or later frame: the pixels are the same as those of wheel_draw_full().
 //
 // The picture of frame f, from back to front, at a pixel with polar coordinates (r, a) about the hub:
-//   1. the table, a soft shadow, the panel's plate          (roulette_still.c)
-//   2. the wheel: wheel_colour(r, a), and in the parts that turn wheel_colour(r, a - rotor(f)), taken
-//      from a texture of finite resolution                  (roulette_paint.c, roulette_texture.c)
-//   3. the winning number and the history, in the panel     (roulette_panel.c)
+//   1. the table, a soft shadow                             (roulette_still.c)
+//   2. the wheel: wheel_colour(r, a), and in the parts that turn wheel_colour(r, a - rotor(f)), sampled
+//      at cells of finite size                              (roulette_paint.c, roulette_pixel.c)
+//   3. the panel: plate, winning number, history            (roulette_panel.c)
 //   4. the ball and its shadow at motion(f)                 (roulette_ball.c)
 // Motion is in closed form in the frame number, at a nominal 60 frames a second (roulette_motion.c).
 

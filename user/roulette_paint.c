@@ -40,7 +40,7 @@ struct font_mask number_mask(const struct wheel *w, unsigned digit)
         .width = (height * 2 / 3 + 2 * margin) * MASK_SCALE / SUB,
         .height = (height + 2 * margin) * MASK_SCALE / SUB,
     };
-    m.bytes = w->scratch + (size_t)digit * m.width * m.height;
+    m.bytes = w->digits + (size_t)digit * m.width * m.height;
     return m;
 }
 

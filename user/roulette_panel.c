@@ -45,13 +45,13 @@ static struct box inset(struct box r, int32_t by)
     return (struct box){r.left + by, r.top + by, r.right - by, r.bottom - by};
 }
 
-// One glyph with its top left corner at (x, y), through the scratch mask.
+// One glyph with its top left corner at (x, y), through a mask.
 static void draw_glyph(const struct wheel *w, const struct canvas *c, char glyph, int32_t x,
                        int32_t y, const struct font_style *style, uint32_t colour)
 {
     int32_t margin = style->stroke + SUB, left = (x - margin) / SUB, top = (y - margin) / SUB;
     struct font_mask mask = {
-        .bytes = w->scratch,
+        .bytes = w->glyph,
         .width = font_advance(glyph, style->size) / SUB + 2 * margin / SUB + 2,
         .height = (style->size + 2 * margin) / SUB + 2,
     };
@@ -135,10 +135,9 @@ static struct box chip(const struct wheel *w, int32_t i)
 
 // ---- content ----
 
-void panel_plate(struct wheel *w)
+void panel_plate(const struct wheel *w, uint32_t *pixels, size_t stride)
 {
-    struct canvas c = {
-        w->still, w->width * sizeof(uint32_t), {0, 0, (int32_t)w->width, (int32_t)w->rows}};
+    struct canvas c = {pixels, stride, {0, 0, (int32_t)w->width, (int32_t)w->rows}};
     int32_t u = w->unit;
     struct box frame = card(w);
     fill_round(&c, inset(frame, -u), 4 * u, 0xd9b566, 0x8a6526);
@@ -177,21 +176,13 @@ static void describe(unsigned number, char text[24])
     copy_text(&text, number <= 18 ? "LOW" : "HIGH");
 }
 
-static void restore(const struct wheel *w, uint32_t *pixels, size_t stride)
-{
-    for (int32_t y = w->panel.top; y < w->panel.bottom; y++)
-        for (int32_t x = w->panel.left; x < w->panel.right; x++)
-            row_of(pixels, stride, y)[x] = w->still[(size_t)y * w->width + x];
-}
-
-void panel_draw(struct wheel *w, uint32_t *pixels, size_t stride, const struct motion *m)
+void panel_draw(const struct wheel *w, uint32_t *pixels, size_t stride, const struct motion *m)
 {
     struct canvas c = {pixels, stride, w->panel};
     struct box frame = card(w);
     int32_t u = w->unit, middle = (frame.left + frame.right) / 2;
     char line[24];
 
-    restore(w, pixels, stride);
     if (m->phase == DECIDED) {
         unsigned number = wheel_winner(w->seed, m->round);
         uint32_t colour = number_colour(number);

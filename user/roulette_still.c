@@ -24,33 +24,19 @@ static int table_shadow(const struct wheel *w, int32_t right, int32_t down, uint
     return t * t >> 8;
 }
 
-// `near` carries the radius from one pixel of a row to the next.
-static uint32_t still_colour(const struct wheel *w, int32_t x, int32_t y, uint32_t *near)
+uint32_t still_colour(const struct wheel *w, int32_t x, int32_t y, uint32_t radius)
 {
     int32_t right = x * SUB + SUB / 2 - w->x, down = y * SUB + SUB / 2 - w->y;
-    int64_t square = (int64_t)right * right + (int64_t)down * down;
-    if (square > (int64_t)w->radius * w->radius * 25 / 16)
+    if ((int64_t)radius * radius > (int64_t)w->radius * w->radius * 25 / 16)
         return table_colour(w, x, y);
 
-    int32_t radius = (int32_t)(*near = square_root_near((uint64_t)square, *near));
-    int share = coverage(w->radius - radius);
+    int share = coverage(w->radius - (int32_t)radius);
     uint32_t colour = 0;
     if (share < 256)
         colour =
-            shade(table_colour(w, x, y), 256 - table_shadow(w, right, down, *near) * 200 / 256);
-    if (share == 0 || radius_turns(w, radius))
+            shade(table_colour(w, x, y), 256 - table_shadow(w, right, down, radius) * 200 / 256);
+    if (share == 0)
         return colour;
-    int facing = radius == 0 ? 0 : (right * LIGHT_RIGHT + down * LIGHT_DOWN) / radius;
-    return blend(colour, wheel_colour(w, radius, direction(right, down), facing), share);
-}
-
-void still_paint(struct wheel *w)
-{
-    uint32_t *pixel = w->still;
-    for (uint32_t y = 0; y < w->rows; y++) {
-        uint32_t near = 0;
-        for (uint32_t x = 0; x < w->width; x++)
-            *pixel++ = still_colour(w, (int32_t)x, (int32_t)y, &near);
-    }
-    panel_plate(w);
+    int facing = radius == 0 ? 0 : (right * LIGHT_RIGHT + down * LIGHT_DOWN) / (int32_t)radius;
+    return blend(colour, wheel_colour(w, (int32_t)radius, direction(right, down), facing), share);
 }

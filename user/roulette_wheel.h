@@ -46,13 +46,6 @@ struct box {
     int32_t left, top, right, bottom; // pixels; right and bottom are the first ones outside
 };
 
-// A row of pixels that turn.
-struct span {
-    uint16_t x, y;
-    uint32_t count;
-    uint32_t first; // of its entries in the map
-};
-
 // Where the ball is at some frame, and what the panel shows.
 struct motion {
     angle_t rotor;          // how far the wheel has turned
@@ -72,54 +65,53 @@ struct wheel {
     struct box panel; // the part of the picture that shows numbers
     int32_t unit;     // the panel's measure, sub-pixels
 
-    // The texture of what turns (roulette_texture.c).
-    uint32_t *texture;
+    // The cells of what turns (roulette_pixel.c).
     uint32_t columns;
     uint32_t outer_rows, spindle_rows;
-    uint32_t *map; // for each pixel that turns, the byte offset of its texel while rotor is 0
-    struct span *spans;
-    uint32_t nspans;
-    struct box turning; // all spans lie in it
+    int32_t reach; // nothing further from the hub turns, sub-pixels
 
-    uint32_t *still;         // the picture of what never moves, width x rows
-    uint8_t *scratch;        // coverage masks: the digits' while tables are built, then one glyph's
-    int32_t digit_width[10]; // of the numbers on the wheel, sub-pixels
+    uint8_t *digits;         // coverage masks of the digits on the wheel,
+    int32_t digit_width[10]; // and their widths, sub-pixels
+    uint8_t *glyph;          // room for the mask of one glyph of the panel
 
-    struct {
-        bool valid;
-        struct box ball;
-        uint32_t panel; // what panel_version() was
-    } drawn[WHEEL_BUFFERS];
+    struct tables *tables; // what roulette.c likes to keep
 };
+
+// roulette_layout.c: the measures of a wheel of an accepted size, with no pointer set; the bytes that a
+// wheel needs with the masks it points to (0 if that size is not accepted); and such a wheel, made of that
+// much memory.
+void layout_measure(struct wheel *w, uint32_t width, uint32_t height);
+size_t layout_bytes(uint32_t width, uint32_t height);
+struct wheel *layout_create(void *memory, uint32_t width, uint32_t height, uint32_t seed);
+
+// roulette_pixel.c: the colour of a pixel, above the strip, when the wheel has turned by `rotor`. What lies
+// over it, the panel and the ball, comes after.
+uint32_t wheel_pixel(const struct wheel *w, int32_t x, int32_t y, angle_t rotor);
+// How the parts that turn are sampled: the column of an angle, the row of a radius (-1 if that radius does
+// not turn), the colour of the cell in that column and row of the wheel at rest.
+void cells_layout(struct wheel *w);
+uint32_t cell_column(const struct wheel *w, angle_t angle);
+int32_t cell_row(const struct wheel *w, int32_t radius);
+uint32_t cell_colour(const struct wheel *w, uint32_t column, uint32_t row);
 
 // roulette_paint.c: the wheel's colour at a point (radius in sub-pixels), at rest. `facing` is as for lit().
 uint32_t wheel_colour(const struct wheel *w, int32_t radius, angle_t angle, int facing);
-// The numbers are sampled from masks of the digits, which must be drawn before, into w->scratch.
+// The numbers are sampled from masks of the digits, which must be drawn before, into w->digits.
 struct font_mask number_mask(const struct wheel *w, unsigned digit);
 void number_masks_draw(struct wheel *w);
 
-// Whether that radius turns; if so, all its colours come from the texture.
-bool radius_turns(const struct wheel *w, int32_t radius);
-
-// roulette_still.c
-void still_paint(struct wheel *w);
-
-// roulette_texture.c
-void texture_layout(struct wheel *w); // sets columns and rows
-size_t texture_bytes(const struct wheel *w);
-uint32_t map_capacity(const struct wheel *w);
-void texture_build(struct wheel *w);
-// What to add to an offset in the map once the wheel has turned by this angle.
-uint32_t texture_turn(const struct wheel *w, angle_t rotor);
+// roulette_still.c: the colour of a pixel that does not turn, `radius` from the hub (rounded down).
+uint32_t still_colour(const struct wheel *w, int32_t x, int32_t y, uint32_t radius);
 
 // roulette_motion.c
 struct motion motion_at(const struct wheel *w, uint32_t frame);
 
-// roulette_panel.c
+// roulette_panel.c. The plate never changes, and is drawn over wheel_pixel(); the rest is drawn over the
+// plate, and changes whenever panel_version() does.
 void panel_layout(struct wheel *w);
+void panel_plate(const struct wheel *w, uint32_t *pixels, size_t stride);
 uint32_t panel_version(const struct motion *m);
-void panel_plate(struct wheel *w); // its still part, into w->still
-void panel_draw(struct wheel *w, uint32_t *pixels, size_t stride, const struct motion *m);
+void panel_draw(const struct wheel *w, uint32_t *pixels, size_t stride, const struct motion *m);
 
 // roulette_ball.c
 struct box ball_box(const struct wheel *w, const struct motion *m);

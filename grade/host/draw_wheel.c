@@ -1,16 +1,17 @@
 // Draws frames of the roulette wheel on the host: what a correct screen must show.
 //
-//   draw_wheel [-i] [-x] [-r WxH] [-s SEED] FRAME...
+//   draw_wheel [-i | -p] [-x] [-r WxH] [-s SEED] FRAME...
 //
 // writes each frame to standard output, one after the other: binary PPM, or with -x raw pixels as they
 // lie in the framebuffer (32 bits, blue first, rows not padded). With -i each frame after the first is
 // drawn over the one before last, as the program `roulette` does with its two buffers, and compared
-// with itself drawn from scratch; also everything outside the damage must be as it was before.
+// with itself drawn from scratch; also everything outside the damage must be as it was before. With -p
+// each is drawn pixel by pixel, by the picture's definition and not by user/roulette.c.
 //
-// Built from: this file, user/roulette.c and user/roulette_*.c except user/roulette_main.c,
+// Built from: this file, user/roulette.c and user/roulette_*.c except those with system calls,
 // user/lib/font.c; cc -std=gnu11 -O2 -I. -o build/host/draw_wheel ...
 
-#include "user/roulette.h"
+#include "user/roulette_wheel.h"
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 static uint32_t width = 640, height = 480, seed = 1;
-static bool incremental, raw;
+static bool incremental, plain, raw;
 
 static void fail(const char *message)
 {
@@ -86,24 +87,40 @@ static void draw_checked(struct wheel *w, unsigned buffer, uint32_t *pixels, uin
         fail("a frame drawn over another one differs from itself drawn from scratch");
 }
 
+static void draw_plainly(const struct wheel *w, uint32_t *pixels, uint32_t frame)
+{
+    struct motion m = motion_at(w, frame);
+    size_t stride = width * sizeof(uint32_t);
+    for (uint32_t y = 0; y < height; y++)
+        for (uint32_t x = 0; x < width; x++)
+            pixels[(size_t)y * width + x] =
+                y >= w->rows ? WHEEL_STRIP_COLOUR : wheel_pixel(w, (int32_t)x, (int32_t)y, m.rotor);
+    panel_plate(w, pixels, stride);
+    panel_draw(w, pixels, stride, &m);
+    ball_draw(w, pixels, stride, &m);
+}
+
 int main(int argc, char **argv)
 {
     int option;
-    while ((option = getopt(argc, argv, "ixr:s:")) != -1) {
+    while ((option = getopt(argc, argv, "ipxr:s:")) != -1) {
         if (option == 'i')
             incremental = true;
+        else if (option == 'p')
+            plain = true;
         else if (option == 'x')
             raw = true;
         else if (option == 's')
             seed = (uint32_t)strtoul(optarg, NULL, 0);
         else if (option != 'r' || sscanf(optarg, "%" SCNu32 "x%" SCNu32, &width, &height) != 2)
-            fail("usage: draw_wheel [-i] [-x] [-r WxH] [-s SEED] FRAME...");
+            fail("usage: draw_wheel [-i | -p] [-x] [-r WxH] [-s SEED] FRAME...");
     }
     size_t size = wheel_memory(width, height);
     if (size == 0)
         fail("bad size");
     void *memory = need(size);
-    struct wheel *w = wheel_create(memory, width, height, seed);
+    struct wheel *w = plain ? layout_create(memory, width, height, seed)
+                            : wheel_create(memory, width, height, seed);
 
     uint32_t *pixels[WHEEL_BUFFERS], *before = need((size_t)width * height * sizeof(uint32_t));
     for (unsigned i = 0; i < WHEEL_BUFFERS; i++)
@@ -116,6 +133,8 @@ int main(int argc, char **argv)
         unsigned buffer = (unsigned)(i - optind) % WHEEL_BUFFERS;
         if (incremental)
             draw_checked(w, buffer, pixels[buffer], before, frame);
+        else if (plain)
+            draw_plainly(w, pixels[buffer], frame);
         else
             wheel_draw_full(w, buffer, pixels[buffer], width * sizeof(uint32_t), frame);
         write_frame(pixels[buffer]);

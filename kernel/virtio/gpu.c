@@ -253,6 +253,7 @@ static void gpu_info(struct fb_info *info)
 // ---- presents ----
 
 #if SOLVED_GPU
+#if SOLVED_FRAME_RATE || !SOLVED_WHEEL
 // All transfers come first, so that the flushes, which follow without a pause, show a whole
 // picture. A present that waits, waits for the one before it too: then both buffers are the
 // caller's again.
@@ -274,6 +275,35 @@ static int gpu_present(const struct fb_present *present)
     gpu_batch_finish_all();
     return error;
 }
+#else
+// One command after the other, each answered before the next is sent; that is easy to follow in the
+// trace. All transfers come first, so that the flushes show a whole picture.
+static int gpu_present(const struct fb_present *present)
+{
+    uint32_t id = gpu.resource[present->buffer];
+    int error = 0;
+    for (uint32_t i = 0; i < present->nrects && !error; i++) {
+        struct gpu_batch *batch = gpu_batch_next();
+        transfer(batch, id, &present->rects[i]);
+        error = gpu_batch_run(batch);
+    }
+    if (gpu.shown != present->buffer && !error) {
+        struct gpu_batch *batch = gpu_batch_next();
+        set_scanout(batch, id, gpu.width, gpu.height);
+        error = gpu_batch_run(batch);
+        gpu.shown = present->buffer;
+    }
+    for (uint32_t i = 0; i < present->nrects && !error; i++) {
+        struct gpu_batch *batch = gpu_batch_next();
+        flush(batch, id, &present->rects[i]);
+        gpu_batch_send(batch, i + 1 == present->nrects);
+        error = gpu_batch_finish(batch);
+    }
+    kprintf("gpu0: buffer %u, rows %u to %u presented\n", present->buffer, present->rects[0].y,
+            present->rects[0].y + present->rects[0].height - 1);
+    return error;
+}
+#endif // SOLVED_FRAME_RATE || !SOLVED_WHEEL
 #else
 // Shows present->nrects rectangles, which lie inside the picture, of buffer present->buffer. Each is
 // transferred to that buffer's resource, and then flushed; if the display shows the other buffer's
