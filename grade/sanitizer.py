@@ -1,12 +1,36 @@
 """vqsan for tests: the arguments that put it into a machine, and what it has found.
 
     def test_something(machine_factory, vqsan):
-        sanitizer = vqsan()
+        sanitizer = vqsan("inject=rmb,seed=3")
         machine = machine_factory(extra=sanitizer.arguments)
         machine.run("ls")
-        assert not sanitizer.finish(machine).violations
+        report = sanitizer.finish(machine)
+        assert not report.violations, report
+        assert report.loads_per_turn("gpu") == 1
 
-docs/ordering.md says what the rules mean, grade/vqsan/options.h what the options do.
+docs/ordering.md says what the rules mean, grade/vqsan/options.h what the options do. The JSON that vqsan keeps up to
+date, ten times a second and at QEMU's end, has three lists, and a Report the same three:
+
+    violations   once for each rule, queue and pair of places in the code
+        rule, missing    "R1", "fence r,r": what is lacking between the accesses
+        device, slot, queue, hart     where; the hart that did it first
+        count            how often
+        hidden           true: not printed, at the option hide=
+        first, second    the two accesses: what ("used->idx"; "" is a wait), function, file, line, pc
+    queues       one for each queue there has been; counts go on over a reset of the device
+        device, slot, queue, size
+        polls, spins     loads of used->idx; those of them that found nothing new
+        publishes, kicks, kicks_saved     stores of avail->idx; doorbells; kicks that the device did not want
+        completions      elements that the driver has taken off the used ring
+        deepest          most chains in flight at one time
+        sleeps           times that a hart went to sleep (wfi) with chains in flight, after a look that found nothing
+        sleeps_unnotified    those of them with notifications off: no answer wakes it, only a timer
+        loops            loops in which a hart waited: function, file, line of the jump back; turns; and looks: how many
+                         of the turns loaded used->idx. A loop whose load the compiler took out has one look, many turns
+        injected, corrupted    what vqsan itself has done (inject=, device=)
+        accesses, violations   to the ring; summed up
+    fences       one for each fence instruction of the kernel that was executed: kind ("fence r,r"), function, file,
+                 line, count
 """
 
 from __future__ import annotations
@@ -16,7 +40,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterable, Iterator, Optional
 
 import pytest
 
@@ -41,6 +65,7 @@ class Violation:
     missing: str  # "fence r,r"
     device: str  # "blk"
     queue: int
+    hart: int
     count: int
     hidden: bool  # not to be shown
     first: Place
@@ -69,6 +94,25 @@ class Report:
         """The sum of a count over all queues: "completions", "injected", ..."""
         return sum(queue[count] for queue in self.queues)
 
+    def of(self, device: str) -> list[Violation]:
+        """Violations on the queues of a device: "gpu"."""
+        return [violation for violation in self.violations if violation.device == device]
+
+    def loads_per_turn(self, device: str, files: str = "kernel/virtio/") -> float:
+        """In what part of the turns of its waiting loops in these files the driver of a device loaded used->idx: 1 where it
+        looks in each turn. 1 too if it never had to wait."""
+        loops = [loop for queue in self.queues if queue["device"] == device for loop in queue["loops"]]
+        loops = [loop for loop in loops if loop["file"].startswith(files)]
+        turns = sum(loop["turns"] for loop in loops)
+        return sum(loop["looks"] for loop in loops) / turns if turns else 1.0
+
+    def fences_per_completion(self, files: str = "kernel/virtio/", kinds: Iterable[str] = ()) -> float:
+        """Fences executed in these files, of these kinds (none: all), for each element taken, of whatever queue."""
+        chosen = [fence for fence in self.fences if fence["file"].startswith(files)]
+        wanted = set(kinds)
+        count = sum(fence["count"] for fence in chosen if not wanted or fence["kind"] in wanted)
+        return count / max(1, self.total("completions"))
+
     def __str__(self) -> str:
         return "\n".join(map(str, self.violations)) or "no violations"
 
@@ -85,6 +129,7 @@ def read_report(path: Path) -> Report:
             entry["missing"],
             entry["device"],
             entry["queue"],
+            entry["hart"],
             entry["count"],
             entry["hidden"],
             place(entry["first"]),

@@ -207,6 +207,7 @@ static struct queue *queue_ready(unsigned slot, unsigned index)
     struct queue old = *q;
     memset(q, 0, sizeof(*q));
     q->count = old.count;
+    memcpy(q->loops, old.loops, sizeof(q->loops));
     q->held = old.held;
     q->hostile = old.hostile;
     q->slot = slot;
@@ -218,6 +219,7 @@ static struct queue *queue_ready(unsigned slot, unsigned index)
     q->used = used;
     q->event_idx = slots[slot].features >> FEATURE_EVENT_IDX & 1;
     q->taken = q->acquired = q->seen = ram_u16(used_idx_address(q));
+    q->published = ram_u16(avail_idx_address(q));
     q->enabled = !(ram_u16(avail) & 1);
     q->waiter = -1;
     q->live = true;

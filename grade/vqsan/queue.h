@@ -65,6 +65,14 @@ struct view {
     struct event unchecked; // notifications enabled, used->idx not loaded since
 };
 
+// A loop in which some hart waited for the queue: how often it went round, and in how many of those turns it
+// loaded used->idx.
+#define MAX_LOOPS 16
+struct wait_loop {
+    uint64_t pc; // of the jump back
+    uint64_t turns, looks;
+};
+
 struct held;
 
 struct queue {
@@ -75,11 +83,12 @@ struct queue {
     uint64_t desc, avail, used; // guest physical
     bool event_idx;
 
-    uint16_t
-        acquired;   // elements below it may be read: used->idx was loaded and a fence came after it
-    uint16_t taken; // the next element that the driver has not read
-    uint16_t seen;  // used->idx as last loaded by any hart
-    bool enabled;   // notifications
+    // Elements below `acquired` may be read: used->idx was loaded and a fence came after it.
+    uint16_t acquired;
+    uint16_t taken;        // the next element that the driver has not read
+    uint16_t seen;         // used->idx as last loaded by any hart
+    uint16_t published;    // avail->idx as last stored
+    bool enabled;          // notifications
     uint16_t kick_checked; // avail->idx when the device's wish for kicks was last looked at
     int waiter;            // hart that last loaded used->idx, or -1
     struct event last_look;
@@ -91,8 +100,12 @@ struct queue {
     struct held *held;       // inject.c
     struct hostile *hostile; // hostile.c
 
+    struct wait_loop loops[MAX_LOOPS];
     struct {
         uint64_t accesses, polls, spins, publishes, kicks, saved, completions, violations;
+        uint64_t deepest;           // most chains in flight at one time
+        uint64_t sleeps;            // wfi with chains in flight, after a look that found nothing
+        uint64_t sleeps_unnotified; // of them those with notifications off: a timer has to end it
         uint64_t injected, corrupted;
     } count;
 };

@@ -255,6 +255,18 @@ static void json_violations(FILE *f)
     }
 }
 
+static void json_loops(FILE *f, const struct queue *q)
+{
+    for (unsigned i = 0; i < MAX_LOOPS && q->loops[i].pc; i++) {
+        struct location at = symbols_find(q->loops[i].pc);
+        fprintf(f,
+                "%s\n    {\"function\": \"%s\", \"file\": \"%s\", \"line\": %u, \"turns\": %llu, "
+                "\"looks\": %llu}",
+                i ? "," : "", at.function, at.file, at.line, (unsigned long long)q->loops[i].turns,
+                (unsigned long long)q->loops[i].looks);
+    }
+}
+
 static void json_queues(FILE *f)
 {
     for (unsigned i = 0; i < queue_count; i++) {
@@ -263,11 +275,15 @@ static void json_queues(FILE *f)
         fprintf(f,
                 "%s\n  {\"device\": \"%s\", \"slot\": %u, \"queue\": %u, \"size\": %u, "
                 "\"accesses\": %llu, \"polls\": %llu, \"spins\": %llu, \"publishes\": %llu,\n   "
-                "\"kicks\": %llu, \"kicks_saved\": %llu, \"completions\": %llu, "
-                "\"violations\": %llu, \"injected\": %llu, \"corrupted\": %llu}",
+                "\"kicks\": %llu, \"kicks_saved\": %llu, \"completions\": %llu, \"deepest\": %llu, "
+                "\"sleeps\": %llu, \"sleeps_unnotified\": %llu,\n   "
+                "\"violations\": %llu, \"injected\": %llu, \"corrupted\": %llu, \"loops\": [",
                 i ? "," : "", q->device, q->slot, q->index, q->size, COUNT(accesses), COUNT(polls),
                 COUNT(spins), COUNT(publishes), COUNT(kicks), COUNT(saved), COUNT(completions),
-                COUNT(violations), COUNT(injected), COUNT(corrupted));
+                COUNT(deepest), COUNT(sleeps), COUNT(sleeps_unnotified), COUNT(violations),
+                COUNT(injected), COUNT(corrupted));
+        json_loops(f, q);
+        fprintf(f, "]}");
     }
 }
 

@@ -105,9 +105,13 @@ static void used_idx_loaded(struct hart *h, struct queue *q, const struct site *
     q->seen = index;
     q->last_look = load;
     q->moved_unseen = false;
+    h->look.queue = NULL;
     if (index == q->taken) {
         q->count.spins++;
         q->looks++;
+        h->look.queue = q;
+        h->look.stores = h->stores;
+        h->look.fresh = true;
     } else {
         q->looks = 0;
     }
@@ -227,9 +231,13 @@ static void published(struct hart *h, struct queue *q, const struct site *site, 
     }
     order_pending(&v->ww);
     v->wo.fresh = v->wr.fresh = store;
+    q->published = ram_u16(avail_idx_address(q));
+    if ((uint16_t)(q->published - q->taken) > q->count.deepest)
+        q->count.deepest = (uint16_t)(q->published - q->taken);
     q->count.publishes++;
     q->looks = 0;
     q->slept.pc = 0;
+    h->look.queue = NULL;
 }
 
 static void notifications(struct hart *h, struct queue *q, struct event store, bool enable)
@@ -412,6 +420,22 @@ void rules_spinning(struct hart *h, const struct block *block)
     }
 }
 
+// The same seen as a number: in how many turns of its waiting loops has the hart loaded used->idx? In a right
+// loop in each; in a hoisted one, once.
+void rules_turn(struct hart *h, const struct block *block)
+{
+    struct wait_loop *loop = h->look.queue->loops;
+    unsigned i = 0;
+    while (i < MAX_LOOPS && loop[i].pc && loop[i].pc != block->last_pc)
+        i++;
+    if (i == MAX_LOOPS || (!loop[i].pc && !h->look.fresh))
+        return;
+    loop[i].pc = block->last_pc;
+    loop[i].turns++;
+    loop[i].looks += h->look.fresh;
+    h->look.fresh = false;
+}
+
 void rules_sleep(struct hart *h, const struct site *site)
 {
     struct event sleep = {site->pc, FIELD_NONE, 0};
@@ -426,9 +450,14 @@ void rules_sleep(struct hart *h, const struct site *site)
         }
         if (q->waiter != (int)h->number)
             continue;
+        if (h->look.queue == q && q->published != q->taken) {
+            q->count.sleeps++;
+            q->count.sleeps_unnotified += !q->enabled;
+        }
         // Whether that was wrong, the next look tells.
         if (q->looks >= MANY_LOOKS && !q->enabled)
             q->slept = sleep;
         q->looks = 0;
     }
+    h->look.queue = NULL;
 }

@@ -19,7 +19,13 @@ struct hart {
         uint64_t stores, trace, delta; // ... the above when it last ran, what a turn loads ...
         unsigned turns;                // ... and how many turns were all the same
     } spin;                            // R7
-    struct event irq_read;             // R8: interrupt status read, no i,r since
+    struct {
+        struct queue
+            *queue;      // at whose used->idx it has looked and found nothing; NULL: it has found
+        uint64_t stores; // `stores` at that look
+        bool fresh;      // no turn of a loop since
+    } look;
+    struct event irq_read; // R8: interrupt status read, no i,r since
     unsigned irq_slot;
     bool devices_stopped; // by vqsan, around a store to avail->idx
 };
@@ -39,6 +45,8 @@ void rules_order(struct hart *h, struct order order);
 // An atomic with `.rl` (before its access) and with `.aq` (after it).
 void rules_release(struct hart *h);
 void rules_acquire(struct hart *h, const struct site *site);
+// A turn of a loop by a hart for which rules_waits().
+void rules_turn(struct hart *h, const struct block *block);
 // The hart has gone round a loop a thousand times (or another thousand) and waits, see rules_spins(); it
 // executes wfi.
 void rules_spinning(struct hart *h, const struct block *block);
@@ -57,6 +65,13 @@ static inline bool rules_spins(struct hart *h, const struct block *block)
     }
     h->spin.trace = h->trace;
     return ++h->spin.turns % 1000 == 0;
+}
+
+// Is the loop that the hart goes round one in which it waits? It has looked at an index and found nothing, and
+// has done next to nothing since. Needs no lock.
+static inline bool rules_waits(const struct hart *h)
+{
+    return h->look.queue && h->stores - h->look.stores <= 8;
 }
 
 #endif

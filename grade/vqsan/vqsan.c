@@ -228,8 +228,8 @@ static void on_block(unsigned number, void *data)
     if (number >= MAX_HARTS)
         return;
     struct hart *h = &harts[number];
-    bool spins = block->loops && rules_spins(h, block);
-    if (!spins && !h->dependency.live)
+    bool spins = block->loops && rules_spins(h, block), waits = block->loops && rules_waits(h);
+    if (!spins && !waits && !h->dependency.live)
         return;
     pthread_mutex_lock(&lock);
     if (h->dependency.live) {
@@ -237,6 +237,8 @@ static void on_block(unsigned number, void *data)
         if (block->load_address_regs & h->dependency.regs)
             inject_dependent_block(h->dependency_queue);
     }
+    if (waits)
+        rules_turn(h, block);
     if (spins)
         rules_spinning(h, block);
     pthread_mutex_unlock(&lock);
