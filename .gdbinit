@@ -21,3 +21,9 @@ user-symbols NAME: also load the symbols of the program build/user/NAME.elf, to 
 end
 
 target remote build/gdb.sock
+
+# A step stays on its hart; the devices go on all the same.
+set scheduler-locking step
+
+# `virtq`. Last, so that a GDB without Python has all the rest.
+source -s grade/gdb_virtq.py

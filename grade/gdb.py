@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from typing import Callable, Iterable, Optional
 
 from grade import calibrate
@@ -13,17 +14,22 @@ GDB = os.environ.get("GDB") or "gdb-multiarch"
 
 
 def run_gdb(
-    machine: Machine, commands: Iterable[str], drive: Optional[Callable[[], None]] = None, seconds: float = 60.0
+    machine: Machine,
+    commands: Iterable[str],
+    drive: Optional[Callable[[], None]] = None,
+    seconds: float = 60.0,
+    kernel: Optional[Path] = None,
 ) -> str:
     """Starts GDB with the project's .gdbinit, runs the commands, and returns all it printed.
 
-    Meanwhile `drive` makes the machine do what GDB waits for.
+    Meanwhile `drive` makes the machine do what GDB waits for. `kernel` is the one that the machine runs, if it is not
+    that of the build.
     """
-    command = [GDB, "-q", "-nx", "-batch", "-x", str(ROOT / ".gdbinit")]
+    command = [GDB, "-q", "-nx", "-batch", "-iex", f"directory {ROOT}", "-x", str(ROOT / ".gdbinit")]
     for line in commands:
         command += ["-ex", line]
     session = subprocess.Popen(
-        command + [str(BUILD / "kernel.elf")],
+        command + [str(kernel or BUILD / "kernel.elf")],
         cwd=machine.folder,  # where .gdbinit finds the machine's socket
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -33,7 +39,11 @@ def run_gdb(
     )
     try:
         if drive is not None:
-            drive()
+            try:
+                drive()
+            except Exception as error:
+                session.kill()
+                raise AssertionError(f"{error}\nGDB had printed:\n{session.communicate()[0]}") from error
         return session.communicate(timeout=seconds * calibrate.scale())[0]
     except subprocess.TimeoutExpired:
         session.kill()

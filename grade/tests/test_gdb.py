@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Callable
 
@@ -73,6 +75,83 @@ def test_a_hart_sent_to_the_wrong_entry(machine_factory: Boot) -> None:
     machine.expect(r"^\$ ", quiet=30)
     assert machine.text.count("Ringfence:") == 1  # the kernel was not booted a second time
     assert len({machine.hart_stack(cpu) for cpu in range(2)}) == 2  # and each hart idles on its own stack
+
+
+def test_virtq(machine_factory: Boot) -> None:
+    """The rings as they are in memory: four commands are with the device or done, and nothing is with the disk."""
+    machine = machine_factory(gdb=True, shell=False)
+
+    def drive() -> None:
+        machine.expect(r"^\$ ", quiet=30)
+        machine.send("fbtest bars\n")
+
+    output = run_gdb(
+        machine,
+        ["virtq", "break sys_exec", "continue", "virtq moon", "delete"]
+        + ['break poll_used if $virtq("gpu")', "continue", "virtq", "virtq gpu", "delete", "detach"],
+        drive,
+    )
+    assert "virtq: the kernel has not turned paging on yet" in output, output
+    assert re.search(r"virtq: no queue moon; there are .*blk0", output), output
+    assert re.search(r"^gpu0.control +avail->idx +4 +used->idx +[0-4] +last_used +0 +in flight +4$", output, re.MULTILINE), output
+    assert re.search(r"^blk0 +avail->idx +(\d+) +used->idx +\1 +last_used +\1 +in flight +0$", output, re.MULTILINE), output
+    assert "gpu0.control: 256 descriptors, 248 free\n  available ring   avail->idx 4, the next chain goes to 4" in output
+    chain = r"^ +\d+ (done, not taken|with the device) +(40|48) bytes at 0x\w+ \(device reads\), 24 bytes at 0x\w+ \(device writes\)$"
+    assert len(re.findall(chain, output, re.MULTILINE)) == 4, output
+
+
+def session_at_the_compare(machine: Machine, kernel: Path, stops: int) -> list[tuple[int, int, str]]:
+    """Stops again and again where the index is compared: last_used, the index in memory, what `virtq gpu` says of them."""
+
+    def drive() -> None:
+        machine.expect(r"^\$ ", quiet=30)
+        machine.send(f"fbtest -n {2 * stops} rects\n")
+
+    output = run_gdb(
+        machine,
+        ["break sys_ioctl", "continue", "delete", "virtq-break gpu"]
+        + ["continue", "virtq gpu"] * stops
+        + ["next", "step", "delete", "detach"],
+        drive,
+        kernel=kernel,
+    )
+    said = re.findall(
+        r"index in memory  (\d+)\n  index last taken (\d+)\n  index compared   (\d+), in \S+: loaded at .*\n(?:.*print.*\n)?"
+        r"  memory and what is compared (agree|DISAGREE)",
+        output,
+    )
+    assert len(said) == stops, output
+    for memory, _, compared, verdict in said:
+        assert (memory == compared) == (verdict == "agree"), output
+    # Stepping stays in these functions, and shows their lines.
+    after = output[output.rindex("memory and what is compared") :]
+    assert len(re.findall(r"^\d+\t", after, re.MULTILINE)) >= 2, output
+    return [(int(taken), int(memory), verdict) for memory, taken, _, verdict in said]
+
+
+def test_memory_and_register_agree(machine_factory: Boot) -> None:
+    """The next compare sees the device's index, whatever the one before has missed."""
+    machine = machine_factory(gdb=True, shell=False)
+    said = session_at_the_compare(machine, BUILD / "kernel.elf", 8)
+    for (taken, _, verdict), (taken_before, _, verdict_before) in zip(said[1:], said):
+        assert verdict == "agree" or verdict_before == "agree" or taken != taken_before, said
+
+
+@pytest.mark.long
+def test_memory_and_register_disagree(machine_factory: Boot, tmp_path: Path) -> None:
+    """The start state of lab 4: once they disagree, they do so turn after turn."""
+    kernel = tmp_path / "build/kernel.elf"
+    given = [word for word in os.environ.get("SAME_BUILD", "").split() if not word.startswith(("BUILD=", "START="))]
+    subprocess.run(
+        ["make", "START=4-slow-wheel", f"BUILD={tmp_path}/build", *given, str(kernel)],
+        cwd=ROOT,
+        env=clean_environment(),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    machine = machine_factory(gdb=True, shell=False, kernel=kernel)
+    said = session_at_the_compare(machine, kernel, 24)
+    assert said[-4:] == [said[-1]] * 4 and said[-1][2] == "DISAGREE", said
 
 
 def test_make_qemu_gdb_and_make_gdb(tmp_path: Path) -> None:
