@@ -22,6 +22,8 @@ Only `title`, `points` and the tests are required, and of a test `id`, `title` a
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,3 +133,19 @@ def find_lab(name: str, root: Path = ROOT) -> Lab:
 
 def all_labs(root: Path = ROOT) -> list[Lab]:
     return [read_lab(root / "labs" / name) for name in lab_names(root)]
+
+
+def commit(root: Path = ROOT) -> str:
+    """The commit of the tree, with a + if files have changed since. A handout and what `make gradescope` packs are no
+    clones: there it is that of the tree they were made from."""
+    for name in ("handout.mk", "grader.mk"):
+        if (root / name).exists():
+            match = re.search(r"^(?:HANDOUT|GRADER)_OF := (\S+)$", (root / name).read_text(), re.MULTILINE)
+            return match.group(1) if match else "unknown"
+    done = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    return done.stdout.strip() or "unknown"

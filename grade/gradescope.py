@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
-from grade.course import CourseError, find_lab  # noqa: E402
+from grade.course import CourseError, commit, find_lab  # noqa: E402
 from grade.handout import tree_files  # noqa: E402
 
 SETUP = """\
@@ -23,12 +23,12 @@ SETUP = """\
 set -e
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
-apt-get install -y --no-install-recommends make git unifdef bubblewrap python3 python3-tomli || \\
-    apt-get install -y --no-install-recommends make git unifdef bubblewrap python3
+apt-get install -y --no-install-recommends make
 cd /autograder/source/ringfence
 # A submission's code must not see the tests, even where a container forbids bubblewrap.
 chmod 700 /autograder/source /autograder/source/ringfence
 make setup
+make doctor
 make
 # The handout that submissions are laid over is built now, not at the first submission.
 GRADE_CACHE=/autograder/cache make grade-prepare LAB={lab} ID={id}
@@ -50,6 +50,7 @@ def pack(lab: str, out: Path, id: str) -> None:
             archive.writestr(entry, text.format(lab=lab, id=id))
         for name in tree_files(ROOT):
             archive.write(ROOT / name, f"ringfence/{name}")
+        archive.writestr("ringfence/grader.mk", f"# What this was packed from.\nGRADER_OF := {commit()}\n")
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ from typing import Optional
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from grade.course import AFTER_DUE, HIDDEN, ROOT, VISIBLE, CourseError, Lab, find_lab, lab_names, read_lab
+from grade.course import AFTER_DUE, HIDDEN, ROOT, VISIBLE, CourseError, Lab, commit, find_lab, lab_names, read_lab
 
 GRADER = (
     "calibrate conftest console course feed gdb gdb_virtq lab_plugin machine next promise qmp report results score screen screenshot"
@@ -81,20 +81,6 @@ def source_digest(root: Path = ROOT) -> str:
     for name in tree_files(root):
         digest.update(name.encode() + b"\0" + hashlib.sha256((root / name).read_bytes()).digest())
     return digest.hexdigest()
-
-
-def commit(root: Path = ROOT) -> str:
-    """The commit of the tree, with a + if files have changed since; in a handout, that of the tree it was made from."""
-    made_of = root / "handout.mk"
-    if made_of.exists():
-        match = re.search(r"^HANDOUT_OF := (\S+)$", made_of.read_text(), re.MULTILINE)
-        return match.group(1) if match else "unknown"
-    done = subprocess.run(
-        ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip() or f"tree-{source_digest(root)[:12]}"
 
 
 def solved_at(root: Path = ROOT) -> dict[str, dict[str, bool]]:

@@ -51,12 +51,20 @@ def _figure(data: str, caption: str) -> str:
     return f'<figure><img src="{source}" alt="{escape(caption)}"><figcaption>{escape(caption)}</figcaption></figure>'
 
 
+def explained(test: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is said about a test that lost points, under which word."""
+    if test["status"] not in ("FAIL", "PART"):
+        return []
+    said = [("earned", test["why"] if test["status"] == "PART" else "")]
+    said += [(key, test[key]) for key in ("promised", "seen", "look", "spec")]
+    # A title is the promise: it stands there already.
+    return [(key, text) for key, text in said if text and text != test["title"]]
+
+
 def _details(test: dict[str, Any]) -> str:
     parts = []
-    if test["status"] in ("FAIL", "PART"):
-        rows = [("earned", test["why"])] if test["why"] else []
-        rows += [(key, test[key]) for key in ("promised", "seen", "look", "spec")]
-        parts.append("<dl>" + "".join(f"<dt>{k}</dt><dd>{escape(v)}</dd>" for k, v in rows if v) + "</dl>")
+    if said := explained(test):
+        parts.append("<dl>" + "".join(f"<dt>{key}</dt><dd>{escape(text)}</dd>" for key, text in said) + "</dl>")
     for shown in test["exhibits"]:
         parts.append(_figure(shown["seen"], f"{shown['title']}: what was on the screen"))
         if shown["wanted"]:

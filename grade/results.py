@@ -98,10 +98,8 @@ def total(about: dict[str, Any], labs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def explanation(test: dict[str, Any]) -> str:
-    """The four lines under a test that failed."""
-    parts = [("earned", test["why"])] if test["status"] == PART and test["why"] else []
-    parts += [(key, test[key]) for key in ("promised", "seen", "look", "spec")]
-    return "\n".join(f"{key + ':':10}{value}" for key, value in parts if value)
+    """What is said about a test that lost points, as text."""
+    return "\n".join(f"{key + ':':10}{text}" for key, text in report.explained(test))
 
 
 def as_junit(results: dict[str, Any]) -> str:

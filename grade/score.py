@@ -25,8 +25,8 @@ from typing import Any, Optional
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from grade import calibrate, results as rs  # noqa: E402
-from grade.course import CourseError, Lab, all_labs, find_lab  # noqa: E402
+from grade import calibrate, report, results as rs  # noqa: E402
+from grade.course import VISIBLE, CourseError, Lab, all_labs, commit, find_lab  # noqa: E402
 
 TOTAL_SECONDS = 900  # for all tests of a run, scaled: a back-stop behind the tests' own limits
 
@@ -60,11 +60,11 @@ def colour(word: str) -> str:
 
 
 def _wrapped(key: str, text: str) -> str:
-    lines: list[str] = []
-    for line in text.splitlines()[:12] or [""]:
-        lines += textwrap.wrap(line, 96, break_long_words=False) or [""]
-    if len(text.splitlines()) > 12:
-        lines.append("...")
+    """A key and its text, of many lines the first and the last: a console says at its end what happened."""
+    given = text.splitlines() or [""]
+    if len(given) > 12:
+        given = [*given[:3], "...", *given[-8:]]
+    lines = [piece for line in given for piece in textwrap.wrap(line, 96, break_long_words=False) or [""]]
     return "\n".join(f"        {key if i == 0 else '':9} {line}".rstrip() for i, line in enumerate(lines))
 
 
@@ -78,9 +78,7 @@ def table(results: dict[str, Any], folder: Path) -> str:
             lines.append(f"  {colour(test['status'])} {test['title']:78} {earned:>7}")
             if test["status"] not in (rs.FAIL, rs.PART):
                 continue
-            if test["why"]:
-                lines.append(_wrapped("earned", test["why"]))
-            lines += [_wrapped(key, test[key]) for key in ("promised", "seen", "look", "spec") if test[key]]
+            lines += [_wrapped(key, text) for key, text in report.explained(test)]
             if test["log"]:
                 lines.append(_wrapped("log", str(folder / "logs" / f"{lab['name']}.{test['id']}.txt")))
         rest = lab["points"] - lab["possible"]
@@ -104,21 +102,6 @@ def _first_line(*command: str) -> str:
         return "not found"
 
 
-def commit() -> str:
-    """Of the grader: in a handout, what it was made from."""
-    made_of = ROOT / "handout.mk"
-    if made_of.exists():
-        match = re.search(r"^HANDOUT_OF := (\S+)$", made_of.read_text(), re.MULTILINE)
-        return match.group(1) if match else "unknown"
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    return done.stdout.strip() or "no git"
-
-
 def about(seed: str) -> dict[str, Any]:
     from importlib.metadata import version
 
@@ -137,8 +120,9 @@ def about(seed: str) -> dict[str, Any]:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Without the job server of the make that runs us, which is not ours to use."""
-    return {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")}
+    """Without the job server of the make that runs us, and without what a pytest that runs us has set: neither is ours."""
+    foreign = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")
+    return {key: value for key, value in os.environ.items() if key not in foreign and not key.startswith("PYTEST_")}
 
 
 def first_error(log: str) -> str:
@@ -185,6 +169,7 @@ def run_tests(labs: list[Lab], build: Path, seed: str, sandboxed: bool, say: Pro
         if (jobs := _jobs()) > 1:
             command += ["-n", str(jobs), "--dist", "loadgroup"]
         environment = {**_clean_environment(), "BUILD": str(build), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["PYTEST_DEBUG_TEMPROOT"] = scratch  # what the tests leave behind goes with it
         if sandboxed:
             environment["RINGFENCE_SANDBOX"] = "1"
         with log_file.open("wb") as log:
@@ -235,6 +220,13 @@ def _read_records(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def without_verdict(labs: list[Lab], records: list[dict[str, Any]], staff: bool) -> list[str]:
+    """Promises that a test should have decided here, and none has: that is no zero, for the student did not cause it."""
+    decided = {(record.get("lab"), record.get("id")) for record in records if not record.get("skipped")}
+    run_here = [(lab.name, test.id) for lab in labs for test in lab.tests if staff or test.visible == VISIBLE]
+    return [f"{id} of {lab}" for lab, id in run_here if (lab, id) not in decided]
+
+
 # ---- a run ----
 
 
@@ -269,6 +261,8 @@ def _grade(
     faults = [record["error"] for record in records if "error" in record]
     if faults:
         raise RuntimeError(f"the grader's own tests cannot be loaded: {'; '.join(faults)}\n{pytest_log[-3000:]}")
+    if silent := without_verdict(labs, records, staff):
+        raise RuntimeError(f"of some tests there is no verdict: {', '.join(silent)}\n{pytest_log[-3000:]}")
     found = rs.total({**facts, "state": "complete"}, [rs.lab_result(lab, records, staff) for lab in labs])
     return found, pytest_log
 

@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 import pytest
 
-from grade import mutants, next as going_on, results as rs
+from grade import mutants, next as going_on, results as rs, submission
 from grade.course import ROOT, CourseError, Lab, Promise, all_labs, lab_names, read_lab
 from grade.handout import HandoutError, make_handout, resolve, solved_at, student_toml, tree_files, visible_tests
 from grade.submission import MAX_FILE, SubmissionError, read_submission
@@ -94,16 +94,18 @@ def secret_lines(solved: dict[str, bool]) -> set[str]:
     return {line for line in secret - given if len(line) >= 24 and not re.match(r"for \(\w+ \w = 0; ", line)}
 
 
-@pytest.mark.parametrize("name", lab_names())
-def test_a_handout_holds_no_solution(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name, earlier", [*((name, "source") for name in lab_names()), ("2-disk", "object")])
+def test_a_handout_holds_no_solution(name: str, earlier: str, tmp_path: Path) -> None:
     lab = read_lab(ROOT / "labs" / name)
     out = tmp_path / "out"
-    if name.startswith("0-"):
-        pytest.skip("has compiled solutions: a long test looks at it")
-    make_handout(lab, out)
+    make_handout(lab, out, earlier=earlier)
     files = [path for path in out.rglob("*") if path.is_file() and ".git/" not in f"{path}"]
     texts = {path: path.read_text(errors="replace") for path in files}
-    secret = secret_lines(solved_at()[name])
+    # Where solutions come compiled, none of any lab is to be read.
+    compiled = earlier == "object" or name.startswith("0-")
+    assert compiled == any(path.suffix == ".o" for path in files)
+    secret = secret_lines({key: value and not compiled for key, value in solved_at()[name].items()})
+    assert secret or name == lab_names()[-1]
     for path, text in texts.items():
         leaked = secret & {line.strip() for line in text.splitlines()}
         assert not leaked, f"{path.relative_to(out)} holds {sorted(leaked)[:3]}"
@@ -313,8 +315,9 @@ def test_a_path_out_of_the_archive_reaches_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
-def test_a_small_archive_of_much_is_refused(kind: str, tmp_path: Path) -> None:
-    zeros = bytes(300 << 20)
+def test_a_small_archive_of_much_is_refused(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "MAX_UNPACKED", 4 << 20)
+    zeros = bytes(5 << 20)
     complaint = refusal(packed(tmp_path / f"s.{kind}", {BLK: zeros}))
     assert "bytes" in complaint or "unpacks to more" in complaint
 
@@ -327,8 +330,9 @@ def test_a_damaged_archive_is_refused(kind: str, cut: int, tmp_path: Path) -> No
     assert refusal(path)
 
 
-def test_too_many_files_are_refused(tmp_path: Path) -> None:
-    assert "more than" in refusal(packed(tmp_path / "s.zip", {f"f{i}": b"" for i in range(20_001)}))
+def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "MAX_ENTRIES", 100)
+    assert "more than 100" in refusal(packed(tmp_path / "s.zip", {f"f{i}": b"" for i in range(101)}))
 
 
 def test_a_large_file_that_lies_about_its_size(tmp_path: Path) -> None:
@@ -400,10 +404,13 @@ def command_line(process: Path) -> str:
     [
         ("int virtq(int x) { return x + 1; }", ""),
         ("#include <string.h>\nvoid virtq(char *a, char *b, int n) { memcpy(a, b, n); }", ""),
-        ("void _exit(int); void virtq(void) { _exit(0); }", "calls _exit"),
-        ('int puts(const char *); void virtq(void) { puts("ok"); }', "calls puts"),
+        ("void _exit(int); void virtq(void) { _exit(0); }", "uses _exit"),
+        ('int puts(const char *); void virtq(void) { puts("ok"); }', "uses puts"),
         ("int printf(const char *f, ...) { return !f; }", "defines printf"),
         ("__attribute__((constructor)) void virtq(void) { for (;;) ; }", "before or after main"),
+        ("int virtq(unsigned long x) { return __builtin_popcountl(x); }", ""),
+        ('void kprintf(const char *, ...); void virtq(void) { kprintf("here"); }', ""),
+        ("extern int failures; void virtq(void) { failures = 0; }", "uses failures"),
         ('void virtq(void) { asm volatile("syscall" ::"a"(231), "D"(0)); }', "system call"),
     ],
 )
@@ -492,6 +499,18 @@ def test_a_test_of_no_promise_is_an_error(tmp_path: Path) -> None:
 def test_a_test_file_that_cannot_be_loaded_is_no_zero(tmp_path: Path) -> None:
     records, _ = run_plugin(tmp_path, "import nothing_of_that_name\n")
     assert [record for record in records if "cannot be loaded" in record.get("error", "")]
+
+
+def test_no_verdict_is_no_zero(tmp_path: Path) -> None:
+    """A test that did not come to its end, or was skipped, has decided nothing: then the grader has failed."""
+    from grade.score import without_verdict
+
+    records, _ = run_plugin(tmp_path, TESTS, "--seed", "1")
+    assert not without_verdict([LAB], records, staff=True)
+    cut = [record for record in records if record["id"] != "c"]
+    assert without_verdict([LAB], cut, staff=True) == ["c of 9-try"] and not without_verdict([LAB], cut, staff=False)
+    skipped = TESTS.replace("    raise Broken", "    pytest.skip('no such tool')\n    raise Broken")
+    assert without_verdict([LAB], run_plugin(tmp_path, skipped)[0], staff=True) == ["b of 9-try"]
 
 
 # ---- results ----
