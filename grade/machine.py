@@ -93,6 +93,7 @@ class Machine:
         self.disk: Optional[Path] = None
         self.trace_file = self.folder / "trace.log"
         self.gdb_socket = self.folder / "build" / "gdb.sock"  # .gdbinit looks there
+        self.cpus = cpus
         self.marks = 0
         self.started = 0.0  # monotonic clock when QEMU was started
         _alive.add(self)
@@ -243,6 +244,16 @@ class Machine:
         found = re.search(r"x2/sp\s+([0-9a-f]+)", self.monitor("info registers", cpu))
         assert found
         return int(found.group(1), 16) >> 12
+
+    def asleep(self) -> bool:
+        """Does every hart wait for an interrupt at this moment? Then the last instruction it has done is `wfi`."""
+        for cpu in range(self.cpus):
+            pc = re.search(r"pc\s+([0-9a-f]+)", self.monitor("info registers", cpu))
+            assert pc
+            word = re.search(r": 0x([0-9a-f]{8})", self.monitor(f"x /1wx {int(pc[1], 16) - 4:#x}", cpu))
+            if word is None or word[1] != "10500073":
+                return False
+        return True
 
     def trace(self) -> list[str]:
         """The lines of QEMU's trace so far."""

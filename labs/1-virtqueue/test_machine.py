@@ -13,7 +13,7 @@ import pytest
 
 from grade import calibrate
 from grade.console import ConsoleError
-from grade.machine import Machine
+from grade.machine import PROMPT, Machine
 from grade.promise import Broken
 
 Boot = Callable[..., Machine]
@@ -74,9 +74,20 @@ def read_random(machine: Machine, size: int) -> bytes:
     return bytes.fromhex("".join(rows))
 
 
+def boot(factory: Boot, feed: Feed, **options: object) -> Machine:
+    machine = factory(
+        disk=None, gpu=False, rng=False, shell=False, extra=feed.arguments(), trace=[*EVENTS, "virtio_mmio_write_offset"], **options
+    )
+    try:
+        machine.expect(PROMPT, quiet=20)
+    except ConsoleError as error:
+        raise Broken(seen=f"the machine does not come to its shell{said(machine)}\n{error}") from None
+    return machine
+
+
 @pytest.mark.promise("random")
 def test_random(machine_factory: Boot, feed: Feed, seed: int) -> None:
-    machine = machine_factory(disk=None, gpu=False, rng=False, extra=feed.arguments(), trace=EVENTS)
+    machine = boot(machine_factory, feed)
     given = secret(seed, 40)  # three requests: 16, 16 and 8 bytes
     feed.give(given)
     got = read_random(machine, len(given))
@@ -95,11 +106,20 @@ def interrupts_wanted(machine: Machine) -> bool:
     return flags is not None and int(flags[1], 16) & 1 == 0
 
 
+def asleep(machine: Machine) -> bool:
+    """Do all harts sleep, but for a tick now and then? Where one is busy, no look finds it asleep."""
+    deadline = time.monotonic() + 5 * calibrate.scale()
+    found = 0
+    while found < 3 and time.monotonic() < deadline:
+        found = found + 1 if machine.asleep() else 0
+        time.sleep(0.01)
+    return found == 3
+
+
 @pytest.mark.promise("sleep")
 def test_sleep(machine_factory: Boot, feed: Feed, seed: int) -> None:
     """The device answers only after it was asked to interrupt, so the reader has seen that nothing is there yet."""
-    trace = [*EVENTS, "virtio_mmio_write_offset"]
-    machine = machine_factory(disk=None, gpu=False, rng=False, args="poll=0", extra=feed.arguments(), trace=trace)
+    machine = boot(machine_factory, feed, args="poll=0")
     machine.send("hexdump -n 16 /dev/random; echo '<'end:$?'>'\n")
     deadline = time.monotonic() + 10 * calibrate.scale()
     while not events(machine, "virtio_queue_notify"):
@@ -109,6 +129,8 @@ def test_sleep(machine_factory: Boot, feed: Feed, seed: int) -> None:
     deadline = time.monotonic() + 5 * calibrate.scale()
     while not interrupts_wanted(machine) and time.monotonic() < deadline:
         time.sleep(0.02)
+    if not asleep(machine):
+        raise Broken(seen=f"the device has not answered yet, and the process does not sleep: a hart is busy all the time{said(machine)}")
     before = len(events(machine, "virtio_notify"))
     feed.give(secret(seed, 16))
     try:

@@ -47,7 +47,9 @@ void start(uint16_t size);
 int add(void *token, uint32_t out_len, uint32_t in_len);
 // Adds, publishes; the head by which the device knows it.
 uint16_t give(void *token, uint32_t out_len, uint32_t in_len);
-// Takes a completion and fails unless it is that of `token` with `len`.
+// Takes a completion and fails unless there is one.
+void take(struct virtq_done *done);
+// The same, and it has to be that of `token` with `len`.
 void expect_done(void *token, uint32_t len);
 // Fails unless every descriptor is free, and in the free list once: adds a chain of all of them.
 void expect_all_free(void);
