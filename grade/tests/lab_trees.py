@@ -1,0 +1,64 @@
+"""What the long tests of the labs share: handouts, make in them, and what grading has found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from grade import calibrate
+from grade.course import ROOT, Lab, find_lab, lab_names, read_lab
+from grade.handout import resolve, solved_at
+
+
+def make(tree: Path, *words: str, status: int = 0, seconds: float = 180, stdin: str = "", **variables: str) -> str:
+    """Runs make there, by itself: not as a part of the make and the pytest that run us. What it printed."""
+    mine = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD", "QEMU", "GDB", "CI")
+    environment = {key: value for key, value in os.environ.items() if key not in mine}
+    process = subprocess.Popen(
+        ["make", *words],
+        cwd=tree,
+        env={**environment, "NO_COLOR": "1", **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    try:
+        output = process.communicate(stdin, timeout=seconds * calibrate.scale())[0]
+    except subprocess.TimeoutExpired:
+        process.terminate()  # make ends what it has started
+        output = process.communicate()[0]
+        raise AssertionError(f"make {' '.join(words)} does not end; it printed:\n{output[-3000:]}") from None
+    assert process.returncode == status, f"make {' '.join(words)}: status {process.returncode}\n{output[-3000:]}"
+    return output
+
+
+def graded(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "grade.json").read_text())
+
+
+def lost(results: dict[str, Any]) -> str:
+    """Why not full marks."""
+    tests = [test for lab in results["labs"] for test in lab["tests"] if test["status"] in ("FAIL", "PART")]
+    return results.get("reason", "") + "\n".join(f"{test['id']}: {test['seen'][:300]}" for test in tests)
+
+
+def put_reference(lab: Lab, tree: Path) -> None:
+    everything = {name: True for name in solved_at()[lab.name]}
+    for name in lab.files:
+        (tree / name).write_text(resolve(ROOT / name, everything) or "")
+
+
+def graded_labs() -> list[str]:
+    return [name for name in lab_names() if read_lab(ROOT / "labs" / name).tests]
+
+
+def submit(tree: Path, lab: str, results: Path, cache: Path) -> dict[str, Any]:
+    """Grades `tree` as staff do."""
+    words = ["grade", f"LAB={find_lab(lab).name}", f"SUBMISSION={tree}", f"RESULTS={results}"]
+    make(ROOT, *words, f"BUILD={os.environ.get('BUILD', 'build')}", GRADE_CACHE=str(cache))
+    return graded(results)
