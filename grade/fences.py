@@ -86,13 +86,12 @@ class Guest:
         self.folder = folder
 
     def __call__(
-        self, options: str = "", mode: int = 0, harts: int = 1, requests: int = 200, impatient: bool = False, memfd: bool = False,
-        **shapes: str,
+        self, options: str = "", mode: int = 0, harts: int = 1, requests: int = 200, memfd: bool = False, **shapes: str,
     ) -> Run:
         json, log = self.folder / "report.json", self.folder / "report.log"
         json.unlink(missing_ok=True)
         chosen = [SHAPES.index(shapes.get(place, RIGHT[place])) for place in RIGHT]
-        parameters = bytes(chosen + [mode, requests // 100 | impatient << 7, harts])
+        parameters = bytes(chosen + [mode, requests // 100, harts])
         command = [QEMU, "-machine", "virt", "-m", "32M", "-smp", str(harts), "-bios", "none", "-kernel", str(GUEST)]
         command += ["-display", "none", "-nodefaults", "-serial", "stdio", "-monitor", "none"]
         command += ["-global", "virtio-mmio.force-legacy=false", "-object", "rng-builtin,id=rng"]
@@ -135,7 +134,7 @@ def main() -> int:
             print(f"\n{WHAT[place]}\n  {'fence':16} {'reported':10} {'as it is':10} {'injected':10}")
             for shape in enough + not_enough:
                 plain = guest("", mode_for(place), **{place: shape})
-                injected = guest(f"inject={injection}", mode_for(place), impatient=True, requests=MANY, **{place: shape})
+                injected = guest(f"inject={injection}", mode_for(place), requests=MANY, **{place: shape})
                 reported = ",".join(sorted(injected.report.rules)) or "-"
                 ends = ["works" if run.status == GOOD else "FAILS" for run in (plain, injected)]
                 print(f"  {shape:16} {reported:10} {ends[0]:10} {ends[1]:10}", flush=True)

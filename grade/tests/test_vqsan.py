@@ -59,7 +59,7 @@ def test_enough(guest: Guest, place: str, shape: str) -> None:
 @pytest.mark.parametrize("place,shape", [(place, shape) for place in PLACES for shape in PLACES[place][3]])
 def test_not_enough(guest: Guest, place: str, shape: str) -> None:
     rule, injection = PLACES[place][:2]
-    run = guest(f"inject={injection}", mode_for(place), impatient=True, requests=MANY, **{place: shape})
+    run = guest(f"inject={injection}", mode_for(place), requests=MANY, **{place: shape})
     assert run.report.rules == {rule}, run
     assert run.status == BITTEN, run
 
@@ -76,7 +76,7 @@ def test_x86_hides_it(guest: Guest, place: str) -> None:
 def test_memory_of_a_memfd(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other way to the guest's memory, for a QEMU that cannot be asked for it."""
     monkeypatch.setenv("VQSAN_MEMORY", "memfd")
-    run = guest("inject=rmb", impatient=True, requests=MANY, memfd=True, rmb="none")
+    run = guest("inject=rmb", requests=MANY, memfd=True, rmb="none")
     assert run.report.rules == {"R1"} and run.status == BITTEN, run
     assert "cannot reach" in guest("").log
 
@@ -97,7 +97,7 @@ def test_harts_together(guest: Guest, harts: int, seed: int) -> None:
 @pytest.mark.parametrize("place", ("rmb", "wmb", "kick", "iob"))
 def test_harts_together_not_enough(guest: Guest, place: str) -> None:
     rule, injection = PLACES[place][:2]
-    run = guest(f"inject={injection}", harts=2, impatient=True, requests=MANY, **{place: "none"})
+    run = guest(f"inject={injection}", harts=2, requests=MANY, **{place: "none"})
     assert run.report.rules == {rule}, run
     assert run.status == BITTEN, run
 
@@ -196,7 +196,7 @@ def test_bad_option(options: str) -> None:
 @pytest.mark.parametrize("device", ("bad-id", "double", "long-len", "index-jump", "stuck", "early-irq"))
 def test_hostile_device(guest: Guest, device: str) -> None:
     """The little driver notices each kind of lie."""
-    run = guest(f"device={device},every=1", SLEEP if device == "early-irq" else 0, impatient=True, requests=MANY)
+    run = guest(f"device={device},every=1", SLEEP if device == "early-irq" else 0, requests=MANY)
     assert run.report.total("corrupted") > 0, run
     assert run.status == BITTEN, run
 

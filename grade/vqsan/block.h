@@ -28,7 +28,8 @@ struct site {
     uint64_t address_loads;  // loads of the block that the address depends on
     uint64_t count;          // fences: how often executed
     bool reads_driver_area;  // has been seen to load what the driver itself writes (inject.h),
-    bool publishes;          // or to store avail->idx
+    bool publishes;          // or to store avail->idx,
+    bool looks;              // or to load used->idx
     struct site *next_fence; // list of all fences
 };
 

@@ -18,9 +18,10 @@ static const char *const names[] = {
     [HOSTILE_INDEX_JUMP] = "index-jump",
     [HOSTILE_STUCK] = "stuck",
     [HOSTILE_EARLY_IRQ] = "early-irq",
+    [HOSTILE_SLOW] = "slow",
 };
 
-static enum hostile_mode mode;
+static enum hostile_mode chosen_mode;
 static unsigned every = 1;
 static uint64_t generator = 1;
 static const char *only;
@@ -30,8 +31,10 @@ struct hostile {
     uint64_t answers;
     bool frozen;            // HOSTILE_STUCK: avail->idx stays at
     uint16_t avail_idx;     // this for the device
-    uint16_t hidden, truth; // HOSTILE_EARLY_IRQ: used->idx shows the one instead of the other
-    unsigned ticks;         // for so long; 0: it does not
+    uint16_t hidden, truth; // EARLY_IRQ, SLOW: used->idx shows the one instead of the other
+    unsigned ticks;         // EARLY_IRQ: for so long; 0: it does not
+    bool published;         // SLOW: and not looked since
+    bool late;              // SLOW: it does, for one look
 };
 
 enum hostile_mode hostile_named(const char *name)
@@ -45,10 +48,15 @@ enum hostile_mode hostile_named(const char *name)
 void hostile_configure(enum hostile_mode chosen, unsigned chosen_every, uint64_t seed,
                        const char *device)
 {
-    mode = chosen;
-    every = chosen_every ? chosen_every : 1;
+    chosen_mode = chosen;
+    every = chosen_every ? chosen_every : chosen == HOSTILE_SLOW ? 1 : 100;
     generator = seed * 0x9e3779b97f4a7c15ull + 1;
     only = device;
+}
+
+enum hostile_mode hostile_mode(void)
+{
+    return chosen_mode;
 }
 
 static uint32_t draw(void)
@@ -67,7 +75,7 @@ static bool chance(const struct queue *q)
 static void say(struct queue *q)
 {
     if (q->count.corrupted++ == 0)
-        report_note("from now on the device %s is hostile: %s", q->device, names[mode]);
+        report_note("from now on the device %s misbehaves: %s", q->device, names[chosen_mode]);
 }
 
 static uint16_t *used_idx(const struct queue *q)
@@ -80,7 +88,7 @@ static void corrupt(struct queue *q, uint16_t number)
     uint32_t *element = (uint32_t *)(void *)ram_at(used_ring_address(q, number & (q->size - 1)));
     uint32_t *before =
         (uint32_t *)(void *)ram_at(used_ring_address(q, (number - 1) & (q->size - 1)));
-    switch (mode) {
+    switch (chosen_mode) {
     case HOSTILE_BAD_ID:
         element[0] = q->size + draw() % (draw() & 1 ? 16 : 0x7fffffff);
         break;
@@ -101,11 +109,50 @@ static void corrupt(struct queue *q, uint16_t number)
     say(q);
 }
 
+static void swap_used_idx(struct queue *q, uint16_t from, uint16_t to)
+{
+    __atomic_compare_exchange_n(used_idx(q), &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+// A device that is just too late for the first look. Not where notifications are on: it may have sent no interrupt
+// because it was in time.
+void hostile_before_look(void)
+{
+    for (unsigned i = 0; i < queue_count; i++) {
+        struct queue *q = &queues[i];
+        struct hostile *hostile = q->hostile;
+        if (!q->live || !hostile || !hostile->published || q->enabled || draw() % every != 0)
+            continue;
+        hostile->late = true;
+        hostile->truth = ram_u16(used_idx_address(q));
+        hostile->hidden = q->seen;
+        swap_used_idx(q, hostile->truth, hostile->hidden);
+    }
+}
+
+// The look is over.
+static void show_again(struct queue *q)
+{
+    struct hostile *hostile = q->hostile;
+    if (!hostile || !hostile->late)
+        return;
+    hostile->late = false;
+    swap_used_idx(q, hostile->hidden, hostile->truth);
+    if (hostile->hidden != hostile->truth)
+        say(q);
+}
+
 void hostile_used_idx_loaded(struct queue *q)
 {
     struct hostile *hostile = q->hostile;
-    if (!hostile || mode == HOSTILE_STUCK || mode == HOSTILE_EARLY_IRQ)
+    if (!hostile || chosen_mode == HOSTILE_STUCK || chosen_mode == HOSTILE_EARLY_IRQ)
         return;
+    if (chosen_mode == HOSTILE_SLOW) {
+        hostile->published = false;
+        for (unsigned i = 0; i < queue_count; i++)
+            show_again(&queues[i]);
+        return;
+    }
     uint16_t index = ram_u16(used_idx_address(q));
     if (ahead(index, hostile->seen) > (int)q->size) // our own jump
         return;
@@ -119,7 +166,9 @@ void hostile_used_idx_loaded(struct queue *q)
 void hostile_published(struct queue *q)
 {
     struct hostile *hostile = q->hostile;
-    if (!hostile || mode != HOSTILE_STUCK)
+    if (hostile)
+        hostile->published = true;
+    if (!hostile || chosen_mode != HOSTILE_STUCK)
         return;
     uint16_t *avail_idx = (uint16_t *)(void *)ram_at(avail_idx_address(q));
     hostile->answers++;
@@ -138,7 +187,8 @@ void hostile_interrupt(unsigned slot)
     for (unsigned i = 0; i < queue_count; i++) {
         struct queue *q = &queues[i];
         struct hostile *hostile = q->hostile;
-        if (!q->live || q->slot != slot || !hostile || mode != HOSTILE_EARLY_IRQ || hostile->ticks)
+        if (!q->live || q->slot != slot || !hostile || chosen_mode != HOSTILE_EARLY_IRQ ||
+            hostile->ticks)
             continue;
         hostile->answers++;
         hostile->truth = ram_u16(used_idx_address(q));
@@ -158,15 +208,14 @@ void hostile_tick(void)
         struct hostile *hostile = q->hostile;
         if (!q->live || !hostile || hostile->ticks == 0 || --hostile->ticks > 0)
             continue;
-        uint16_t shown = hostile->hidden; // or a newer one, from the device itself
-        __atomic_compare_exchange_n(used_idx(q), &shown, hostile->truth, false, __ATOMIC_SEQ_CST,
-                                    __ATOMIC_SEQ_CST);
+        swap_used_idx(q, hostile->hidden,
+                      hostile->truth); // unless the device itself has written a newer one
     }
 }
 
 void hostile_start(struct queue *q)
 {
-    if (mode == HOSTILE_NONE || (only && strcmp(only, q->device) != 0))
+    if (chosen_mode == HOSTILE_NONE || (only && strcmp(only, q->device) != 0))
         return;
     if (!q->hostile)
         q->hostile = calloc(1, sizeof(*q->hostile));

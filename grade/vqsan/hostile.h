@@ -17,15 +17,19 @@ enum hostile_mode {
     HOSTILE_INDEX_JUMP, // used->idx runs ahead of what was asked
     HOSTILE_STUCK,      // it takes no request any more
     HOSTILE_EARLY_IRQ,  // the interrupt comes some time before the index
+    HOSTILE_SLOW,       // not hostile, but slow: the first look after a publish finds nothing yet
 };
 
+enum hostile_mode hostile_mode(void);
 // The mode with this name, as in device=bad-id; HOSTILE_NONE for no such name.
 enum hostile_mode hostile_named(const char *name);
-// One answer in `every`, by a generator that starts from `seed`; only of devices called `only`, unless
+// One answer in `every` (0: one in 100; for a slow device, each), by a generator that starts from `seed`; only of devices called `only`, unless
 // that is NULL.
 void hostile_configure(enum hostile_mode mode, unsigned every, uint64_t seed, const char *only);
 
 void hostile_start(struct queue *q);
+// Before a load that has been seen to load a used->idx, while devices stand still.
+void hostile_before_look(void);
 // The driver has loaded used->idx; it will read elements next.
 void hostile_used_idx_loaded(struct queue *q);
 // The driver has stored avail->idx; the doorbell comes next.

@@ -4,8 +4,9 @@
 //   json=FILE        the summary for machines, kept up to date
 //   inject=rmb|wmb|mb|iob|all    what to inject; more than one: inject=rmb,mb or inject=rmb+mb
 //   device=bad-id|double|long-len|index-jump|stuck|early-irq     what a hostile device does
+//   device=slow      a device that is too late for the first look after each publish
 //   only=blk|gpu|rng device= means this device only
-//   every=N seed=N   injections and corruptions come at one chance in N (1; device=: 100), by this seed
+//   every=N seed=N   injections and corruptions come at one chance in N (1; hostile devices: 100), by this seed
 //   hide=R1,R2,...   rules that are counted but not shown
 
 #ifndef VQSAN_OPTIONS_H

@@ -92,9 +92,10 @@ struct queue {
     uint16_t kick_checked; // avail->idx when the device's wish for kicks was last looked at
     int waiter;            // hart that last loaded used->idx, or -1
     struct event last_look;
-    struct event slept; // on it: R7
-    unsigned looks;     // at used->idx in a row that found nothing new
-    bool moved_unseen;  // the device has moved it since, as a spinning hart was seen to miss
+    struct event slept;     // on it: R7
+    unsigned sleeps_unseen; // in a row, of the waiter, with an answer there that it has not seen
+    unsigned looks;         // at used->idx in a row that found nothing new
+    bool moved_unseen;      // the device has moved it since, as a spinning hart was seen to miss
 
     struct view view[MAX_HARTS];
     struct held *held;       // inject.c
@@ -105,6 +106,7 @@ struct queue {
         uint64_t accesses, polls, spins, publishes, kicks, saved, completions, violations;
         uint64_t deepest;           // most chains in flight at one time
         uint64_t sleeps;            // wfi with chains in flight, after a look that found nothing
+        uint64_t lost_wakeups;      // sleeps that went on although an answer was there
         uint64_t sleeps_unnotified; // of them those with notifications off: a timer has to end it
         uint64_t injected, corrupted;
     } count;

@@ -276,12 +276,12 @@ static void json_queues(FILE *f)
                 "%s\n  {\"device\": \"%s\", \"slot\": %u, \"queue\": %u, \"size\": %u, "
                 "\"accesses\": %llu, \"polls\": %llu, \"spins\": %llu, \"publishes\": %llu,\n   "
                 "\"kicks\": %llu, \"kicks_saved\": %llu, \"completions\": %llu, \"deepest\": %llu, "
-                "\"sleeps\": %llu, \"sleeps_unnotified\": %llu,\n   "
+                "\"sleeps\": %llu, \"sleeps_unnotified\": %llu, \"lost_wakeups\": %llu,\n   "
                 "\"violations\": %llu, \"injected\": %llu, \"corrupted\": %llu, \"loops\": [",
                 i ? "," : "", q->device, q->slot, q->index, q->size, COUNT(accesses), COUNT(polls),
                 COUNT(spins), COUNT(publishes), COUNT(kicks), COUNT(saved), COUNT(completions),
-                COUNT(deepest), COUNT(sleeps), COUNT(sleeps_unnotified), COUNT(violations),
-                COUNT(injected), COUNT(corrupted));
+                COUNT(deepest), COUNT(sleeps), COUNT(sleeps_unnotified), COUNT(lost_wakeups),
+                COUNT(violations), COUNT(injected), COUNT(corrupted));
         json_loops(f, q);
         fprintf(f, "]}");
     }
@@ -357,10 +357,12 @@ static void print_queue(const struct queue *q)
         "%llu saved",
         q->device, q->index, COUNT(completions), COUNT(polls), COUNT(spins), COUNT(kicks),
         COUNT(saved));
+    if (q->count.lost_wakeups)
+        fprintf(out, "; %llu wake-ups lost", COUNT(lost_wakeups));
     if (q->count.injected)
         fprintf(out, "; %llu injections", COUNT(injected));
     if (q->count.corrupted)
-        fprintf(out, "; %llu answers corrupted", COUNT(corrupted));
+        fprintf(out, "; %llu answers changed", COUNT(corrupted));
     fprintf(out, "\n");
 }
 

@@ -9,6 +9,8 @@
 #include "grade/vqsan/report.h"
 
 #define MANY_LOOKS 100 // at an index that does not move: it waits
+// A hart that is woken with an answer there looks at it. One that goes back to sleep so often has lost the wake-up.
+#define SLEEPS_TOO_MANY 3
 
 struct order fence_order(const struct insn *insn)
 {
@@ -105,6 +107,7 @@ static void used_idx_loaded(struct hart *h, struct queue *q, const struct site *
     q->seen = index;
     q->last_look = load;
     q->moved_unseen = false;
+    q->sleeps_unseen = 0;
     h->look.queue = NULL;
     if (index == q->taken) {
         q->count.spins++;
@@ -454,6 +457,10 @@ void rules_sleep(struct hart *h, const struct site *site)
             q->count.sleeps++;
             q->count.sleeps_unnotified += !q->enabled;
         }
+        if (ram_u16(used_idx_address(q)) == q->seen)
+            q->sleeps_unseen = 0;
+        else if (++q->sleeps_unseen == SLEEPS_TOO_MANY)
+            q->count.lost_wakeups++;
         // Whether that was wrong, the next look tells.
         if (q->looks >= MANY_LOOKS && !q->enabled)
             q->slept = sleep;

@@ -103,8 +103,10 @@ static void on_ring(struct hart *h, bool is_load, bool is_store, struct site *si
     inject_devices_stopped = h->devices_stopped;
     if (place.queue && is_load) {
         rules_load(h, site, place);
-        if (place.field == FIELD_USED_IDX)
+        if (place.field == FIELD_USED_IDX) {
+            site->looks = true;
             hostile_used_idx_loaded(place.queue);
+        }
         inject_load(h, site, place);
     }
     if (place.queue && is_store) {
@@ -212,6 +214,18 @@ static void before_load(unsigned number, void *data)
     pthread_mutex_unlock(&lock);
 }
 
+// Before a load that may be a look at used->idx, where the device is a slow one.
+static void before_look(unsigned number, void *data)
+{
+    const struct site *site = data;
+    if (!site->looks || number >= MAX_HARTS)
+        return;
+    harts[number].devices_stopped = qemu_stop_devices();
+    pthread_mutex_lock(&lock);
+    hostile_before_look();
+    pthread_mutex_unlock(&lock);
+}
+
 // Before a store that may publish, where its effect may be hidden.
 static void before_store(unsigned number, void *data)
 {
@@ -228,6 +242,10 @@ static void on_block(unsigned number, void *data)
     if (number >= MAX_HARTS)
         return;
     struct hart *h = &harts[number];
+    if (h->devices_stopped) { // for an access that was not done: a store-conditional that failed
+        h->devices_stopped = false;
+        qemu_resume_devices();
+    }
     bool spins = block->loops && rules_spins(h, block), waits = block->loops && rules_waits(h);
     if (!spins && !waits && !h->dependency.live)
         return;
@@ -270,8 +288,11 @@ static void watch_insn(struct qemu_plugin_insn *insn, struct site *site)
     }
     if (site->insn.rl)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, on_release, QEMU_CB_NO_REGS, site);
-    // The fields of the rings have 16 bits, those of descriptors up to 64; avail->idx may be half a word.
-    if (inject_kinds() && (is_atomic(site) || (site->load != NOT_A_LOAD && site->insn.bytes >= 2)))
+    // The fields of the rings have 16 bits, those of descriptors up to 64; an index may be half a word.
+    bool loads = is_atomic(site) || (site->load != NOT_A_LOAD && site->insn.bytes >= 2);
+    if (hostile_mode() == HOSTILE_SLOW && loads)
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, before_look, QEMU_CB_NO_REGS, site);
+    if (inject_kinds() && loads)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, before_load, QEMU_CB_NO_REGS, site);
     if (inject_kinds() & (INJECT_WMB | INJECT_IOB) &&
         (is_atomic(site) || (site->insn.kind == INSN_STORE && site->insn.bytes == 2)))
@@ -367,8 +388,7 @@ qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv
         harts[i].number = i;
     report_hide(options.hidden);
     inject_configure(options.kinds, options.every, options.seed);
-    hostile_configure(options.hostile, options.every ? options.every : 100, options.seed,
-                      options.only);
+    hostile_configure(options.hostile, options.every, options.seed, options.only);
     qemu_on_translation(id, on_translation);
     qemu_on_exit(id, on_exit_of_qemu);
     start_ticking();

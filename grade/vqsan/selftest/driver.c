@@ -12,8 +12,7 @@
 struct parameters {
     uint8_t rmb, wmb, kick, enable, iob; // which shape, see below
     uint8_t mode;                        // bits of MODE_...
-    uint8_t requests : 7,
-        impatient : 1; // in hundreds; is 0.2 s without an answer enough to give up?
+    uint8_t requests;                    // in hundreds
     uint8_t harts;
 };
 
@@ -256,9 +255,31 @@ static bool take(void)
 
 // ---- waiting ----
 
-static uint64_t patience(void)
+// So many timers in a row without an answer, and there will be none.
+#define PATIENCE 20
+#define SLEEP_MS 10
+
+static struct {
+    unsigned timers;
+    uint32_t to_take; // then
+} patience[8];        // of each hart
+
+static void be_patient(unsigned hart)
 {
-    return (PARAMETERS.impatient ? 200 : 2000) * TICKS_PER_MS;
+    patience[hart].timers = PATIENCE;
+    patience[hart].to_take = to_take;
+    timer_start(1);
+}
+
+// To be called again and again while no answer comes.
+static bool out_of_patience(unsigned hart)
+{
+    if (patience[hart].to_take != to_take)
+        be_patient(hart);
+    if (!timer_ended())
+        return false;
+    timer_start(1);
+    return --patience[hart].timers == 0;
 }
 
 static void enable(bool on)
@@ -279,8 +300,8 @@ static void wait_by_interrupt(void)
             return;
         }
     }
-    bool woken = sleep_for(50);
-    if (woken) {
+    timer_start(SLEEP_MS);
+    if (sleep_until_interrupt()) {
         uint32_t status = REG(REG_INTERRUPT_STATUS);
         REG(REG_INTERRUPT_ACK) = status;
         if (!(PARAMETERS.mode & MODE_NO_IR))
@@ -288,9 +309,9 @@ static void wait_by_interrupt(void)
         interrupt_done();
     } else if (READ_ONCE(ring.used.idx) != last_used && !(PARAMETERS.mode & MODE_FORGET)) {
         // The answer is there. Is the interrupt on its way?
-        uint64_t limit = now() + 5 * TICKS_PER_MS;
+        be_patient(0);
         while (!interrupt_pending())
-            if (now() > limit)
+            if (out_of_patience(0))
                 end(END_BITTEN, "bitten: an answer and no interrupt");
     }
     enable(false);
@@ -320,7 +341,7 @@ static void wait_a_moment(void)
 
 static void drive(void)
 {
-    uint64_t limit = now() + patience();
+    be_patient(0);
     while (to_take > 0) {
         // Sixteen requests one by one, so that each kick counts; then sixteen with two in flight.
         unsigned depth = next_avail & 16 ? 2 : 1;
@@ -329,11 +350,10 @@ static void drive(void)
         if (PARAMETERS.mode & MODE_SLEEP)
             wait_by_interrupt();
         if (take())
-            limit = now() + patience();
-        else
-            wait_a_moment();
-        if (now() > limit)
+            continue;
+        if (out_of_patience(0))
             end(END_BITTEN, "bitten: a request without an answer");
+        wait_a_moment();
     }
 }
 
@@ -357,21 +377,21 @@ static void give_back(unsigned turn)
 }
 
 // All harts drive the queue under one lock, and look at the index without it before they take it.
-static void drive_together(void)
+static void drive_together(unsigned hart)
 {
-    uint64_t limit = now() + patience();
+    be_patient(hart);
     for (unsigned turn = 0; !done; turn++) {
-        if (READ_ONCE(ring.used.idx) == READ_ONCE(last_used) && now() < limit && (turn & 3))
+        if (READ_ONCE(ring.used.idx) == READ_ONCE(last_used) && (turn & 3))
             continue;
         acquire();
         unsigned depth = next_avail & 16 ? 4 : 1;
         if (to_ask > 0 && (uint16_t)(next_avail - last_used) < depth)
             ask();
         while (to_take > 0 && take())
-            limit = now() + patience();
+            ;
         if (to_take == 0)
             done = 1;
-        else if (now() > limit)
+        else if (out_of_patience(hart))
             end(END_BITTEN, "bitten: a request without an answer");
         give_back(turn);
     }
@@ -394,7 +414,7 @@ void start(uint64_t hart)
     }
     if (PARAMETERS.harts > 1) {
         if (hart < PARAMETERS.harts)
-            drive_together();
+            drive_together(hart);
         if (hart != 0)
             return;
         print_number("answers: ", requests);

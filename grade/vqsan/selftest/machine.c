@@ -5,7 +5,8 @@
 #define UART (*(volatile uint8_t *)0x10000000)
 #define FINISHER (*(volatile uint32_t *)0x100000)
 #define MTIME (*(volatile uint64_t *)0x200bff8)
-#define MTIMECMP (*(volatile uint64_t *)0x2004000) // of hart 0
+#define MTIMECMP ((volatile uint64_t *)0x2004000) // one a hart
+#define TIMER_TICKS_PER_MS 10000
 
 #define IRQ 1 // of slot 0
 #define PLIC_PRIORITY (*(volatile uint32_t *)(0x0c000000 + 4 * IRQ))
@@ -14,8 +15,8 @@
 #define PLIC_THRESHOLD (*(volatile uint32_t *)0x0c200000)
 #define PLIC_CLAIM (*(volatile uint32_t *)0x0c200004)
 
-#define MIE_TIMER (1 << 7)
-#define MIE_EXTERNAL (1 << 11)
+#define MIP_TIMER (1 << 7)
+#define MIP_EXTERNAL (1 << 11)
 
 void print(const char *text)
 {
@@ -45,9 +46,22 @@ _Noreturn void end(int status, const char *why)
         ;
 }
 
-uint64_t now(void)
+void timer_start(unsigned ms)
 {
-    return MTIME;
+    uint64_t hart, until;
+    asm volatile("csrr %0, mhartid" : "=r"(hart));
+    // One that is over before it is set would end at once, and not in QEMU's loop.
+    do {
+        until = MTIME + ms * TIMER_TICKS_PER_MS;
+        MTIMECMP[hart] = until;
+    } while (MTIME >= until);
+}
+
+bool timer_ended(void)
+{
+    uint64_t pending;
+    asm volatile("csrr %0, mip" : "=r"(pending));
+    return pending & MIP_TIMER;
 }
 
 void interrupt_init(void)
@@ -56,7 +70,7 @@ void interrupt_init(void)
     PLIC_ENABLE = 1 << IRQ;
     PLIC_THRESHOLD = 0;
     // mstatus.MIE stays off: an interrupt wakes wfi and is not taken.
-    asm volatile("csrw mie, %0" ::"r"(MIE_TIMER | MIE_EXTERNAL));
+    asm volatile("csrw mie, %0" ::"r"(MIP_TIMER | MIP_EXTERNAL));
 }
 
 bool interrupt_pending(void)
@@ -64,11 +78,9 @@ bool interrupt_pending(void)
     return PLIC_PENDING >> IRQ & 1;
 }
 
-bool sleep_for(unsigned ms)
+bool sleep_until_interrupt(void)
 {
-    MTIMECMP = now() + ms * TICKS_PER_MS;
     asm volatile("wfi" ::: "memory");
-    MTIMECMP = ~0ull;
     return PLIC_CLAIM == IRQ;
 }
 

@@ -13,8 +13,11 @@ _Noreturn void end(int status, const char *why);
 void print(const char *text);
 void print_number(const char *text, uint64_t number);
 
-#define TICKS_PER_MS 10000ull
-uint64_t now(void); // in ticks
+// A timer of the calling hart's own. QEMU ends timers in the loop in which its devices work, so when one ends, the
+// device has had its turn with all that it was told before. Counting them is patience without a clock: it is the same
+// on a host that is a hundred times slower.
+void timer_start(unsigned ms);
+bool timer_ended(void);
 
 // Registers of the device in virtio-mmio slot 0.
 #define REG(offset) (*(volatile uint32_t *)(uintptr_t)(0x10001000 + (offset)))
@@ -39,8 +42,8 @@ enum {
 // Lets the device's interrupt wake hart 0.
 void interrupt_init(void);
 bool interrupt_pending(void);
-// Sleeps (wfi) until the device interrupts or `ms` have passed. True: it has interrupted.
-bool sleep_for(unsigned ms);
+// Sleeps (wfi) until the device interrupts or the timer ends. True: it has interrupted.
+bool sleep_until_interrupt(void);
 // After the device has been told: the interrupt is dealt with.
 void interrupt_done(void);
 
