@@ -93,7 +93,7 @@ struct queue {
     int waiter;            // hart that last loaded used->idx, or -1
     struct event last_look;
     struct event slept;     // on it: R7
-    unsigned sleeps_unseen; // in a row, of the waiter, with an answer there that it has not seen
+    unsigned sleeps_unseen; // in a row, of all harts, with an answer there that none has seen
     unsigned looks;         // at used->idx in a row that found nothing new
     bool moved_unseen;      // the device has moved it since, as a spinning hart was seen to miss
 

@@ -9,7 +9,7 @@
 #include "grade/vqsan/report.h"
 
 #define MANY_LOOKS 100 // at an index that does not move: it waits
-// A hart that is woken with an answer there looks at it. One that goes back to sleep so often has lost the wake-up.
+// Harts that are woken with an answer there look at it. If all go back to sleep so often, the wake-up is lost.
 #define SLEEPS_TOO_MANY 3
 
 struct order fence_order(const struct insn *insn)
@@ -439,7 +439,7 @@ void rules_turn(struct hart *h, const struct block *block)
     h->look.fresh = false;
 }
 
-void rules_sleep(struct hart *h, const struct site *site)
+void rules_sleep(struct hart *h, const struct site *site, bool all)
 {
     struct event sleep = {site->pc, FIELD_NONE, 0};
     for (unsigned i = 0; i < queue_count; i++) {
@@ -459,7 +459,7 @@ void rules_sleep(struct hart *h, const struct site *site)
         }
         if (ram_u16(used_idx_address(q)) == q->seen)
             q->sleeps_unseen = 0;
-        else if (++q->sleeps_unseen == SLEEPS_TOO_MANY)
+        else if (all && ++q->sleeps_unseen == SLEEPS_TOO_MANY)
             q->count.lost_wakeups++;
         // Whether that was wrong, the next look tells.
         if (q->looks >= MANY_LOOKS && !q->enabled)

@@ -197,8 +197,12 @@ static void on_sleep(unsigned number, void *data)
 {
     if (number >= MAX_HARTS)
         return;
+    bool all = true;
     pthread_mutex_lock(&lock);
-    rules_sleep(&harts[number], data);
+    harts[number].asleep = true;
+    for (unsigned i = 0; i < MAX_HARTS; i++)
+        all = all && (!harts[i].runs || harts[i].asleep);
+    rules_sleep(&harts[number], data, all);
     pthread_mutex_unlock(&lock);
 }
 
@@ -242,6 +246,8 @@ static void on_block(unsigned number, void *data)
     if (number >= MAX_HARTS)
         return;
     struct hart *h = &harts[number];
+    h->runs = true;
+    h->asleep = false;
     if (h->devices_stopped) { // for an access that was not done: a store-conditional that failed
         h->devices_stopped = false;
         qemu_resume_devices();

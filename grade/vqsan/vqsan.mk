@@ -4,7 +4,7 @@
 ifeq ($(shell uname -s),Linux)
 .PHONY: vqsan
 all: vqsan
-vqsan: $(BUILD)/host/vqsan.so $(BUILD)/vqsan/driver.elf
+vqsan: $(BUILD)/host/vqsan.so $(BUILD)/vqsan/driver.elf $(BUILD)/vqsan/initrd.img
 
 .PHONY: fences
 fences: vqsan ## Show which fence is enough where, by experiment (a minute)
@@ -32,3 +32,14 @@ $(BUILD)/vqsan/driver.elf: $(VQSAN_GUEST_OBJECTS) grade/vqsan/selftest/guest.ld
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINKER) $(LINK) -T grade/vqsan/selftest/guest.ld -o $@ $(VQSAN_GUEST_OBJECTS)
+
+# An initrd with one program more, which asks a device that breaks its promises.
+$(BUILD)/vqsan/ask: grade/vqsan/guest/ask.c $(LIB_OBJECTS) user/lib/user.ld $(FLAGS_STAMP)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILER) $(USER_FLAGS) -c -o $@.o $<
+	$(Q)$(LINKER) $(LINK) -s --gc-sections -z stack-size=65536 -T user/lib/user.ld -o $@ $@.o $(LIB_OBJECTS)
+
+$(BUILD)/vqsan/initrd.img: $(BUILD)/vqsan/ask $(BUILD)/host/mkfs $(IMAGE_FILES)
+	$(call say,MKFS,$@)
+	$(Q)$(BUILD)/host/mkfs -s 4M $@ $(IMAGE_FILES) $(BUILD)/vqsan/ask $(DEVICES)
