@@ -11,7 +11,7 @@ from pathlib import Path
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build", help="where the kernel was built")
-    parser.add_argument("--command", default="roulette -f 0 -n 1400 -s 7", help="what draws the picture")
+    parser.add_argument("--command", default="roulette -f 0 -o 1396 -n 4 -s 7", help="what draws the picture")
     parser.add_argument("out", type=Path, help="the PNG file to write")
     options = parser.parse_args()
 

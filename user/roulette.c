@@ -178,7 +178,7 @@ void wheel_draw_full(struct wheel *w, unsigned buffer, uint32_t *pixels, size_t 
     t->drawn[buffer].ball = ball_box(w, &m);
     t->drawn[buffer].panel = panel_version(&m);
 }
-#else
+#elif SOLVED_WHEEL
 //
 // Every frame is drawn whole, from back to front, one pixel after the other.
 

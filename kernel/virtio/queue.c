@@ -15,7 +15,7 @@
 #include "kernel/mm/page.h"
 #include "kernel/proc/proc.h"
 
-// Looks at the ring before a wait sleeps until the interrupt: boot argument poll. Some 200
+// Looks at the ring before a wait sleeps until the interrupt. Some 200
 // microseconds, enough for most requests; on a host with few idle cores, more only keeps the device
 // from running.
 #if SOLVED_WHEEL
@@ -29,7 +29,8 @@
 
 struct virtio_queue *virtio_queues;
 
-static unsigned poll_budget;
+static uint64_t poll_told; // boot argument poll
+#define NOT_TOLD UINT64_MAX
 static unsigned timeout_seconds;
 
 // ---- completions ----
@@ -92,6 +93,8 @@ void virtio_queue_unlock(struct virtio_queue *queue)
 bool virtio_queue_poll(struct virtio_queue *queue, unsigned budget)
 {
     struct virtq_done done;
+    if (poll_told != NOT_TOLD)
+        budget = min_u64(poll_told, UINT32_MAX);
     if (budget == 0)
         return false;
     if (queue->vq.callbacks)
@@ -107,7 +110,7 @@ bool virtio_queue_poll(struct virtio_queue *queue, unsigned budget)
 void virtio_queue_wait(struct virtio_queue *queue, struct wait_queue *sleepers)
 {
     if (!queue->error) {
-        if (virtio_queue_poll(queue, poll_budget))
+        if (virtio_queue_poll(queue, POLL_TURNS))
             return;
         if (!virtq_enable_cb(&queue->vq)) {
             drain(queue);
@@ -160,7 +163,7 @@ static int start_watch(void)
     static bool started;
     if (started)
         return 0;
-    poll_budget = min_u64(boot_number("poll", POLL_TURNS), UINT32_MAX);
+    poll_told = boot_number("poll", NOT_TOLD);
     timeout_seconds = max_u64(1, min_u64(boot_number("blk_timeout", TIMEOUT_SECONDS), UINT32_MAX));
     started = true;
     return kernel_thread("virtio", watch_thread);

@@ -62,7 +62,8 @@ void virtio_queue_wait(struct virtio_queue *queue, struct wait_queue *sleepers);
 
 // The first half of it alone: switches notifications off, looks at the ring at most `budget` times
 // (0: not at all), and hands over what there is. False if there was nothing. Called with the lock
-// held; never sleeps.
+// held; never sleeps. Where the machine was booted with an argument poll=N, N counts instead of
+// `budget`: so one can see how every driver waits with much polling, or with none.
 bool virtio_queue_poll(struct virtio_queue *queue, unsigned budget);
 
 #endif

@@ -1,0 +1,86 @@
+"""What lab 4 is handed out with: wrong, as it must be, with every compiler; and right where it must be right."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from grade.loop import disassemble
+from grade.machine import ROOT, Machine
+from grade.sanitizer import Report, Sanitizer, vqsan  # noqa: F401
+
+pytestmark = pytest.mark.long
+
+COMPILERS = {
+    "TOOLPREFIX=riscv64-unknown-elf-": "riscv64-unknown-elf-gcc",
+    "TOOLPREFIX=riscv64-linux-gnu-": "riscv64-linux-gnu-gcc",
+    "CC=clang": "clang",
+}
+RING = "kernel/virtio/virtqueue.c"
+# Somebody who wants to know how often the loop turns.
+COUNTED = ("        got = poll_used(q, done);\n", "        __atomic_fetch_add(&q->stats.polls, 1, __ATOMIC_RELAXED);\n")
+
+
+def make(tree: Path, *words: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("BUILD", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    done = subprocess.run(["make", *words], cwd=tree, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def tree_of_the_kernel(folder: Path) -> Path:
+    for name in ("kernel", "Makefile", "labs/start.mk", "grade/tools.sh"):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, target)
+    return folder
+
+
+def looks_in_each_turn(kernel: Path) -> bool:
+    """In the compiled loop: it loads from a ring, or calls a function that does."""
+    return any(
+        any(each.shared for each in body) or (any(each.calls for each in body) and any(each.shared for each in callee.code))
+        for callee in [disassemble(kernel, "poll_used")]
+        for body in disassemble(kernel, "virtq_poll").loops()
+    )
+
+
+def run(boot: Callable[..., Machine], sanitizer: Sanitizer, kernel: Path, cpus: int) -> Report:
+    """The display under load."""
+    machine = boot(kernel=kernel, cpus=cpus, disk=None, rng=False, extra=sanitizer.arguments)
+    machine.run("fbtest -r 1920x1080 -n 300 rects", quiet=60)
+    return sanitizer.finish(machine)
+
+
+@pytest.mark.parametrize("choice", COMPILERS)
+def test_the_start(machine_factory: Callable[..., Machine], vqsan: Callable[..., Sanitizer], tmp_path: Path, choice: str) -> None:  # noqa: F811
+    if not shutil.which(COMPILERS[choice]):
+        pytest.skip(f"{COMPILERS[choice]} is not here")
+    tree = tree_of_the_kernel(tmp_path)
+    text = (tree / RING).read_text()
+    assert COUNTED[0] in text
+    cases = (
+        # what, make's words, the loop is right
+        ("-O2", ["START=4-slow-wheel"], False),
+        ("counted", ["START=4-slow-wheel"], True),
+        ("-O0", ["START=4-slow-wheel", "EXTRA_FLAGS=-O0"], True),
+        ("solved", [], True),
+    )
+    for what, words, right in cases:
+        (tree / RING).write_text(text.replace(COUNTED[0], COUNTED[1] + COUNTED[0]) if what == "counted" else text)
+        make(tree, choice, *words, "BUILD=build", "build/kernel.elf")
+        kernel = tmp_path / f"{what}.elf"
+        shutil.copy2(tree / "build/kernel.elf", kernel)
+        assert looks_in_each_turn(kernel) == right, f"{choice}, {what}: virtq_poll()'s loop"
+        for cpus in (1, 2):
+            report = run(machine_factory, vqsan("", kernel=kernel), kernel, cpus)
+            loads = report.loads_per_turn("gpu")
+            told = f"{choice}, {what}, {cpus} harts: {loads:.3f} loads of the index a turn; {report}"
+            # Where it still sleeps to the tick, it may do so on a busy host though its loop is right.
+            found = [v for v in report.violations if what == "solved" or v.second.function != "idle_loop"]
+            assert {v.rule for v in found} == (set() if right else {"R7"}), told
+            assert loads > 0.95 if right else loads < 0.05, told
