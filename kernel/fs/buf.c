@@ -87,19 +87,14 @@ static void idle_insert(struct buf *buf, bool hot)
 
 // ---- setting up ----
 
-// One more buffer, with its page, into the list.
-static bool buf_add(struct buf *buf)
+static void *array_of(uint64_t count, size_t size)
 {
-    void *page = page_alloc();
-    if (!page)
-        return false;
-    *buf = (struct buf){.data = page};
-    mutex_init(&buf->lock, "buffer");
-    idle_insert(buf, true);
-    cache.count++;
-    return true;
+    return page_alloc_contiguous((count * size + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
+// Buffers with a page each, all in the list. No page is touched before it holds a block, and the
+// buffers lie together, apart from the pages: a host gives a guest its memory when it is touched, and
+// clears it first, in stretches of up to 2 MiB.
 static int take_memory(void)
 {
     uint64_t want = page_total() / MEMORY_SHARE;
@@ -107,17 +102,17 @@ static int take_memory(void)
     cache.hash_size = MIN_BUFFERS;
     while (cache.hash_size < want)
         cache.hash_size *= 2;
-    uint64_t hash_pages = (cache.hash_size * sizeof(struct buf *) + PAGE_SIZE - 1) / PAGE_SIZE;
-    if (!(cache.hash = page_alloc_contiguous(hash_pages)))
+    cache.hash = array_of(cache.hash_size, sizeof(*cache.hash));
+    struct buf *bufs = array_of(want, sizeof(*bufs));
+    if (!cache.hash || !bufs)
         return -ENOMEM;
-    const unsigned per_page = PAGE_SIZE / sizeof(struct buf);
-    while (cache.count < want) {
-        struct buf *bufs = page_alloc();
-        if (!bufs)
+    for (; cache.count < want; cache.count++) {
+        struct buf *buf = &bufs[cache.count];
+        *buf = (struct buf){.data = page_alloc()};
+        if (!buf->data)
             return -ENOMEM;
-        for (unsigned i = 0; i < per_page && cache.count < want; i++)
-            if (!buf_add(&bufs[i]))
-                return -ENOMEM;
+        mutex_init(&buf->lock, "buffer");
+        idle_insert(buf, true);
     }
     return 0;
 }
