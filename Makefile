@@ -36,7 +36,7 @@ MAKEFLAGS += --no-print-directory
 GOALS := $(or $(MAKECMDGOALS),all)
 NEED_NOTHING := help setup doctor clean format check-format matrix-fetch
 USING_STAFFS_TOOLS := test test-all grade handout mutants
-INSTALLING := qemu qemu-gdb gdb screenshot bench bench-growth matrix torture $(USING_STAFFS_TOOLS)
+INSTALLING := qemu qemu-gdb gdb screenshot bench bench-growth profile matrix torture $(USING_STAFFS_TOOLS)
 
 # CC has a value in every make; only one that somebody gave counts, and from the environment only clang,
 # for there CC usually means the host's compiler.
@@ -280,6 +280,7 @@ help: ## This list
 
 -include grade/vqsan/vqsan.mk
 -include grade/bench.mk
+-include grade/profile/profile.mk
 -include grade/fscheck/fscheck.mk
 -include grade/grade.mk
 -include grade/staff.mk

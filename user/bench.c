@@ -3,10 +3,12 @@
 //
 //   bench [-q] [-j] [NAME...]    all benchmarks, or those whose names begin with a NAME
 //   -q   shorter rounds (a first impression)
-//   -j   for programs: one JSON object a line between the lines BENCH-BEGIN and BENCH-END
+//   -j   for programs: one JSON object a line between the lines BENCH-BEGIN and BENCH-END; NAMEs are
+//        whole ones
 //   -l   lists the names
 
 #include "user/bench.h"
+#include "user/profile_mark.h"
 
 #define MAX_ROUNDS 5
 
@@ -16,6 +18,7 @@ static bool as_json;
 
 struct result {
     uint64_t low, median, high; // units a second
+    uint64_t operations;        // that were measured
 };
 
 void *get_pages(size_t bytes)
@@ -58,12 +61,14 @@ static struct result measure(const struct benchmark *benchmark)
     if (n == 0)
         n = 1;
     uint64_t rate[MAX_ROUNDS];
+    PROFILE_MARK(PROFILE_BEGIN);
     for (int i = 0; i < rounds; i++) {
         ns = time_of(benchmark, n);
         rate[i] = n * benchmark->scale * 1000000 / ns;
     }
+    PROFILE_MARK(PROFILE_END);
     sort(rate, rounds, sizeof(rate[0]), by_value);
-    return (struct result){rate[0], rate[rounds / 2], rate[rounds - 1]};
+    return (struct result){rate[0], rate[rounds / 2], rate[rounds - 1], n * rounds};
 }
 
 static void report(const struct benchmark *benchmark, struct result result, const char *missing)
@@ -71,9 +76,10 @@ static void report(const struct benchmark *benchmark, struct result result, cons
     if (as_json && missing)
         printf("{\"name\": \"%s\", \"skipped\": \"%s\"}\n", benchmark->name, missing);
     else if (as_json)
-        printf(
-            "{\"name\": \"%s\", \"unit\": \"%s\", \"median\": %lu, \"low\": %lu, \"high\": %lu}\n",
-            benchmark->name, benchmark->unit, result.median, result.low, result.high);
+        printf("{\"name\": \"%s\", \"unit\": \"%s\", \"median\": %lu, \"low\": %lu, \"high\": %lu, "
+               "\"operations\": %lu}\n",
+               benchmark->name, benchmark->unit, result.median, result.low, result.high,
+               result.operations);
     else if (missing)
         printf("%-12s %-38s skipped: %s\n", benchmark->name, benchmark->what, missing);
     else
@@ -84,7 +90,7 @@ static void report(const struct benchmark *benchmark, struct result result, cons
 static bool chosen(const char *name, char **names, int count)
 {
     for (int i = 0; i < count; i++)
-        if (strncmp(name, names[i], strlen(names[i])) == 0)
+        if (as_json ? strcmp(name, names[i]) == 0 : strncmp(name, names[i], strlen(names[i])) == 0)
             return true;
     return count == 0;
 }
