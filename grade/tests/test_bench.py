@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from grade import bench, growth
+from grade.profile import profile
 from grade.machine import QEMU, ROOT
 
 
@@ -51,6 +52,28 @@ def test_less_can_be_better() -> None:
     assert verdicts["rebuild"] == ["0.50", "missed"]
     assert verdicts["pipe"] == ["0.50", "missed"]
     assert "met" not in verdicts["raw-flush"] and "missed" not in verdicts["raw-flush"]
+
+
+def test_what_the_host_cannot_do_either_is_explained() -> None:
+    def verdict(**values: list[float]) -> str:
+        return bench.verdict_of(next(row for row in bench.ROWS if row.name == "show-1920"), values)
+
+    alone = "show-1920 by the host alone"
+    assert verdict(**{"show-1920": [3000.0], alone: [9000.0]}) == "met"
+    assert verdict(**{"show-1920": [2400.0], alone: [2500.0]}) == "explained: the host alone does 2,500"
+    assert verdict(**{"show-1920": [1000.0], alone: [2500.0]}) == "missed; the host alone does 2,500"
+    assert verdict(**{"show-1920": [2400.0]}) == "missed"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the plugin is for Linux")
+def test_profile_counts_every_instruction_between_the_marks(build: Path, tmp_path: Path) -> None:
+    first, again = (profile.count_instructions(build, tmp_path, "getpid") for _ in range(2))
+    each = [sum(counts.functions.values()) / counts.operations for counts in (first, again)]
+    assert 100 < each[0] < 400, "getpid is some 165 instructions"
+    assert each[0] == pytest.approx(each[1], rel=0.01)
+    once_a_call = first.functions["sys_getpid"] / first.operations
+    assert 2 <= once_a_call < 30 and once_a_call == pytest.approx(round(once_a_call), abs=0.1)
+    assert first.functions["(program)"] / first.operations > 3
 
 
 def test_unknown_row(build: Path) -> None:
