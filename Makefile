@@ -36,7 +36,8 @@ MAKEFLAGS += --no-print-directory
 GOALS := $(or $(MAKECMDGOALS),all)
 NEED_NOTHING := help setup doctor clean format check-format matrix-fetch
 USING_STAFFS_TOOLS := test test-all grade handout mutants
-INSTALLING := qemu qemu-gdb gdb screenshot bench bench-growth profile matrix torture $(USING_STAFFS_TOOLS)
+PLOTTING := bench-growth experiment-barriers experiment-case
+INSTALLING := qemu qemu-gdb gdb screenshot bench profile matrix torture demo-wheel $(PLOTTING) $(USING_STAFFS_TOOLS)
 
 # CC has a value in every make; only one that somebody gave counts, and from the environment only clang,
 # for there CC usually means the host's compiler.
@@ -52,7 +53,7 @@ comma := ,
 space := $(subst ,, )
 # What these goals can do without. Only a tree with all the labs in it has tools for staff.
 UNUSED = $(if $(filter $(INSTALLING),$(GOALS)),,qemu gdb python) \
-    $(if $(filter $(USING_STAFFS_TOOLS),$(GOALS)),,staff)
+    $(if $(filter $(USING_STAFFS_TOOLS),$(GOALS)),,staff) $(if $(filter $(PLOTTING) test-all,$(GOALS)),,plots)
 NEEDED = $(subst $(space),$(comma),$(strip $(filter-out $(UNUSED),$(subst $(comma), ,$(MISSING)))))
 ifneq ($(NEEDED),)
 ifneq ($(filter $(INSTALLING),$(GOALS)),)

@@ -41,6 +41,7 @@ for tool in $(echo "$missing" | tr ',' ' '); do
     staff)
         need "unifdef patch git bubblewrap" "unifdef patch git bubblewrap" "unifdef patch git bubblewrap" \
             "unifdef gpatch git" ;;
+    plots) need "python3-matplotlib" "python3-matplotlib" "python-matplotlib" "python-matplotlib" ;;
     *)
         echo "setup: $tool was asked for and is not here; install it, or leave the variable out" >&2
         exit 1 ;;

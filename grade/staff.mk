@@ -3,6 +3,7 @@
 ID ?=# of a handout: what varies in it, such as a student's number; empty: nothing
 SUBMISSION ?=# make grade: a student's directory, zip or tar
 ONLY ?=# make mutants: those with this in their names
+DOCS ?=# experiments: the folder whose stale-index.md gets the tables; empty: they are only printed
 
 .PHONY: handout mutants gradescope grade-prepare
 handout: ## Write what students are given for a lab (LAB= OUT= ID= EARLIER=)
@@ -18,3 +19,14 @@ gradescope: ## Pack the autograder for Gradescope (LAB= OUT=grader.zip)
 
 grade-prepare:
 	@BUILD='$(BUILD)' $(PYTHON_FOUND) grade/submission.py '$(LAB)' '$(or $(ID),plain)' TOOLPREFIX='$(TOOLPREFIX)' CC='$(CC)'
+
+# Lab 4's experiments work on copies of the tree in build/experiments.
+EXPERIMENT = QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) labs/4-slow-wheel/experiments/$(1).py --build '$(BUILD)' \
+    $(if $(DOCS),--docs '$(DOCS)') $(foreach name,CC TOOLPREFIX,$(if $($(name)),$(name)='$($(name))'))
+
+.PHONY: experiment-barriers experiment-case
+experiment-barriers: all ## Lab 4: seven ways to read the index, measured (DOCS=docs: into the book; 2 minutes)
+	@$(call EXPERIMENT,barriers)
+
+experiment-case: all ## Lab 4: each theory of the story, measured (DOCS=docs: into the book; 2 minutes)
+	@$(call EXPERIMENT,case)

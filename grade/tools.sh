@@ -98,10 +98,13 @@ done
 echo "PYTHON_FOUND=$python"
 echo "PYTHON_XDIST=$xdist"
 
-# What makes handouts and grades submissions: in the tree that has all the labs. Bubblewrap knows Linux only.
+# What makes handouts, grades submissions and draws plots: in the tree that has all the labs. Bubblewrap knows Linux
+# only.
 if [ -e grade/staff.mk ]; then
     for tool in unifdef patch git $([ "$(uname)" = Linux ] && echo bwrap); do
         first_of $tool >/dev/null || { lack staff && break; }
     done
+    [ -z "$python" ] || "$python" -c 'import importlib.util, sys
+sys.exit(importlib.util.find_spec("matplotlib") is None)' 2>/dev/null || lack plots
 fi
 echo "MISSING=$missing"

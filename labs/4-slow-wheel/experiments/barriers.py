@@ -1,0 +1,186 @@
+"""make experiment-barriers: one loop, seven ways to write it, on the same machine.
+
+    barriers.py [--build DIR] [--docs FOLDER] [--rounds N] [--seconds S] [NAME=value for make ...]
+
+Prints a table, puts it into FOLDER/stale-index.md between its marks and draws FOLDER/img/barriers.svg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import workshop
+from workshop import ROOT, Timing, Workshop, boot, digits, middle, progress, time_wheel
+
+VARIANTS = ["hoisted", "volatile", "fence-before", "fence-after", "both", "acquire", "full-every-poll"]
+SMALL = "-r 160x120"  # for vqsan: the hoisted loop takes ten milliseconds a band
+SMALL_FRAMES = 3
+LAST = 330  # the frame whose picture is compared: a ball, a number and some turns of the wheel in it
+
+
+@dataclass
+class Result:
+    variant: str
+    rate: float = 0.0
+    p50: float = 0.0  # microseconds from kick to kick
+    p99: float = 0.0
+    polls: float = 0.0  # a frame of 240 bands
+    fences: float = 0.0
+    loads_per_turn: float = 0.0
+    verdict: str = ""
+    bite: str = ""
+    rounds: list[Timing] = field(default_factory=list, repr=False)
+
+
+def polls_and_fences(report: Any) -> tuple[int, int]:
+    """Turns of the waiting loop and fences of the read side, on the GPU's queue; the machine has no other at work."""
+    loops = [loop for queue in report.queues if queue["device"] == "gpu" for loop in queue["loops"]]
+    polls = sum(loop["turns"] for loop in loops if loop["file"].endswith("virtqueue.c"))
+    polls = max(polls, sum(queue["polls"] for queue in report.queues if queue["device"] == "gpu"))
+    fences = sum(
+        fence["count"]
+        for fence in report.fences
+        if fence["file"].endswith("virtqueue.c") and fence["function"] in ("poll_used", "virtq_poll")
+    )
+    return polls, fences
+
+
+def under_vqsan(kernel: Path, initrd: Path, result: Result) -> None:
+    """What vqsan counts and finds; nothing is changed."""
+    from grade.sanitizer import Sanitizer
+
+    counts = []
+    for frames in (1, 1 + SMALL_FRAMES):  # the difference leaves the setting up out
+        with workshop.scratch() as folder:
+            sanitizer = Sanitizer(Path(folder), "", kernel)
+            with boot(kernel, initrd, extra=sanitizer.arguments) as machine:
+                machine.run(f"roulette {SMALL} -n {frames}", quiet=120)
+                report = sanitizer.finish(machine)
+            counts.append(polls_and_fences(report))
+    (polls, fences), (more_polls, more_fences) = counts
+    bands = 120 // 2
+    result.polls = (more_polls - polls) / SMALL_FRAMES * 240 / bands
+    result.fences = (more_fences - fences) / SMALL_FRAMES * 240 / bands
+    result.loads_per_turn = report.loads_per_turn("gpu")
+    result.verdict = ", ".join(sorted({violation.rule for violation in report.of("gpu")})) or "clean"
+
+
+def bitten(kernel: Path, initrd: Path, wanted: Any) -> str:
+    """Shows the driver what RVWMO allows of the element's load: is the picture still whole, and every band flushed?"""
+    from grade.sanitizer import Sanitizer
+    from grade.screen import compare
+
+    frames = 2
+    with workshop.scratch() as folder:
+        sanitizer = Sanitizer(Path(folder), "inject=rmb", kernel)
+        with boot(kernel, initrd, extra=sanitizer.arguments, trace=["virtio_gpu_cmd_res_flush"]) as machine:
+            machine.run_status(f"roulette {SMALL} -n {frames} -o {LAST - frames + 1}", quiet=120)
+            flushed = sum("res_flush" in line for line in machine.trace())
+            whole = not compare(machine.screendump(), wanted, (0, 0, 160, 120 - 12))
+            sanitizer.finish(machine)
+    if flushed == frames * 120 // 2 and whole:
+        return "none"
+    return f"stops after {flushed} of {frames * 60} bands" if flushed < frames * 60 else "wrong picture"
+
+
+def picture(build: Path) -> Any:
+    """The frame as the host draws it."""
+    import io
+    import subprocess
+
+    from PIL import Image
+
+    done = subprocess.run([build / "host/draw_wheel", "-r", "160x120", "-s", "1", str(LAST)], stdout=subprocess.PIPE, check=True)
+    return Image.open(io.BytesIO(done.stdout)).convert("RGB")
+
+
+def measure(shop: Workshop, rounds: int, seconds: float) -> list[Result]:
+    results = []
+    kernels = {}
+    for name in VARIANTS:
+        progress(f"barriers: building {name}")
+        kernels[name] = shop.kernel(name)
+        results.append(Result(name))
+    progress("barriers: building the wheel")
+    initrd = shop.initrd()
+    wanted = picture(shop.main_build)
+    for i in range(rounds):  # one after the other, again and again: what the host does besides falls on all
+        for result in results:
+            progress(f"barriers: round {i + 1} of {rounds}, {result.variant}")
+            with boot(kernels[result.variant], initrd, trace=workshop.EVENTS) as machine:
+                result.rounds.append(time_wheel(machine, f"-n 3 -t {int(seconds * 1000)}"))
+    for result in results:
+        timing = middle(result.rounds)
+        result.rate, result.p50, result.p99 = timing.rate, timing.kick(0.5) * 1e6, timing.kick(0.99) * 1e6
+        progress(f"barriers: {result.variant} under vqsan")
+        under_vqsan(kernels[result.variant], initrd, result)
+        progress(f"barriers: {result.variant} with injection")
+        result.bite = bitten(kernels[result.variant], initrd, wanted)
+    progress("")
+    return results
+
+
+COLUMNS = ["variant", "frames/s", "p50 us", "p99 us", "polls/frame", "fences/frame", "loads/turn", "vqsan", "bite"]
+
+
+def table(results: list[Result]) -> str:
+    return workshop.markdown(
+        COLUMNS,
+        [
+            [r.variant, digits(r.rate), digits(r.p50), digits(r.p99), digits(r.polls), digits(r.fences)]
+            + [f"{r.loads_per_turn:.2f}", r.verdict, r.bite]
+            for r in results
+        ],
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--docs", default="", help="folder with stale-index.md; empty: only print")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each run")
+    parser.add_argument("--json", default="", help="write the results here too")
+    parser.add_argument("make", nargs="*")
+    given = parser.parse_args()
+    build = ROOT / given.build
+    os.environ["BUILD"] = str(build)
+    started = time.monotonic()
+    from grade.machine import ConsoleError
+
+    try:
+        results = measure(Workshop(build, given.make), given.rounds, given.seconds)
+    except KeyboardInterrupt:
+        print("\nexperiment-barriers: interrupted", file=sys.stderr)
+        return 130
+    except (workshop.WorkshopError, ConsoleError, AssertionError) as error:
+        print(f"\nexperiment-barriers: {error}", file=sys.stderr)
+        return 1
+    print(table(results))
+    print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
+    if given.json:
+        Path(given.json).write_text(json.dumps([{**asdict(r), "rounds": [t.rate for t in r.rounds]} for r in results], indent=1))
+    if given.docs:
+        from grade.growth import put_table
+
+        docs = ROOT / given.docs
+        (docs / "img").mkdir(exist_ok=True)
+        put_table(docs / "stale-index.md", "barriers", table(results))
+        workshop.bars(
+            docs / "img/barriers.svg", "The same wheel, seven ways to read the index", "frames per second, 640x480 in bands of two rows",
+            [r.variant for r in results], [r.rate for r in results], [r.variant for r in results if r.verdict != "clean"],
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+// The reference: each turn loads, and a fence stands between the index and the element.
+int poll_used(struct virtq *q, struct virtq_done *done)
+{
+    uint16_t used_idx = READ_ONCE(q->used->idx);
+    if (used_idx == q->last_used)
+        return q->broken ? -EIO : 0;
+    virtio_rmb();
+    return take_used(q, used_idx, done) ? 1 : -EIO;
+}

@@ -1,0 +1,9 @@
+// Right, and the dearest way: a full fence behind the load in every turn.
+int poll_used(struct virtq *q, struct virtq_done *done)
+{
+    uint16_t used_idx = READ_ONCE(q->used->idx);
+    virtio_mb();
+    if (used_idx == q->last_used)
+        return q->broken ? -EIO : 0;
+    return take_used(q, used_idx, done) ? 1 : -EIO;
+}

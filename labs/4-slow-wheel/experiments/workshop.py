@@ -1,0 +1,239 @@
+"""What the experiments of this folder share: a copy of the tree to change, kernels made from it, and a stopwatch.
+
+The copy is build/experiments/tree, at lab 4's start state. A variant replaces poll_used() in its virtqueue.c; the wheel
+is wheel_main.c. All numbers come from outside the machine: QEMU's trace, vqsan, the picture on the display.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterable, Optional
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+sys.path.insert(0, str(ROOT))
+
+START = "4-slow-wheel"
+RING = "kernel/virtio/virtqueue.c"
+WAIT = "kernel/virtio/gpu_wait.c"
+POLL_USED = re.compile(r"^#if SOLVED_WHEEL\n(?:(?!^#(?:if|endif)).*\n)*?.*poll_used\((?:.*\n)*?^#endif // SOLVED_WHEEL\n", re.MULTILINE)
+EVENTS = ("virtio_gpu_cmd_res_flush", "virtio_queue_notify")
+
+
+class WorkshopError(Exception):
+    """The experiment cannot be made; the text says why."""
+
+
+def progress(text: str) -> None:
+    """A line that says what is being done: over the last one on a terminal, one after the other elsewhere."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    elif text:
+        print(text, file=sys.stderr, flush=True)
+
+
+# ---- kernels ----
+
+
+def variant_text(name: str) -> str:
+    return (HERE / f"variants/{name}.c").read_text()
+
+
+def put_poll_used(source: str, poll_used: str) -> str:
+    """virtqueue.c with another poll_used()."""
+    text, count = POLL_USED.subn(lambda _: poll_used, source)
+    if count != 1:
+        raise WorkshopError(f"{RING} has changed: workshop.py no longer finds the two poll_used() in it")
+    return text
+
+
+def _write(path: Path, data: bytes) -> None:
+    if not path.exists() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+class Workshop:
+    """The copy of the tree, and what is built in it; kernels and the image stay from one experiment to the next."""
+
+    def __init__(self, build: Path, make: Iterable[str] = ()) -> None:
+        self.main_build = build
+        self.folder = build / "experiments"
+        self.tree = self.folder / "tree"
+        self.variables = [word for word in make if not word.startswith(("BUILD=", "START="))]
+        self._copy()
+
+    def _copy(self) -> None:
+        """Brings the copy up to date; what has not changed keeps its time, so that make builds little."""
+        wanted = {}
+        for top in ("Makefile", "README.md", "kernel", "user", "mkfs", "grade", "labs/start.mk"):
+            for path in [ROOT / top] if (ROOT / top).is_file() else (ROOT / top).rglob("*"):
+                if path.is_file() and path.suffix != ".pyc":
+                    wanted[self.tree / path.relative_to(ROOT)] = path.read_bytes()
+        wanted[self.tree / "user/roulette_main.c"] = (HERE / "wheel_main.c").read_bytes()
+        for path in self.tree.rglob("*"):
+            if path.is_file() and path not in wanted and path.relative_to(self.tree).parts[0] != "build":
+                path.unlink()
+        for target, data in wanted.items():
+            _write(target, data)
+
+    def make(self, target: str, *words: str) -> Path:
+        """Makes a file below the tree's build directory."""
+        environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")}
+        done = subprocess.run(
+            ["make", *words, *self.variables, target],
+            cwd=self.tree,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise WorkshopError(f"make {target} failed:\n{done.stdout[-2000:]}")
+        return self.tree / target
+
+    def kernel(self, variant: str, wait: Optional[str] = None) -> Path:
+        """A kernel with this poll_used(), and, if given, this file of ours as gpu_wait.c."""
+        _write(self.tree / RING, put_poll_used((ROOT / RING).read_text(), variant_text(variant)).encode())
+        _write(self.tree / WAIT, (HERE / wait if wait else ROOT / WAIT).read_bytes())
+        made = self.make(f"build/{START}/kernel.elf", f"START={START}")
+        kept = self.folder / f"{variant}{'-' + Path(wait).stem if wait else ''}.elf"
+        shutil.copy2(made, kept)
+        return kept
+
+    def initrd(self) -> Path:
+        """An image with the programs and our wheel."""
+        from grade.growth import DEVICES
+
+        wheel = self.make("build/solved/user/roulette.elf", "BUILD=build/solved")
+        files = [path for path in sorted((self.main_build / "image").iterdir()) if path.name != "roulette"]
+        folder = self.folder / "image"
+        folder.mkdir(exist_ok=True)
+        shutil.copy2(wheel, folder / "roulette")
+        image = self.folder / "initrd.img"
+        subprocess.run(
+            [self.main_build / "host/mkfs", "-s", "4M", image, *files, folder / "roulette", *DEVICES],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        return image
+
+
+def boot(kernel: Path, initrd: Path, **options: Any) -> Any:
+    """A machine without a disk."""
+    from grade.machine import Machine
+
+    extra = ["-initrd", str(initrd), *options.pop("extra", ())]
+    return Machine(kernel=kernel, disk=None, initrd=False, rng=False, extra=extra, args="root=initrd", **options)
+
+
+# ---- the stopwatch ----
+
+
+@dataclass
+class Timing:
+    """What QEMU's trace says of the frames shown: whole ones, the first left out."""
+
+    frames: int
+    seconds: float
+    kicks: list[float]  # seconds from one kick to the next within a frame, sorted
+
+    @property
+    def rate(self) -> float:
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    def kick(self, share: float) -> float:
+        """The time that this share of them does not exceed."""
+        return self.kicks[min(int(len(self.kicks) * share), len(self.kicks) - 1)] if self.kicks else 0.0
+
+
+def read_trace(lines: Iterable[str], height: int) -> Timing:
+    """A frame ends with the flush that reaches the last row."""
+    ends: list[float] = []
+    kicks: list[float] = []
+    gaps: list[float] = []
+    for line in lines:
+        found = re.match(r"\S*?@?(\d+\.\d+):(\w+) (.*)", line)
+        if not found:
+            continue
+        time, event, rest = float(found.group(1)), found.group(2), found.group(3)
+        if event == "virtio_queue_notify":
+            if kicks and ends and kicks[-1] > ends[-1]:
+                gaps.append(time - kicks[-1])
+            kicks.append(time)
+        else:
+            _, h, _, y = (int(value) for value in re.findall(r"[whxy] (\d+)", rest))
+            if y + h == height:
+                ends.append(time)
+    return Timing(max(0, len(ends) - 1), ends[-1] - ends[0] if ends else 0.0, sorted(gaps))
+
+
+def time_wheel(machine: Any, arguments: str, height: int = 480) -> Timing:
+    """Runs the wheel; what the trace then says."""
+    before = len(machine.trace())
+    machine.run(f"roulette {arguments}", quiet=60)
+    # The fbdev's commands go out on the same device; the machine has no other that is in use.
+    return read_trace(machine.trace()[before:], height)
+
+
+def middle(timings: list[Timing]) -> Timing:
+    """Of several runs, that with the middle frame rate."""
+    rate = statistics.median_low([timing.rate for timing in timings])
+    return next(timing for timing in timings if timing.rate == rate)
+
+
+# ---- tables and plots ----
+
+
+def markdown(columns: list[str], rows: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    line = lambda row: "| " + " | ".join(word.ljust(width) for word, width in zip(row, widths)) + " |"  # noqa: E731
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([line(columns), rule, *map(line, rows)])
+
+
+def digits(value: float) -> str:
+    """Three figures at most are worth reading."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def bars(path: Path, title: str, unit: str, labels: list[str], values: list[float], emphasis: Iterable[str] = ()) -> None:
+    """Horizontal bars on a logarithmic axis, as an SVG file that is the same for the same numbers."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "ringfence"
+    from matplotlib import pyplot
+    from matplotlib.ticker import FuncFormatter
+
+    figure, axes = pyplot.subplots(figsize=(7.2, 0.6 + 0.34 * len(labels)))
+    marked = set(emphasis)
+    colours = ["#b3423a" if label in marked else "#3f6ea3" for label in labels]
+    axes.barh(range(len(labels)), [max(value, 1e-3) for value in values], color=colours, height=0.62)
+    axes.set_yticks(range(len(labels)), labels, fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlim(min(0.5, min(values) / 2 or 0.5), max(values) * 4)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    for i, value in enumerate(values):
+        axes.text(value * 1.08, i, digits(value), va="center", fontsize=8)
+    axes.set_xlabel(unit, fontsize=9)
+    axes.set_title(title, fontsize=11)
+    axes.grid(True, axis="x", which="major", linewidth=0.4, alpha=0.6)
+    axes.set_axisbelow(True)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def scratch() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="ringfence-experiment-")
