@@ -23,7 +23,13 @@ struct check {
     report_fn *note;      // takes what is legal but worth a line
 };
 
-// All four work through the whole image; call them in this order.
+// Everything that follows, on an image with a good super block and its log applied. Afterwards
+// check->inodes can be asked; check_free() ends it. A check that was never begun, all zeros but for
+// what the caller sets, may be freed too.
+void check_all(struct check *check);
+void check_free(struct check *check);
+
+// All four work through the whole image, in this order.
 void check_find_names(struct check *check); // gives the inodes their names; reports nothing
 void check_inodes(struct check *check);     // types, sizes, blocks
 void check_bitmap(struct check *check);

@@ -12,7 +12,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define MAX_LINES 10000 // an image of garbage has one problem after the other
@@ -46,18 +45,6 @@ __attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
     vprintf(format, args);
     printf("\n");
     va_end(args);
-}
-
-static void check_all(struct check *check)
-{
-    const struct super_block *super = &check->image.super;
-    check->inodes = check_allocate(NULL, super->inodes, sizeof(check->inodes[0]));
-    check->owner = check_allocate(NULL, super->size, sizeof(check->owner[0]));
-    check->seen = check_allocate(NULL, super->size, sizeof(check->seen[0]));
-    check_find_names(check);
-    check_inodes(check);
-    check_bitmap(check);
-    check_directories(check);
 }
 
 static void summarize(const struct check *check, const char *path, unsigned transactions)
@@ -94,9 +81,7 @@ static int run(const char *path)
     }
     if (problems > MAX_LINES)
         printf("and %lu more\n", problems - MAX_LINES);
-    free(check.inodes);
-    free(check.owner);
-    free(check.seen);
+    check_free(&check);
     image_close(&check.image);
     return problems ? 1 : 0;
 }

@@ -374,6 +374,18 @@ def test_an_orphan_is_legal(host: Path, good: Path, tmp_path: Path) -> None:
     assert run(host / "fsck", "-q", tmp_path / "image").stdout == ""
 
 
+def test_a_directory_that_was_never_finished_is_legal(host: Path, good: Path, tmp_path: Path) -> None:
+    """A mkdir() that finds the disk full leaves an inode without links, until it is freed."""
+    image = FsImage(good)
+    free = next(n for n in range(1, image.super("inodes")) if image.get(n, "type") == 0)
+    image.set(free, "type", 1)
+    done = run(host / "fsck", "-q", image.save(tmp_path / "image"))
+    assert done.stdout == ""
+    image.set(free, "nlink", 1)
+    done = run(host / "fsck", "-q", image.save(tmp_path / "image"), ok=False)
+    assert "a directory cannot have a size of 0 bytes" in done.stdout
+
+
 def test_a_device_without_a_driver_is_legal(host: Path, good: Path, tmp_path: Path) -> None:
     image = FsImage(good)
     image.set(image.find("/dev/console"), "major", 8)
@@ -463,7 +475,7 @@ BATCH = 50
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with fsck and fscat under the address and undefined-behaviour sanitizers."""
     folder = tmp_path_factory.mktemp("sanitized")
-    shared = [ROOT / "mkfs" / name for name in ("image.c", "check_blocks.c", "check_names.c")]
+    shared = [ROOT / "mkfs" / name for name in ("image.c", "check.c", "check_blocks.c", "check_names.c")]
     flags = ["-std=gnu11", "-O1", "-g", f"-I{ROOT}", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     compiler = os.environ.get("HOSTCC") or "cc"
     for name in ("fsck", "fscat"):

@@ -15,7 +15,7 @@ import pytest
 
 from grade import calibrate
 from grade.machine import QEMU, ROOT
-from grade.torture import main
+from grade.torture import crashes, main
 from grade.torture.frame import Row, Run
 
 
@@ -33,6 +33,15 @@ def test_a_tenth(build: Path) -> None:
     result = json.loads((build / "torture.json").read_text())
     assert result["seed"] == seed and set(result["seconds"]) == set(main.SUITES)
     assert all(row["count"] > 0 and not row["lost"] for row in result["rows"])
+
+
+def test_crash_points_of_a_short_workload(build: Path, tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(1 << 31)
+    recording = crashes.Recording(crashes.WORKS[1], tmp_path, seed, 25)
+    replayed = recording.replay("-n", 60, "-r", seed)
+    assert replayed.returncode == 0, f"seed {seed}: {replayed.stdout}"
+    found = crashes.summary(replayed.stdout)
+    assert found["calls"] == 25 * crashes.WORKS[1].processes and found["states"] > 60
 
 
 def suite_that_loses(run: Run) -> Iterator[Row]:

@@ -6,3 +6,23 @@ SHARE ?= 1# of make torture: 0.1 does a tenth of each suite
 torture: all $(BUILD)/host/fscheck ## Break it: crashes, faults, hostile input, load; 20 minutes (SHARE= SEED= TORTURE=suite)
 	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) grade/torture/main.py --share '$(SHARE)' --seed '$(SEED)' \
 	    $(TORTURE)
+
+# replay is made of the kernel's file system, of fscheck's stand-ins for the rest of the kernel, and of the host tools'
+# own reading of images. It is not sanitized (fscheck is): it goes through hundreds of thousands of states.
+REPLAY_SOURCES := $(wildcard grade/torture/replay/*.c) $(addprefix grade/fscheck/,disk.c locks.c memory.c) \
+    $(filter-out %/kstat.c %/block.c,$(wildcard kernel/fs/*.c))
+REPLAY_OBJECTS := $(patsubst %,$(BUILD)/host/replay.obj/%.o,$(REPLAY_SOURCES)) \
+    $(call host_objects,$(MKFS_SHARED) user/workload_calls.c user/lib/random.c)
+
+$(BUILD)/host/replay.obj/%.o: % $(FLAGS_STAMP)
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOST_COMPILER) -std=gnu11 -g -O2 $(WARN) -Igrade/fscheck/host -Igrade/fscheck -I. -MMD -MP -c -o $@ $<
+
+$(BUILD)/host/replay: $(REPLAY_OBJECTS)
+	$(call say,HOSTLD,$@)
+	$(Q)$(HOST_COMPILER) -o $@ $^ -lpthread
+
+torture test test-all: $(BUILD)/host/replay
+
+-include $(REPLAY_OBJECTS:.o=.d)

@@ -1,6 +1,6 @@
 // Numbers that look random and that a start value decides: SplitMix64 (Steele, Lea, Flood 2014).
 
-#include "user/lib/user.h"
+#include "user/lib/random.h"
 
 uint64_t random_u64(uint64_t *state)
 {

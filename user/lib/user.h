@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "kernel/abi.h"
+#include "user/lib/random.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -125,13 +126,8 @@ void free(void *p);
 void *calloc(size_t count, size_t size);
 void *realloc(void *p, size_t size);
 
-// ---- others (random.c, sort.c) ----
+// ---- others (random.h, sort.c) ----
 
-// The next of a sequence of 64-bit numbers that its start value decides (SplitMix64). Host tests
-// restate it.
-uint64_t random_u64(uint64_t *state);
-// A number below `limit` (not 0).
-uint64_t random_below(uint64_t *state, uint64_t limit);
 // Sorts count elements of `size` bytes, at most 64, in place; equal ones may change places.
 void sort(void *base, size_t count, size_t size, int (*compare)(const void *a, const void *b));
 

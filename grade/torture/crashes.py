@@ -1,0 +1,142 @@
+"""Every crash point of workloads on the booted kernel.
+
+The program workload (user/workload.h) changes the file system from several processes at once, while QEMU records every
+write and flush that reaches the disk. The host program replay then puts the disk together as a crash may have left it,
+at each point of the record, has the kernel's own code recover it, and judges it: replay/main.c says which states,
+replay/judge.c what must hold. A sample of the states is recovered by the booted kernel as well.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+from grade import calibrate
+from grade.machine import BUILD, Machine, copy_sparse
+from grade.torture.frame import Row, Run
+
+PROGRAMS = "init sh echo workload poweroff true".split()
+
+
+@dataclass(frozen=True)
+class Work:
+    """A workload, and the disk it runs on."""
+
+    name: str
+    size: str  # of the disk
+    log: int  # blocks
+    processes: int
+    calls: int  # of each process, in a full run
+    largest: int  # bytes of a write
+    sync: int  # one call in so many is an fsync; 0: none
+    filler: int = 0  # bytes of a file that is there before; if not 0, the disk must fill up
+
+
+WORKS = [
+    Work("one process", "4M", 64, 1, 6000, 9000, 6),
+    Work("many processes", "4M", 64, 6, 1200, 9000, 12),
+    Work("large writes", "12M", 256, 3, 500, 100_000, 10),
+    Work("no fsync", "4M", 64, 4, 1500, 3000, 0),
+    Work("a full disk", "2M", 64, 5, 1200, 30_000, 20, filler=1_600_000),
+]
+SUBSETS = 24_000  # of each in a full run
+BOOTED = 10  # states of each that the booted kernel recovers
+
+
+class Recording:
+    """The disk before a workload, and QEMU's record of what was written in it."""
+
+    def __init__(self, work: Work, folder: Path, seed: int, calls: int) -> None:
+        self.work, self.seed = work, seed
+        self.base, self.log = folder / "base.img", folder / "writes.log"
+        filler = folder / "filler"
+        filler.write_bytes(bytes(work.filler))
+        programs = [filler, *(BUILD / "image" / name for name in PROGRAMS)]
+        devices = ["dev/console:c:1:0", "dev/disk0:c:3:0"]
+        command = [BUILD / "host/mkfs", "-s", work.size, "-l", str(work.log), self.base, *programs, *devices]
+        subprocess.run(command, check=True)
+        with self.base.open("r+b") as file:  # room for marks behind the file system
+            file.truncate(self.base.stat().st_size + 16 * 4096)
+        self.log.touch()
+        copy_sparse(self.base, folder / "disk.img")
+        self._record(folder / "disk.img", calls)
+
+    def _record(self, disk: Path, calls: int) -> None:
+        extra = [
+            *("-blockdev", f"driver=file,node-name=file,filename={disk}"),
+            *("-blockdev", f"driver=file,node-name=log,filename={self.log}"),
+            *("-blockdev", "driver=blklogwrites,node-name=disk,file=file,log=log"),
+            *("-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"),
+        ]
+        work = self.work
+        with Machine(disk=None, initrd=False, gpu=False, rng=False, extra=extra) as machine:
+            machine.run(f"workload {self.seed} {work.processes} {calls} {work.largest} {work.sync}", quiet=60, total=600)
+            machine.cut_power()
+
+    def replay(self, *options: object) -> subprocess.CompletedProcess[str]:
+        work = self.work
+        what = [self.base, self.log, self.seed, work.processes, work.largest, work.sync]
+        return subprocess.run(
+            [str(word) for word in (BUILD / "host/replay", *options, *what)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=1200 * calibrate.scale(),
+        )
+
+
+def summary(output: str) -> dict[str, int]:
+    """replay's last line."""
+    last = output.strip().splitlines()[-1] if output.strip() else ""
+    if not last.startswith("states "):
+        return {}
+    return {name: int(number) for name, number in re.findall(r"(\w+) (\d+)", last)}
+
+
+def boot(recording: Recording, options: list[object], serial: int, folder: Path) -> str:
+    """Lets the booted kernel recover a state; what is wrong with what it makes of it, or ""."""
+    crashed, after = folder / "crashed.img", folder / "after.img"
+    recording.replay(*options, "-o", serial, "-s", crashed)
+    with Machine(disk=crashed, initrd=False, gpu=False, rng=False) as machine:
+        machine.run("true")
+        machine.power_off()
+        assert machine.disk is not None
+        copy_sparse(machine.disk, after)
+    judged = recording.replay(*options, "-o", serial, "-i", after)
+    return "" if judged.returncode == 0 else f"the booted kernel: {judged.stdout}"
+
+
+def run(run: Run) -> Iterator[Row]:
+    states = Row("crash states of the booted kernel's disk", 0, detail="every prefix and seeded subsets of its writes")
+    boots = Row("of them recovered by the booted kernel", 0)
+    for number, work in enumerate(WORKS):
+        seed = run.seed_for(work.name)
+        again = f"(workload {number}, {work.name}, seed {seed})"
+        run.progress(f"crashes: recording: {work.name}")
+        folder = run.folder / str(number)
+        folder.mkdir()
+        recording = Recording(work, folder, seed, max(100, run.times(work.calls)))
+        options: list[object] = ["-n", run.times(SUBSETS), "-x", 6, "-r", seed]
+        run.progress(f"crashes: replaying: {work.name} ({recording.log.stat().st_size >> 10:,} KiB written)")
+        replayed = recording.replay(*options)
+        found = summary(replayed.stdout)
+        if not found:
+            states.lost.append(f"{again} {replayed.stdout[-3000:]}")
+            continue
+        states.count += found["states"]
+        if found["lost"]:
+            states.lost.append(f"{again} {replayed.stdout[-6000:]}")
+        if (found["refused"] > 0) != (work.filler > 0):
+            states.lost.append(f"{again} {found['refused']} calls were told that the disk is full")
+        for _ in range(run.times(BOOTED)):
+            serial = run.rng(f"boot {work.name} {boots.count}").randrange(found["states"])
+            run.progress(f"crashes: booting state {serial:,}: {work.name}")
+            trouble = boot(recording, options, serial, folder)
+            boots.count += 1
+            boots.lost += [f"{again} {trouble}"] if trouble else []
+    yield states
+    yield boots
