@@ -7,6 +7,7 @@ MEM ?= 256M# memory of the machine
 DISK ?=# a disk image of your own (never remade); empty: build/disk.img
 ARGS ?=# kernel boot arguments, such as poll=0 or root=initrd
 START ?=# a lab's folder name: build what a student is given there
+SAN ?=# 1: a kernel that checks itself: undefined behaviour, stack, order of locks
 TOOLPREFIX ?=# e.g. riscv64-linux-gnu-; empty: found by itself
 QEMU ?=# e.g. /opt/qemu/bin/qemu-system-riscv64; empty: found by itself
 VNC ?=# display number: show the picture by VNC on this host, port 5900 + number
@@ -80,6 +81,14 @@ BUILD := build/$(START)
 endif
 endif
 
+# A kernel that checks itself has a directory of its own, too.
+ifneq ($(SAN),)
+ifeq ($(origin BUILD),file)
+BUILD := $(BUILD)/san
+endif
+SAN_FLAGS := -DRINGFENCE_SAN=1 -fsanitize=undefined -fsanitize-undefined-trap-on-error -fstack-protector-strong
+endif
+
 # ---- flags ----
 
 WARN := -Wall -Wextra $(if $(CI),-Werror)
@@ -90,7 +99,7 @@ COMMON := --target=riscv64 $(COMMON) -fno-pie -mno-relax
 else
 COMMON += -fno-pie -fno-tree-loop-distribute-patterns
 endif
-KERNEL_FLAGS := $(COMMON) -fno-omit-frame-pointer -DRINGFENCE_KERNEL=1
+KERNEL_FLAGS := $(COMMON) -fno-omit-frame-pointer -DRINGFENCE_KERNEL=1 $(SAN_FLAGS)
 USER_FLAGS := $(COMMON) -fno-asynchronous-unwind-tables -Iuser -Iuser/lib -ffunction-sections -fdata-sections
 HOST_FLAGS := -std=gnu11 -O2 -g $(WARN) -I. -Iuser -Iuser/lib $(SOLVED_FLAGS)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -244,7 +253,7 @@ screenshot: all ## A picture of the spinning wheel (OUT=wheel.png)
 
 # Two at a time where pytest can do that: most of them wait, or keep one core busy.
 # A test that runs make itself is told what this make was told, or it would build all anew with another compiler.
-SAME_BUILD = $(foreach name,BUILD CC TOOLPREFIX START CI,$(if $($(name)),$(name)=$($(name))))
+SAME_BUILD = $(foreach name,BUILD CC TOOLPREFIX START SAN CI,$(if $($(name)),$(name)=$($(name))))
 PYTEST = SAME_BUILD='$(SAME_BUILD)' BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' PYTHON='$(PYTHON_FOUND)' sh grade/test.sh \
     $(if $(PYTHON_XDIST),-n 2 --dist loadgroup) $(PYTEST_ARGS)
 .PHONY: test test-all

@@ -6,6 +6,7 @@
 #include "kernel/fs/buf.h"
 #include "kernel/abi.h"
 #include "kernel/mm/page.h"
+#include "kernel/proc/lockcheck.h"
 #include "kernel/proc/proc.h"
 
 #define MIN_BUFFERS 512
@@ -285,6 +286,9 @@ struct buf *buf_claim(uint32_t block)
     if (buf)
         buf->prefetching = true;
     spin_unlock(&cache.lock);
+    // It is the device that will unlock it.
+    if (buf)
+        lockcheck_handed_over(&buf->lock);
     return buf;
 }
 

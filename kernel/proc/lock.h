@@ -15,6 +15,7 @@ struct proc;
 
 struct spinlock {
     uint32_t locked;     // 1 while held
+    uint8_t class;       // lockcheck.c
     struct hart *holder; // for checks only
     const char *name;
 };
@@ -30,9 +31,17 @@ struct wait_queue {
 };
 
 struct mutex {
-    struct spinlock guard; // of the two fields below
+    struct spinlock guard; // of holder and waiters
     struct proc *holder;   // NULL when free
     struct wait_queue waiters;
+    const char *name;
+    uint8_t class; // lockcheck.c
+    bool handed_over;
+};
+
+// The locks that a hart (spinlocks) or a process (mutexes) holds, by their classes: lockcheck.c.
+struct held_locks {
+    uint8_t count, class[15];
 };
 
 void mutex_init(struct mutex *mutex, const char *name);

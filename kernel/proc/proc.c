@@ -4,6 +4,7 @@
 #include "kernel/fs/file.h"
 #include "kernel/fs/inode.h"
 #include "kernel/fs/log.h"
+#include "kernel/proc/lockcheck.h"
 #include "kernel/proc/sched.h"
 
 _Static_assert(sizeof(struct trap_frame) == FRAME_SIZE, "asm.h: FRAME_SIZE");
@@ -180,6 +181,7 @@ void proc_exit(int status)
         vm_use(&proc->space);
         vm_destroy(&space);
     }
+    lockcheck_none_held();
     spin_lock(&sched_lock);
     orphan_children(proc);
     proc->exit_status = status;
@@ -236,10 +238,12 @@ static void kill_locked(struct proc *proc)
         interrupt_sleep(proc);
 }
 
-// Kernel threads cannot be killed: they never return to user mode, where a kill takes effect.
-static bool is_user(const struct proc *proc)
+// Kernel threads cannot be killed: they never return to user mode, where a kill takes effect. Nor can
+// init: no program may take the machine down.
+static bool can_be_killed(const struct proc *proc)
 {
-    return proc->state != PROC_UNUSED && proc->state != PROC_ZOMBIE && !proc->thread;
+    return proc->state != PROC_UNUSED && proc->state != PROC_ZOMBIE && !proc->thread &&
+           proc != init_proc;
 }
 
 int proc_kill(int pid)
@@ -248,9 +252,9 @@ int proc_kill(int pid)
     spin_lock(&sched_lock);
     for (unsigned i = 0; i < MAX_PROCS; i++) {
         if (procs[i].pid == pid && procs[i].state != PROC_UNUSED) {
-            if (is_user(&procs[i]))
+            if (can_be_killed(&procs[i]))
                 kill_locked(&procs[i]);
-            result = 0;
+            result = &procs[i] == init_proc ? -EPERM : 0;
         }
     }
     spin_unlock(&sched_lock);
@@ -261,7 +265,7 @@ void proc_kill_tree(int pid)
 {
     spin_lock(&sched_lock);
     for (unsigned i = 0; i < MAX_PROCS; i++) {
-        if (!is_user(&procs[i]))
+        if (!can_be_killed(&procs[i]))
             continue;
         const struct proc *ancestor = &procs[i];
         while (ancestor && ancestor->pid != pid)

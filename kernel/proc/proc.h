@@ -64,6 +64,7 @@ struct proc {
     struct file *files[NOFILE];
     struct inode *cwd;
     void (*thread)(void); // a kernel thread's body
+    struct held_locks held;
     char name[NAME_MAX];
 };
 

@@ -7,6 +7,7 @@
 #include "kernel/proc/sched.h"
 #include "kernel/boot/boot.h"
 #include "kernel/dev/dev.h"
+#include "kernel/proc/lockcheck.h"
 
 struct spinlock sched_lock = SPINLOCK("sched");
 static struct wait_queue run_queue;
@@ -181,8 +182,10 @@ bool sleep_on_until(struct wait_queue *queue, struct spinlock *lock, uint64_t de
     // Only now: wake_all() looks at the queue with `lock` alone, and must find us there. We cannot be switched to
     // before we have left the hart, for that takes sched_lock.
     spin_unlock(lock);
-    if (asleep)
+    if (asleep) {
+        lockcheck_sleep();
         sched_locked();
+    }
     bool in_time = !current_proc()->timed_out;
     spin_unlock(&sched_lock);
     spin_lock(lock);

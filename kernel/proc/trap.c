@@ -2,9 +2,12 @@
 
 #include "kernel/boot/boot.h"
 #include "kernel/dev/dev.h"
+#include "kernel/proc/lockcheck.h"
 #include "kernel/proc/proc.h"
 
 #define CAUSE_INTERRUPT (1ul << 63)
+#define CAUSE_ILLEGAL 2
+#define CAUSE_BREAKPOINT 3
 #define CAUSE_USER_ECALL 8
 #define CAUSE_FETCH_PAGE_FAULT 12
 #define CAUSE_LOAD_PAGE_FAULT 13
@@ -120,6 +123,7 @@ void trap_from_user(struct trap_frame *frame, uint64_t cause)
     } else {
         user_fault(frame, cause);
     }
+    lockcheck_none_held();
     if (this_hart()->need_resched) {
         this_hart()->need_resched = false;
         yield();
@@ -145,6 +149,12 @@ void trap_from_kernel(uint64_t sp, uint64_t fp)
     uint64_t cause = READ_CSR(scause), value = READ_CSR(stval), pc = READ_CSR(sepc);
     struct proc *proc = current_proc();
     bool overflow = proc && value < proc->kernel_stack && value + PAGE_SIZE >= proc->kernel_stack;
+#if RINGFENCE_SAN
+    // The compiler's check for undefined behaviour: GCC's trap is a breakpoint, clang's an illegal
+    // instruction.
+    if (cause == CAUSE_ILLEGAL || cause == CAUSE_BREAKPOINT)
+        kernel_panic(fp, "undefined behaviour, at pc 0x%lx", pc);
+#endif
     kernel_panic(fp, "kernel fault: %s 0x%lx%s, at pc 0x%lx, sp 0x%lx, process %s",
                  cause_name(cause), value, overflow ? " (kernel stack overflow)" : "", pc, sp,
                  proc ? proc->name : "none");
