@@ -234,6 +234,7 @@ struct kstat {
     uint64_t log_commits;
     uint64_t fs_free_blocks, fs_free_inodes;
     uint64_t root_is_disk; // 1: virtio disk, 0: initrd
+    uint64_t system_calls; // since boot
 };
 
 #endif // __ASSEMBLER__

@@ -27,6 +27,6 @@
 #define HART_PANIC_STACK 0
 #define HART_BOOT_STACK 8
 #define HART_ID 16
-#define HART_SIZE 80
+#define HART_SIZE 88
 
 #endif

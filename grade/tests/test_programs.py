@@ -99,6 +99,8 @@ def test_rm_of_a_deep_and_wide_tree(machine: Machine) -> None:
 def test_wc(machine: Machine) -> None:
     machine.run("echo 'two words' > t; echo three >> t")
     assert machine.run("wc t").split() == ["2", "3", "16", "t"]
+    assert machine.run("head -n 1 README") == machine.run("cat README | head -n 1") == "# Ringfence\n"
+    machine.run("hexdump /dev/random | head -n 1", total=60)  # ends, although what it reads does not
     assert machine.run("wc -lw t t").split() == ["2", "3", "t", "2", "3", "t", "4", "6", "total"]
 
 

@@ -76,7 +76,8 @@ void timer_handle(void)
     if (now >= hart->next_tick) {
         hart->need_resched = true;
         // Ticks that were missed, while the host was busy elsewhere, are not made up for.
-        hart->next_tick = max_u64(hart->next_tick, now - timebase / TICKS_PER_SECOND) + tick_length(now);
+        hart->next_tick =
+            max_u64(hart->next_tick, now - timebase / TICKS_PER_SECOND) + tick_length(now);
     }
     set_timer(hart->next_tick);
     sched_tick();

@@ -20,8 +20,10 @@ static long kstat_read(int minor, uint64_t user_dst, uint64_t n, uint64_t offset
                          .fs_free_blocks = fs_free_blocks(),
                          .fs_free_inodes = fs_free_inodes(),
                          .root_is_disk = fs.device && fs.device->persistent};
-    for (unsigned i = 0; i < hart_count; i++)
+    for (unsigned i = 0; i < hart_count; i++) {
         stat.context_switches += harts[i].switches;
+        stat.system_calls += harts[i].system_calls;
+    }
     if (offset >= sizeof(stat))
         return 0;
     n = min_u64(n, sizeof(stat) - offset);

@@ -66,12 +66,8 @@ static inline void lockcheck_handed_over(struct mutex *mutex)
 {
     (void)mutex;
 }
-static inline void lockcheck_sleep(void)
-{
-}
-static inline void lockcheck_none_held(void)
-{
-}
+static inline void lockcheck_sleep(void) {}
+static inline void lockcheck_none_held(void) {}
 
 #endif
 #endif

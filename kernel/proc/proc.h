@@ -80,7 +80,7 @@ struct hart {
     bool need_resched;    // the tick says: give way
     uint64_t next_tick;   // time_now() units
     uint64_t timer_set;   // when its timer will interrupt
-    uint64_t switches;
+    uint64_t switches, system_calls; // since boot
 };
 
 extern struct hart harts[MAX_HARTS];

@@ -127,6 +127,7 @@ static syscall_fn *const table[SYS_MAX + 1] = {
 void syscall_dispatch(struct trap_frame *frame)
 {
     uint64_t number = frame->a[7];
+    this_hart()->system_calls++;
     if (number > SYS_MAX || !table[number]) {
         kprintf("%s: pid %d: unknown system call %ld\n", current_proc()->name, current_proc()->pid,
                 (long)number);
