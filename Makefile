@@ -289,6 +289,7 @@ help: ## This list
 	    awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 -include grade/vqsan/vqsan.mk
+-include grade/frames/frames.mk
 -include grade/bench.mk
 -include grade/profile/profile.mk
 -include grade/fscheck/fscheck.mk

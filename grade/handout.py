@@ -307,8 +307,8 @@ def make_handout(lab: Lab, out: Path, id: str = "plain", earlier: str = "source"
         target.write_bytes(data if text is None else text.encode())
         shutil.copymode(ROOT / name, target)
         names.append(name)
-    # The reference wheel's drawing program needs the reference wheel.
-    if not solved.get("FRAME_RATE") or as_objects:
+    # The program that draws the wheel's right picture is for the lab that looks at it, and for the solved system.
+    if not (solved.get("WHEEL") or solved.get("FRAME_RATE")) or as_objects:
         (out / "grade/host/draw_wheel.c").unlink(missing_ok=True)
     if as_objects:
         _objects(lab, sources, solved, out)

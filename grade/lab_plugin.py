@@ -10,7 +10,7 @@ a test that returns gets all of them, one that raises gets none; award(fraction,
 If several tests decide one promise, each must hold: the least fraction counts.
 
 Fixtures, besides those of grade/conftest.py: `award`; `exhibit(title, seen, wanted=None)` shows pictures in the
-report; `seed`, a number of this test's own that SEED= brings back; `lab`, the entry of course.py.
+report, `plot(title, svg, head, rows)` plots and tables; `seed`, a number of this test's own that SEED= brings back; `lab`, the entry of course.py.
 """
 
 from __future__ import annotations
@@ -179,6 +179,17 @@ def exhibit(request: pytest.FixtureRequest) -> Callable[..., None]:
     return show
 
 
+@pytest.fixture
+def plot(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Shows a plot and its numbers in the report: plot(title, svg, head, rows); svg may be "", grade/plots.py draws it."""
+    request.node.plots = []
+
+    def show(title: str, svg: str, head: list[str], rows: list[list[str]]) -> None:
+        request.node.plots.append({"title": title, "svg": svg, "head": head, "rows": rows})
+
+    return show
+
+
 # ---- records ----
 
 
@@ -214,6 +225,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         "seconds": round(report.duration, 2),
         "skipped": report.skipped,
         "exhibits": getattr(item, "exhibits", []),
+        "plots": getattr(item, "plots", []),
     }
     if call.excinfo is not None:
         record.update(_explain(call.excinfo.value, promise))

@@ -7,6 +7,7 @@ the tree as it is. A patch is for `patch -p1`; what stands before it is its head
     What a student did, in a sentence.
     Test: index-wraps
     Says: slot 256 of 256            (a regular expression, in what the failure says)
+    With: other, another             (if need be: tests that build on the first, and are lost with it)
 
 It works in copies of the tree, as many at a time as there are processors to spare.
 """
@@ -42,6 +43,7 @@ class Case:
     patch: Optional[Path]  # None: the tree as it is
     test: str = ""  # that must fail; "": none
     says: str = ""
+    along: tuple[str, ...] = ()  # that are lost with it
 
     @property
     def name(self) -> str:
@@ -50,12 +52,14 @@ class Case:
 
 def read_case(lab: Lab, patch: Path) -> Case:
     head = re.split(r"^(?:diff |--- )", patch.read_text(encoding="utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
-    fields = dict(re.findall(r"^(Test|Says): *(.*?) *$", head, re.MULTILINE))
-    case = Case(lab, patch, fields.get("Test", ""), fields.get("Says", ""))
+    fields = dict(re.findall(r"^(Test|Says|With): *(.*?) *$", head, re.MULTILINE))
+    along = tuple(re.findall(r"[^\s,]+", fields.get("With", "")))
+    case = Case(lab, patch, fields.get("Test", ""), fields.get("Says", ""), along)
     if patch.parent.name == "mutants":
         if not case.test or not case.says:
             raise CourseError(f"{patch}: a mutant's head has Test: and Says:")
-        lab.promise(case.test)
+        for id in (case.test, *case.along):
+            lab.promise(id)
         re.compile(case.says)
     elif case.test:
         raise CourseError(f"{patch}: a variant fails no test")
@@ -139,8 +143,12 @@ def judge(case: Case, results: dict[str, Any]) -> str:
         return "" if not lost else "loses " + "; ".join(f"{id} ({tests[id]['seen'][:120]})" for id in lost)
     if case.test not in lost:
         return f"{case.test} passes" + (f"; {', '.join(lost)} fails" if lost else ", and so do all others")
-    if len(lost) > 1:
-        return f"fails {', '.join(id for id in lost if id != case.test)} as well"
+    more = [id for id in lost if id not in (case.test, *case.along)]
+    if more:
+        return f"fails {', '.join(more)} as well"
+    kept = [id for id in case.along if id not in lost]
+    if kept:
+        return f"passes {', '.join(kept)}, which builds on {case.test}"
     failed = tests[case.test]
     message = "\n".join(failed[key] for key in ("promised", "seen", "look"))
     if not re.search(case.says, message):

@@ -8,7 +8,7 @@ from typing import Any
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b;
        background: #fff; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
+h1, h2, h3 { line-height: 1.2; } h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; } svg { max-width: 100%; height: auto; } h2 { margin-top: 2.5rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem; vertical-align: top;
        border-bottom: 1px solid #ddd; } td.n, th.n { text-align: right; white-space: nowrap; }
 .PASS { color: #0a6b2d; } .FAIL { color: #a4121c; } .PART { color: #7a5200; } .LATER { color: #555; }
@@ -61,10 +61,24 @@ def explained(test: dict[str, Any]) -> list[tuple[str, str]]:
     return [(key, text) for key, text in said if text and text != test["title"]]
 
 
+def _plot(plot: dict[str, Any]) -> str:
+    """A plot with its numbers in a table; or a table alone."""
+    head = "".join(f"<th{' class=n' if i else ''}>{escape(cell)}</th>" for i, cell in enumerate(plot["head"]))
+    rows = "".join(
+        "<tr>" + "".join(f"<td{' class=n' if i else ''}>{escape(cell)}</td>" for i, cell in enumerate(row)) + "</tr>"
+        for row in plot["rows"]
+    )
+    table = f"<table><tr>{head}</tr>{rows}</table>"
+    if plot["svg"]:
+        table = f"{plot['svg']}<details><summary>the same as a table</summary>{table}</details>"
+    return f"<h3>{escape(plot['title'])}</h3>{table}"
+
+
 def _details(test: dict[str, Any]) -> str:
     parts = []
     if said := explained(test):
         parts.append("<dl>" + "".join(f"<dt>{key}</dt><dd>{escape(text)}</dd>" for key, text in said) + "</dl>")
+    parts += [_plot(plot) for plot in test["plots"]]
     for shown in test["exhibits"]:
         parts.append(_figure(shown["seen"], f"{shown['title']}: what was on the screen"))
         if shown["wanted"]:

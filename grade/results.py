@@ -44,6 +44,7 @@ def _test_result(test: Any, records: list[dict[str, Any]], shown: bool, trouble:
     result: dict[str, Any] = {
         **{"id": test.id, "title": test.title, "points": test.points, "visible": test.visible},
         **{"score": 0.0, "fraction": 0.0, "status": FAIL, "why": "", "seconds": 0.0, "exhibits": [], "log": ""},
+        **{"plots": []},
         **{"promised": "", "seen": "", "look": "", "spec": ""},
     }
     if not records:
@@ -56,7 +57,8 @@ def _test_result(test: Any, records: list[dict[str, Any]], shown: bool, trouble:
     worst = min(records, key=lambda record: (record["fraction"], "seen" not in record))
     for key in ("why", "log", "promised", "seen", "look", "spec"):
         result[key] = worst.get(key, "")
-    result["exhibits"] = [each for record in records for each in record["exhibits"]]
+    for key in ("exhibits", "plots"):
+        result[key] = [each for record in records for each in record.get(key, [])]
     result["seconds"] = round(sum(record["seconds"] for record in records), 2)
     fraction = worst["fraction"]
     result["fraction"] = fraction
@@ -223,4 +225,6 @@ def write_all(folder: Path, results: dict[str, Any], pytest_log: Optional[str] =
     for lab in slim["labs"]:
         for test in lab["tests"]:
             test.pop("exhibits")  # the pictures are in the report
+            for plot in test["plots"]:
+                plot.pop("svg")
     write_atomically(folder / "grade.json", json.dumps(slim, indent=1) + "\n")

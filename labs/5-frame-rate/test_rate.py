@@ -1,0 +1,188 @@
+"""The wheel's frame rate, its screens, and what a frame costs: judged by grade/judge.py, which says how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable
+
+import known
+import pytest
+
+from grade import judge, plots
+from grade.judge import RIGHT, STALE, TORN, WRONG, Model, Run, Screen
+from grade.promise import Broken
+
+TIERS = {30: 1 / 6, 60: 2 / 6, 120: 4 / 6, 240: 1.0}  # modelled frames/s: share of the points
+KICKS = {2: 1.0, 4: 0.5}  # kicks a frame, at most
+TURNS = 300  # of one loop of the kernel for each kick: beyond, it spins
+Exhibit = Callable[..., None]
+Award = Callable[[float, str], None]
+Plot = Callable[..., None]
+
+
+class Judged:
+    """A run with all that was found out about it."""
+
+    def __init__(self, width: int, height: int, seed: int, shots: int, host: Path) -> None:
+        self.run: Run = judge.watch(width, height, seed, shots)
+        self.model: Model = judge.model(self.run)
+        self.paint = judge.Painter(self.run, host)
+        self.screens: list[Screen] = [judge.look(self.run, shot, self.paint) for shot in self.run.shots]
+
+    def first(self, kind: str) -> list[Screen]:
+        return [screen for screen in self.screens if screen.kind == kind]
+
+    def fast_enough(self) -> None:
+        """What a frame is like counts from the first tier on."""
+        lowest = min(TIERS)
+        if self.model.rate < lowest:
+            raise Broken(
+                seen=f"{self.model.rate:.1f} modelled frames/s; these points begin at {lowest}",
+                look="make it faster first: the promise of the frame rate says where the time goes",
+            )
+
+    def all_right(self) -> None:
+        """Only right frames count."""
+        bad = [screen for screen in self.screens if screen.kind != RIGHT]
+        if bad:
+            raise Broken(seen=f"no frame counts: {len(bad)} of {len(self.screens)} screens are not right. {bad[0].story}")
+
+
+@pytest.fixture(scope="session")
+def seed_of_run(request: pytest.FixtureRequest) -> int:
+    return int.from_bytes(str(request.config.getoption("--seed")).encode()[-6:].rjust(6, b"0"), "big")
+
+
+@pytest.fixture(scope="session")
+def vga(host: Path, seed_of_run: int) -> Judged:
+    return Judged(640, 480, seed_of_run, 12, host)
+
+
+@pytest.fixture(scope="session")
+def xga(host: Path, seed_of_run: int) -> Judged:
+    return Judged(1024, 768, seed_of_run + 1, 5, host)
+
+
+small = pytest.mark.xdist_group("640x480")
+large = pytest.mark.xdist_group("1024x768")
+
+
+def show_screens(judged: Judged, kind: str, exhibit: Exhibit) -> None:
+    exhibit("the screens that were looked at; wrong pixels are red", plots.strip([(s.seen, judge.wrong_pixels(s)) for s in judged.screens]))
+    for screen in judged.first(kind)[:2]:
+        exhibit(f"frame {screen.frame}", judge.marked(screen), screen.wanted)
+
+
+@small
+@pytest.mark.promise("picture")
+def test_picture(vga: Judged, exhibit: Exhibit) -> None:
+    show_screens(vga, WRONG, exhibit)
+    wrong = vga.first(WRONG)
+    if wrong:
+        raise Broken(seen=f"of {len(vga.screens)} screens {len(wrong)} are wrong. {wrong[0].story}")
+    vga.fast_enough()
+
+
+@small
+@pytest.mark.promise("every-frame")
+def test_every_frame(vga: Judged, exhibit: Exhibit) -> None:
+    run = vga.run
+    lost = [i for i, frame in enumerate(run.frames[:-2]) if not frame.flushes]
+    if lost:
+        raise Broken(seen=f"{len(run.frames) - 2} frames were asked for; {len(lost)} were never flushed, the first is {run.first + lost[0]}")
+    stale = vga.first(STALE)
+    if stale:
+        show_screens(vga, STALE, exhibit)
+        raise Broken(seen=f"on {len(stale)} of {len(vga.screens)} screens an older frame is shown: {stale[0].story}")
+    for shot in run.shots[:4]:
+        index = judge.shown_frame(run, shot)
+        pixels = judge.unflushed(run, index, vga.paint)
+        if pixels:
+            raise Broken(seen=f"frame {run.first + index} has {pixels} changed pixels that lie in none of its flushes: {run.frames[index].flushes}")
+    vga.fast_enough()
+
+
+@small
+@pytest.mark.promise("whole")
+def test_whole(vga: Judged, exhibit: Exhibit) -> None:
+    torn = vga.first(TORN)
+    if torn:
+        show_screens(vga, TORN, exhibit)
+        raise Broken(seen=f"{len(torn)} of {len(vga.screens)} screens are torn: {torn[0].story}")
+    vga.fast_enough()
+
+
+def explain(judged: Judged) -> str:
+    parts = judged.model.parts()
+    return ", ".join(f"{name} {ns / 1e6:.3f} ms" for name, ns in sorted(parts.items(), key=lambda item: -item[1]))
+
+
+def show_costs(judged: Judged, plot: Plot) -> None:
+    run, model = judged.run, judged.model
+    times = [f.instructions + f.kicks * judge.PRICES.kick + f.mib * judge.PRICES.mib for f in run.kept]
+    plot("Modelled time of each frame", *plots.line([t / 1e6 for t in times], "frame", "ms"))
+    rows = {"start": known.START, "now": model, "reference": known.REFERENCE}
+    plot(
+        "Where a frame's time goes, on the model machine",
+        *plots.stacked({name: {part: ns / 1e6 for part, ns in each.parts().items()} for name, each in rows.items()}, "ms"),
+    )
+    plot("Instructions of a frame, by what they are for", *plots.stacked({"now": judge.budget(run)}, "instructions"))
+    columns = {"modelled frames/s": "rate", "instructions": "instructions", "kicks": "kicks", "polls": "polls", "sleeps": "waits"}
+    columns |= {"MiB to the display": "mib", "console bytes": "console"}
+    table = [[title, *(f"{getattr(each, name):,.2f}".rstrip("0").rstrip(".") for each in rows.values())] for title, name in columns.items()]
+    plot("A frame's costs", "", ["for each frame", *rows], table)
+    top = [[f.name, f.file, f"{f.instructions:,.0f}"] for f in judge.functions(run)[:15]]
+    plot("The costliest functions", "", ["function", "file", "instructions a frame"], top)
+    wall = judge.wall(run)
+    if wall:
+        figures = [[key, f"{wall[key]:.1f}"] for key in ("rate", "p50", "p95", "p99")] + [["jank", f"{wall['jank']:.1%}"]]
+        plot("By this host's clock, under the judge's counting; not scored", "", ["", "frames/s, and ms from frame to frame"], figures)
+
+
+@small
+@pytest.mark.promise("rate")
+def test_rate(vga: Judged, award: Award, plot: Plot) -> None:
+    show_costs(vga, plot)
+    rate = vga.model.rate
+    vga_rate = f"{rate:.1f} modelled frames/s at 640x480; a frame: {explain(vga)}"
+    if rate >= min(TIERS):
+        vga.all_right()
+    reached = [tier for tier in TIERS if rate >= tier]
+    if not reached:
+        raise Broken(seen=vga_rate)
+    award(TIERS[reached[-1]], vga_rate)
+    if len(reached) < len(TIERS):
+        raise Broken(seen=f"{vga_rate}. The next step is {list(TIERS)[len(reached)]}")
+
+
+@small
+@pytest.mark.promise("kicks")
+def test_kicks(vga: Judged, award: Award) -> None:
+    vga.fast_enough()
+    kicks = vga.model.kicks
+    share = max((share for most, share in KICKS.items() if kicks <= most + 0.25), default=0.0)
+    award(share, f"{kicks:.1f} kicks a frame")
+    if share < 1:
+        raise Broken(seen=f"{kicks:.1f} kicks a frame, by QEMU's trace")
+
+
+@small
+@pytest.mark.promise("idle")
+def test_idle(vga: Judged) -> None:
+    vga.fast_enough()
+    busiest = judge.busiest(vga.run)
+    if busiest.turns > TURNS:
+        raise Broken(
+            seen=f"for each kick a loop in {busiest.name}() ({busiest.file}) goes round {busiest.turns:,.0f} times; "
+            f"the hart went to sleep {vga.model.waits:.1f} times a frame"
+        )
+
+
+@large
+@pytest.mark.promise("large")
+def test_large(xga: Judged) -> None:
+    rate = xga.model.rate
+    if rate >= min(TIERS):
+        xga.all_right()
+    if rate < max(TIERS):
+        raise Broken(seen=f"{rate:.1f} modelled frames/s at 1024x768; a frame: {explain(xga)}")
