@@ -57,6 +57,10 @@ ROWS = [
     Row("draw-1920", "gradient and present 1920x1080", "/s", 176),
     Row("roulette-640", "roulette at 640x480", "/s", 300),
     Row("roulette-1920", "roulette at 1920x1080", "/s", 60),
+    Row("vqsan-fork", "fork + exit + wait: how much slower with VQSAN=1", "x", 2, True),
+    Row("vqsan-write", "buffered file write, the same", "x", 2, True),
+    Row("vqsan-read", "cached file read, the same", "x", 2, True),
+    Row("vqsan-create", "create + write + unlink, the same", "x", 2, True),
     Row("rebuild", "touch virtqueue.c, make, boot to prompt", "s", 2, True),
 ]
 
@@ -64,7 +68,7 @@ ROWS = [
 IN_GUEST = {
     row.name: (row.name, 1000.0 if row.unit == "k/s" else 1.0)
     for row in ROWS
-    if row.name.split("-")[0] not in ("boot", "raw", "roulette", "rebuild")
+    if row.name.split("-")[0] not in ("boot", "raw", "roulette", "vqsan", "rebuild")
 }
 IN_GUEST["raw-flush"] = ("disk-flush", 1.0)
 SHARE_OF_RAW = ("fsync", "create-sync")
@@ -204,6 +208,24 @@ def measure_guest(
                 if name in wanted:
                     say(f"bench: {run}: {name}")
                     results[name].append(wheel_rate(machine, *WHEELS[name]))
+
+
+def measure_sanitizer(results: Results, wanted: set[str], options: dict[str, Any], runs: int, say: Progress) -> None:
+    """The same work on two machines after one another, without vqsan and with it."""
+    from grade.machine import BUILD, Machine
+    from grade.sanitizer import plugin_arguments
+
+    names = [row.name for row in ROWS if row.name.startswith("vqsan-") and row.name in wanted]
+    for i in range(runs):
+        rates = []
+        for how, extra in (("without", []), ("with", plugin_arguments(BUILD / "kernel.elf"))):
+            with Machine(cache="writeback", extra=extra, **options) as machine:
+                asked = [name.partition("-")[2] for name in names]
+                rates.append(guest_bench(machine, asked, say, f"{how} vqsan, {i + 1} of {runs}"))
+        for name in names:
+            plain, watched = (rate.get(name.partition("-")[2], 0) for rate in rates)
+            if plain and watched:
+                results[name].append(plain / watched)
 
 
 def wheel_rate(machine: Any, size: str, frames: int) -> float:
@@ -368,6 +390,8 @@ def main() -> int:
             measure_boot(results, BUILD, options, say)
         if wanted & (set(IN_GUEST) | set(WHEELS)):
             measure_guest(results, wanted, options, given.runs, say)
+        if any(name.startswith("vqsan-") for name in wanted) and (BUILD / "host/vqsan.so").exists():
+            measure_sanitizer(results, wanted, options, given.runs, say)
         if "rebuild" in wanted:
             measure_rebuild(results, given.make, options, given.runs, say)
     except KeyboardInterrupt:

@@ -68,7 +68,7 @@ struct site *block_add(struct block *block, uint64_t pc, struct insn insn)
         return NULL;
     }
     if (insn.kind == INSN_BRANCH) {
-        block->loops = insn.offset < 0;
+        block->loops = insn.offset < 0 && insn.rd == 0; // a call is no loop
         write_reg(block, insn.rd, 0, 0);
         return NULL;
     }

@@ -85,22 +85,26 @@ static struct insn atomic(uint32_t w)
 static struct insn decode_wide(uint32_t w)
 {
     unsigned rd = bits(w, 11, 7), rs1 = bits(w, 19, 15), rs2 = bits(w, 24, 20);
+    struct insn insn;
     switch (bits(w, 6, 0)) {
     case 0x03:
-        return load(rd, rs1, 1u << bits(w, 13, 12));
+        insn = load(rd, rs1, 1u << bits(w, 13, 12));
+        insn.below = bits(w, 31, 31);
+        return insn;
     case 0x23:
-        return store(rs2, rs1, 1u << bits(w, 13, 12));
+        insn = store(rs2, rs1, 1u << bits(w, 13, 12));
+        insn.below = bits(w, 31, 31);
+        return insn;
     case 0x0f:
         return fence(w);
     case 0x2f:
         return atomic(w);
     case 0x63:
         return branch(branch_offset(w));
-    case 0x6f: { // jal
-        struct insn insn = branch(jump_offset(w));
+    case 0x6f: // jal
+        insn = branch(jump_offset(w));
         insn.rd = rd;
         return insn;
-    }
     case 0x13: // with an immediate
     case 0x1b:
         return compute(rd, bit(rs1));

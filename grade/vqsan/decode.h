@@ -30,6 +30,7 @@ struct insn {
     uint8_t source;     // register that holds the value to store
     uint32_t reads;     // registers that `rd` is computed from, a bit each
     uint8_t bytes;      // LOAD, STORE: how many
+    bool below;         // LOAD, STORE: at an address below that in `base`
     bool aq, rl;        // LR, SC, AMO
     uint8_t pred, succ; // FENCE: letters
     bool tso;           // FENCE: fence.tso, which orders r,r and r,w and w,w but not w,r

@@ -22,7 +22,7 @@ static const char *const names[] = {
 };
 
 static enum hostile_mode chosen_mode;
-static unsigned every = 1;
+static unsigned every = 1, most;
 static uint64_t generator = 1;
 static const char *only;
 
@@ -45,9 +45,10 @@ enum hostile_mode hostile_named(const char *name)
     return HOSTILE_NONE;
 }
 
-void hostile_configure(enum hostile_mode chosen, unsigned chosen_every, uint64_t seed,
-                       const char *device)
+void hostile_configure(enum hostile_mode chosen, unsigned chosen_every, unsigned chosen_most,
+                       uint64_t seed, const char *device)
 {
+    most = chosen_most;
     chosen_mode = chosen;
     every = chosen_every ? chosen_every : chosen == HOSTILE_SLOW ? 1 : 100;
     generator = seed * 0x9e3779b97f4a7c15ull + 1;
@@ -69,7 +70,8 @@ static uint32_t draw(void)
 
 static bool chance(const struct queue *q)
 {
-    return q->hostile->answers > WARM_UP_ANSWERS && draw() % every == 0;
+    return q->hostile->answers > WARM_UP_ANSWERS && draw() % every == 0 &&
+           (most == 0 || q->count.corrupted < most);
 }
 
 static void say(struct queue *q)

@@ -24,8 +24,9 @@ enum hostile_mode hostile_mode(void);
 // The mode with this name, as in device=bad-id; HOSTILE_NONE for no such name.
 enum hostile_mode hostile_named(const char *name);
 // One answer in `every` (0: one in 100; for a slow device, each), by a generator that starts from `seed`; only of devices called `only`, unless
-// that is NULL.
-void hostile_configure(enum hostile_mode mode, unsigned every, uint64_t seed, const char *only);
+// that is NULL. At most `most` times a queue, unless that is 0.
+void hostile_configure(enum hostile_mode mode, unsigned every, unsigned most, uint64_t seed,
+                       const char *only);
 
 void hostile_start(struct queue *q);
 // Before a load that has been seen to load a used->idx, while devices stand still.

@@ -67,6 +67,8 @@ bool options_parse(char *option)
         options.only = value;
     else if (strcmp(option, "every") == 0)
         options.every = strtoul(value, NULL, 10);
+    else if (strcmp(option, "most") == 0)
+        options.most = strtoul(value, NULL, 10);
     else if (strcmp(option, "seed") == 0)
         options.seed = strtoull(value, NULL, 10);
     else if (strcmp(option, "inject") == 0)

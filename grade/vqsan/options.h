@@ -6,6 +6,7 @@
 //   device=bad-id|double|long-len|index-jump|stuck|early-irq     what a hostile device does
 //   device=slow      a device that is too late for the first look after each publish
 //   only=blk|gpu|rng device= means this device only
+//   most=N           each of its queues misbehaves at most N times
 //   every=N seed=N   injections and corruptions come at one chance in N (1; hostile devices: 100), by this seed
 //   hide=R1,R2,...   rules that are counted but not shown
 
@@ -21,6 +22,7 @@ extern struct options {
     const char *elf, *log, *json, *only;
     unsigned kinds;  // INJECT_...
     unsigned every;  // 0: not given
+    unsigned most;   // 0: no limit
     unsigned hidden; // rules, as 1 << rule
     uint64_t seed;
     enum hostile_mode hostile;

@@ -13,6 +13,14 @@ typedef uint64_t qemu_plugin_id_t;
 typedef uint32_t qemu_plugin_meminfo_t;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
+struct qemu_plugin_info {
+    const char *target;
+    struct {
+        int min, cur;
+    } version;
+    bool system_emulation;
+    int harts, max_harts;
+};
 
 typedef void (*qemu_exec_cb)(unsigned hart, void *data);
 typedef void (*qemu_mem_cb)(unsigned hart, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data);

@@ -12,6 +12,7 @@ unsigned queue_count;
 struct guest_ram ram;
 uint64_t direct_map;
 uint8_t *ring_pages;
+uint64_t rings_start, rings_bytes;
 
 // virtio-mmio registers (4.2.2).
 enum {
@@ -70,7 +71,17 @@ static void mark_pages(uint64_t phys, uint64_t bytes)
 {
     uint64_t first = (phys - GUEST_RAM_BASE) >> 12,
              last = (phys - GUEST_RAM_BASE + bytes - 1) >> 12;
+    uint64_t start = direct_map + GUEST_RAM_BASE + (first << 12);
+    uint64_t end = direct_map + GUEST_RAM_BASE + ((last + 1) << 12);
     memset(ring_pages + first, 1, last - first + 1);
+    if (rings_bytes && rings_start + rings_bytes > end)
+        end = rings_start + rings_bytes;
+    if (rings_bytes && rings_start < start)
+        start = rings_start;
+    // A hart that reads them meanwhile, without the lock, looks nowhere for a moment.
+    __atomic_store_n(&rings_bytes, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&rings_start, start, __ATOMIC_RELEASE);
+    __atomic_store_n(&rings_bytes, end - start, __ATOMIC_RELEASE);
 }
 
 static struct place avail_place(struct queue *q, uint64_t offset, unsigned size)

@@ -122,13 +122,15 @@ extern struct guest_ram ram;
 // (0 with paging off or an identity map). It is known once a device register has been written to.
 extern uint64_t direct_map;
 
-// Does the address lie in a page that holds a ring? Fast, and true more often than needed. `vaddr` is
-// virtual.
-extern uint8_t *ring_pages; // one byte a page of guest memory
+// Virtual addresses from the lowest page that holds a ring to the highest, and one byte a page of guest memory: is it one?
+extern uint64_t rings_start, rings_bytes;
+extern uint8_t *ring_pages;
+
+// Does the address lie in a page that holds a ring? Fast, for it is asked of nearly each access of the kernel.
 static inline bool near_ring(uint64_t vaddr)
 {
-    uint64_t offset = vaddr - direct_map - GUEST_RAM_BASE;
-    return offset < ram.size && ring_pages[offset >> 12];
+    return vaddr - rings_start < rings_bytes &&
+           ring_pages[(vaddr - direct_map - GUEST_RAM_BASE) >> 12];
 }
 
 // The place at a guest physical address.

@@ -27,7 +27,7 @@ struct hart {
     } look;
     struct event irq_read; // R8: interrupt status read, no i,r since
     unsigned irq_slot;
-    bool runs, asleep;    // has executed the kernel's code; is in wfi
+    bool asleep;          // in wfi
     bool devices_stopped; // by vqsan, around a store to avail->idx
 };
 
@@ -51,7 +51,7 @@ void rules_turn(struct hart *h, const struct block *block);
 // The hart has gone round a loop a thousand times (or another thousand) and waits, see rules_spins(); it
 // executes wfi.
 void rules_spinning(struct hart *h, const struct block *block);
-// `all`: every hart that runs is asleep now.
+// `all`: every hart is asleep now.
 void rules_sleep(struct hart *h, const struct site *site, bool all);
 
 // The hart enters a block that ends in a jump back. True if that is the thousandth time, or a multiple, that

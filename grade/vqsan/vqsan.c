@@ -22,6 +22,7 @@
 // Guards everything but what a hart alone uses in struct hart.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hart harts[MAX_HARTS];
+static unsigned hart_count;
 static bool ended;
 
 // ---- memory ----
@@ -124,7 +125,8 @@ static bool is_atomic(const struct site *site)
 }
 
 // One access: to a ring, to a device register, or of no interest.
-static void dispatch(struct hart *h, qemu_plugin_meminfo_t info, uint64_t vaddr, struct site *site)
+static __attribute__((noinline)) void dispatch(struct hart *h, qemu_plugin_meminfo_t info,
+                                               uint64_t vaddr, struct site *site)
 {
     bool store = qemu_plugin_mem_is_store(info), amo = site->insn.kind == INSN_AMO;
     if (near_ring(vaddr)) {
@@ -141,26 +143,37 @@ static void dispatch(struct hart *h, qemu_plugin_meminfo_t info, uint64_t vaddr,
         inject_acquire(h);
         pthread_mutex_unlock(&lock);
     }
-}
-
-// After each access. With one hart QEMU does an AMO as a load and a store and calls twice, with several once.
-static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
-{
-    if (number >= MAX_HARTS)
-        return;
-    struct hart *h = &harts[number];
-    const struct site *site = data;
-    if (site->insn.kind == INSN_LOAD)
-        h->trace += vaddr;
-    else
-        h->stores++;
-    if (!near_ring(vaddr) && !near_registers(vaddr) && !site->insn.aq && !h->devices_stopped)
-        return; // nearly all of them
-    dispatch(h, info, vaddr, data);
     if (h->devices_stopped) {
         h->devices_stopped = false;
         qemu_resume_devices();
     }
+}
+
+// After each load, store and atomic, of which nearly all are of no interest: dispatch() is not to be inlined, so that
+// these are short. QEMU has no more than MAX_HARTS harts here, see qemu_plugin_install().
+
+static void on_load(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
+{
+    struct hart *h = &harts[number];
+    h->trace += vaddr;
+    if (near_ring(vaddr) || near_registers(vaddr) || h->devices_stopped)
+        dispatch(h, info, vaddr, data);
+}
+
+static void on_store(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
+{
+    struct hart *h = &harts[number];
+    h->stores++;
+    if (near_ring(vaddr) || near_registers(vaddr) || h->devices_stopped)
+        dispatch(h, info, vaddr, data);
+}
+
+// With one hart QEMU does an AMO as a load and a store and calls twice, with several once.
+static void on_atomic(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
+{
+    struct hart *h = &harts[number];
+    h->stores++;
+    dispatch(h, info, vaddr, data);
 }
 
 // ---- order ----
@@ -168,8 +181,6 @@ static void on_access(unsigned number, qemu_plugin_meminfo_t info, uint64_t vadd
 static void on_fence(unsigned number, void *data)
 {
     struct site *site = data;
-    if (number >= MAX_HARTS)
-        return;
     struct hart *h = &harts[number];
     __atomic_fetch_add(&site->count, 1, __ATOMIC_RELAXED);
     if (!h->stake && !__atomic_load_n(&inject_held, __ATOMIC_SEQ_CST))
@@ -185,7 +196,7 @@ static void on_fence(unsigned number, void *data)
 static void on_release(unsigned number, void *data)
 {
     (void)data;
-    if (number >= MAX_HARTS || (!harts[number].stake && !inject_held))
+    if (!harts[number].stake && !inject_held)
         return;
     pthread_mutex_lock(&lock);
     rules_release(&harts[number]);
@@ -195,13 +206,11 @@ static void on_release(unsigned number, void *data)
 
 static void on_sleep(unsigned number, void *data)
 {
-    if (number >= MAX_HARTS)
-        return;
     bool all = true;
     pthread_mutex_lock(&lock);
     harts[number].asleep = true;
-    for (unsigned i = 0; i < MAX_HARTS; i++)
-        all = all && (!harts[i].runs || harts[i].asleep);
+    for (unsigned i = 0; i < hart_count; i++)
+        all = all && harts[i].asleep;
     rules_sleep(&harts[number], data, all);
     pthread_mutex_unlock(&lock);
 }
@@ -222,7 +231,7 @@ static void before_load(unsigned number, void *data)
 static void before_look(unsigned number, void *data)
 {
     const struct site *site = data;
-    if (!site->looks || number >= MAX_HARTS)
+    if (!site->looks)
         return;
     harts[number].devices_stopped = qemu_stop_devices();
     pthread_mutex_lock(&lock);
@@ -234,27 +243,19 @@ static void before_look(unsigned number, void *data)
 static void before_store(unsigned number, void *data)
 {
     const struct site *site = data;
-    if (site->publishes && number < MAX_HARTS)
+    if (site->publishes)
         harts[number].devices_stopped = qemu_stop_devices();
 }
 
 // ---- blocks ----
 
-static void on_block(unsigned number, void *data)
+static __attribute__((noinline)) void look_at_block(struct hart *h, struct block *block, bool spins)
 {
-    struct block *block = data;
-    if (number >= MAX_HARTS)
-        return;
-    struct hart *h = &harts[number];
-    h->runs = true;
-    h->asleep = false;
+    bool waits = block->loops && rules_waits(h);
     if (h->devices_stopped) { // for an access that was not done: a store-conditional that failed
         h->devices_stopped = false;
         qemu_resume_devices();
     }
-    bool spins = block->loops && rules_spins(h, block), waits = block->loops && rules_waits(h);
-    if (!spins && !waits && !h->dependency.live)
-        return;
     pthread_mutex_lock(&lock);
     if (h->dependency.live) {
         dependency_enter(&h->dependency, block);
@@ -268,12 +269,30 @@ static void on_block(unsigned number, void *data)
     pthread_mutex_unlock(&lock);
 }
 
-// A load or store through the stack or the thread pointer: rings are never there, and nearly half of all
-// accesses are of this kind.
+// Before each block of the kernel; again, most are of no interest.
+static void on_block(unsigned number, void *data)
+{
+    struct hart *h = &harts[number];
+    h->asleep = false;
+    if (h->dependency.live || h->devices_stopped)
+        look_at_block(h, data, false);
+}
+
+static void on_loop(unsigned number, void *data)
+{
+    struct hart *h = &harts[number];
+    bool spins = rules_spins(h, data);
+    h->asleep = false;
+    if (spins || rules_waits(h) || h->dependency.live || h->devices_stopped)
+        look_at_block(h, data, spins);
+}
+
+// A load or store through the stack pointer, the thread pointer, or downwards from the frame pointer: rings are never
+// there, and half of all accesses are of this kind.
 static bool is_private(const struct insn *insn)
 {
     return (insn->kind == INSN_LOAD || insn->kind == INSN_STORE) &&
-           (insn->base == 2 || insn->base == 4);
+           (insn->base == 2 || insn->base == 4 || (insn->base == 8 && insn->below));
 }
 
 static void watch_insn(struct qemu_plugin_insn *insn, struct site *site)
@@ -303,7 +322,10 @@ static void watch_insn(struct qemu_plugin_insn *insn, struct site *site)
     if (inject_kinds() & (INJECT_WMB | INJECT_IOB) &&
         (is_atomic(site) || (site->insn.kind == INSN_STORE && site->insn.bytes == 2)))
         qemu_plugin_register_vcpu_insn_exec_cb(insn, before_store, QEMU_CB_NO_REGS, site);
-    qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_CB_NO_REGS, QEMU_MEM_RW, site);
+    qemu_mem_cb cb = site->insn.kind == INSN_LOAD    ? on_load
+                     : site->insn.kind == INSN_STORE ? on_store
+                                                     : on_atomic;
+    qemu_plugin_register_vcpu_mem_cb(insn, cb, QEMU_CB_NO_REGS, QEMU_MEM_RW, site);
 }
 
 // QEMU calls this when it translates, one block at a time.
@@ -322,7 +344,8 @@ static void on_translation(struct qemu_plugin_tb *tb)
         if (site)
             watch_insn(insn, site);
     }
-    qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_CB_NO_REGS, block);
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, block->loops ? on_loop : on_block, QEMU_CB_NO_REGS,
+                                         block);
     pthread_mutex_unlock(&lock);
 }
 
@@ -370,10 +393,9 @@ static void on_exit_of_qemu(void)
 }
 
 __attribute__((visibility("default"))) int
-qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
+qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, int argc, char **argv)
 {
     const char *error;
-    (void)info;
     for (int i = 0; i < argc; i++) {
         if (!options_parse(argv[i])) {
             fprintf(stderr, "vqsan: unknown option %s; grade/vqsan/options.h lists them\n",
@@ -394,7 +416,12 @@ qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv
         harts[i].number = i;
     report_hide(options.hidden);
     inject_configure(options.kinds, options.every, options.seed);
-    hostile_configure(options.hostile, options.every, options.seed, options.only);
+    hostile_configure(options.hostile, options.every, options.most, options.seed, options.only);
+    if (!info->system_emulation || info->max_harts > MAX_HARTS) {
+        fprintf(stderr, "vqsan: only whole machines, of at most %d harts\n", MAX_HARTS);
+        return 1;
+    }
+    hart_count = info->harts;
     qemu_on_translation(id, on_translation);
     qemu_on_exit(id, on_exit_of_qemu);
     start_ticking();
