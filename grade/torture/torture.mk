@@ -3,9 +3,14 @@
 SHARE ?= 1# of make torture: 0.1 does a tenth of each suite
 
 .PHONY: torture
-torture: all $(BUILD)/host/fscheck ## Break it: crashes, faults, hostile input, load; 20 minutes (SHARE= SEED= TORTURE=suite)
+torture: all san $(BUILD)/host/fscheck ## Break it: crashes, faults, hostile input, load; 20 minutes (SHARE= SEED= TORTURE=suite)
 	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) grade/torture/main.py --share '$(SHARE)' --seed '$(SEED)' \
 	    $(TORTURE)
+
+# The kernel that checks itself, in a directory of its own.
+.PHONY: san
+san:
+	@$(MAKE) SAN=1 BUILD=$(BUILD)/san $(BUILD)/san/kernel.elf
 
 # replay is made of the kernel's file system, of fscheck's stand-ins for the rest of the kernel, and of the host tools'
 # own reading of images. It is not sanitized (fscheck is): it goes through hundreds of thousands of states.
@@ -24,5 +29,6 @@ $(BUILD)/host/replay: $(REPLAY_OBJECTS)
 	$(Q)$(HOST_COMPILER) -o $@ $^ -lpthread
 
 torture test test-all: $(BUILD)/host/replay
+test-all: san
 
 -include $(REPLAY_OBJECTS:.o=.d)

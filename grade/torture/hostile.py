@@ -1,0 +1,106 @@
+"""Hostile programs on the booted kernel: random system calls, changed programs, kills at any moment (user/fuzz.c).
+
+What the kernel counts (pages, processes, open files, inodes) must be after as it was before, nothing may be left in the
+virtqueues, the shell must answer, and the disk must be sound. Some of it runs on the kernel that checks itself
+(`make SAN=1`): undefined behaviour, arrays on the stack, the order of locks.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Iterator
+
+from grade.machine import BUILD, ConsoleError, Machine
+from grade.torture.frame import Row, Run
+
+SAN_KERNEL = BUILD / "san" / "kernel.elf"
+RUNS = [  # harts, memory, processes, calls in a full run, the kernel that checks itself
+    (1, "64M", 8, 400_000, False),
+    (2, "256M", 12, 1_600_000, False),
+    (4, "256M", 12, 1_000_000, False),
+    (8, "256M", 24, 400_000, False),
+    (2, "256M", 12, 600_000, True),
+    (4, "256M", 12, 600_000, True),
+    (8, "256M", 24, 400_000, True),
+]
+WARM_UP = 1000  # calls: what is made once, such as the page tables of kernel stacks, is there afterwards
+COUNTED = {  # in what `free` prints
+    "KiB of memory in use": r"(\d+) KiB used",
+    "processes": r"processes\s+(\d+)",
+    "open files": r"open files\s+(\d+)",
+    "inodes in memory": r"inodes in memory (\d+)",
+}
+
+
+class Lost(Exception):
+    """A promise was broken; the text says which."""
+
+
+def counts(machine: Machine) -> dict[str, int]:
+    machine.run("sync")
+    text = machine.run("free")
+    found = {name: re.search(pattern, text) for name, pattern in COUNTED.items()}
+    if None in found.values():
+        raise Lost(f"`free` says only: {text}")
+    return {name: int(match.group(1)) for name, match in found.items() if match}
+
+
+def fuzz(machine: Machine, calls: int, processes: int, seed: int) -> int:
+    """Runs the program; how many calls were made."""
+    text = machine.run(f"fuzz -s {seed} -n {calls} -p {processes}", quiet=60, total=3600)
+    match = re.search(r"fuzz: seed \d+: (\d+) calls", text)
+    if not match:
+        raise Lost(f"it did not come to its end: {text[-2000:]}")
+    return int(match.group(1))
+
+
+def leftovers(machine: Machine) -> list[str]:
+    """What is in flight, or was against the protocol, in any virtqueue."""
+    rows = re.findall(r"^(in flight now|protocol errors)\s+(.*)$", machine.run("vqstat"), re.MULTILINE)
+    return [f"{name}: {numbers}" for name, numbers in rows if set(numbers.split()) != {"0"}]
+
+
+def attack(machine: Machine, calls: int, processes: int, seed: int) -> int:
+    """The whole of it on a machine at its prompt, which is off afterwards; the calls made. Raises Lost."""
+    try:
+        fuzz(machine, WARM_UP, processes, seed)
+        before = counts(machine)
+        made = fuzz(machine, calls, processes, seed + 1)
+        after = counts(machine)
+        if after != before:
+            raise Lost(f"did not come back: {before} before, {after} after")
+        if left := leftovers(machine):
+            raise Lost(f"left in the queues: {'; '.join(left)}")
+        machine.power_off()
+    except ConsoleError as error:
+        panic = machine.text.find("panic: ")
+        raise Lost(machine.text[panic : panic + 600] if panic >= 0 else str(error)) from error
+    check(machine.disk)
+    return made
+
+
+def check(disk: Path | None) -> None:
+    done = subprocess.run([BUILD / "host/fsck", str(disk)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise Lost(f"fsck says: {done.stdout[:1000]}")
+
+
+def run(run: Run) -> Iterator[Row]:
+    for checking in (False, True):
+        row = Row("calls of hostile programs" + (", the kernel checking itself" if checking else ""), 0)
+        harts: list[str] = []
+        for number, (cpus, mem, processes, calls, san) in enumerate(RUNS):
+            if san != checking:
+                continue
+            seed = run.seed_for(f"hostile {number}")
+            run.progress(f"hostile programs on {cpus} harts, {mem}{', checking itself' if san else ''}")
+            try:
+                with Machine(cpus=cpus, mem=mem, kernel=SAN_KERNEL if san else None) as machine:
+                    row.count += attack(machine, run.times(calls), processes, seed)
+            except Lost as lost:
+                row.lost.append(f"{cpus} harts, {mem}, `fuzz -s {seed + 1} -n {run.times(calls)} -p {processes}`: {lost}")
+            harts.append(str(cpus))
+        row.detail = f"on {', '.join(harts)} harts; nothing left in use, disk sound"
+        yield row
