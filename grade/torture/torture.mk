@@ -32,3 +32,7 @@ torture test test-all: $(BUILD)/host/replay
 test-all: san
 
 -include $(REPLAY_OBJECTS:.o=.d)
+
+.PHONY: models
+models: ## Show that no wake-up is lost, and by which mistakes it would be: docs/models under spin
+	@$(PYTHON_FOUND) grade/models.py

@@ -1,0 +1,21 @@
+"""The models of two protocols (docs/models): right as they are, and wrong with each mistake."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from grade.models import MODELS, check, mistakes
+
+CASES = [(model, mistake) for model in sorted(MODELS.glob("*.pml")) for mistake in ["", *mistakes(model)]]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("model, mistake", CASES, ids=[f"{model.stem}-{mistake or 'right'}" for model, mistake in CASES])
+def test_model(model: Path, mistake: str) -> None:
+    if not shutil.which("spin"):
+        pytest.skip("spin is not here (Debian: apt-get install spin)")
+    verdict = check(model, mistake)
+    assert verdict.right and verdict.states > 10, verdict
