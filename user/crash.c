@@ -6,6 +6,9 @@
 
 #define KERNEL_TEXT 0xffffffc080200000ul // where the kernel is linked
 #define NOT_CANONICAL 0x0000800000000000ul
+#define DIRECT_MAP 0xffffffc000000000ul // where the kernel sees all memory, and device registers
+#define SOME_MEMORY (DIRECT_MAP + 0x83000000)
+#define A_DEVICE (DIRECT_MAP + 0x10001000) // virtio-mmio
 
 static uint32_t code_in_data[] = {0x00008067}; // ret
 
@@ -57,6 +60,26 @@ static void kernel_write(void)
 static void kernel_jump(void)
 {
     jump(KERNEL_TEXT);
+}
+
+static void memory_read(void)
+{
+    load(SOME_MEMORY);
+}
+
+static void memory_write(void)
+{
+    store(SOME_MEMORY);
+}
+
+static void device_read(void)
+{
+    load(A_DEVICE);
+}
+
+static void device_write(void)
+{
+    store(A_DEVICE);
 }
 
 static void data_jump(void)
@@ -180,6 +203,10 @@ static const struct {
     {"kernel-read", kernel_read},
     {"kernel-write", kernel_write},
     {"kernel-jump", kernel_jump},
+    {"memory-read", memory_read},
+    {"memory-write", memory_write},
+    {"device-read", device_read},
+    {"device-write", device_write},
     {"data-jump", data_jump},
     {"heap-jump", heap_jump},
     {"stack-jump", stack_jump},

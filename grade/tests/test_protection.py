@@ -7,6 +7,7 @@ from typing import Callable
 
 import pytest
 
+from grade.gdb import run_gdb
 from grade.machine import Machine
 
 Boot = Callable[..., Machine]
@@ -19,6 +20,10 @@ ACTS = {  # of user/crash.c, and what the kernel must say of it
     "kernel-read": "cannot read 0xffffffc080200000",
     "kernel-write": "cannot write 0xffffffc080200000",
     "kernel-jump": "cannot run code at 0xffffffc080200000",
+    "memory-read": "cannot read 0xffffffc083000000",
+    "memory-write": "cannot write 0xffffffc083000000",
+    "device-read": "cannot read 0xffffffc010001000",
+    "device-write": "cannot write 0xffffffc010001000",
     "data-jump": "cannot run code at 0x",
     "heap-jump": "cannot run code at 0x",
     "stack-jump": "cannot run code at 0x",
@@ -50,6 +55,24 @@ def test_forbidden_acts(machine: Machine) -> None:
 def test_bad_pointers(machine: Machine) -> None:
     """The kernel refuses addresses that are not the caller's, and lives."""
     assert machine.run("crash pointers") == ""
+
+
+@pytest.mark.parametrize(
+    "act, words",
+    [
+        (["set $pc = 0"], "cannot run code at 0x0"),
+        (["set $a1 = 0", "set $a0 = $sp - 64", "set $a2 = 8", "set $pc = (unsigned long) memcpy"], "cannot read 0x0"),
+        (["set $a0 = 4096", "set $a1 = 0", "set $a2 = 8", "set $pc = (unsigned long) memset"], "cannot write 0x1000"),
+    ],
+    ids=["run", "read", "write"],
+)
+def test_kernel_cannot_touch_user_memory(machine_factory: Boot, act: list[str], words: str) -> None:
+    """In a system call of a program, where its text is mapped at 0, GDB sends the kernel there: that is a fault."""
+    machine = machine_factory(cpus=1, gdb=True, shell=False)
+    commands = ["break sys_write", "continue", "delete", "x/i 0", *act, "continue"]
+    text = run_gdb(machine, commands, drive=lambda: machine.expect(r"panic: .*\n") and None)
+    assert "Cannot access memory" not in text, text  # the program is mapped there
+    assert f"kernel fault: {words}" in machine.text, machine.text[-600:]
 
 
 Mapping = tuple[int, int, str]  # address, length, rights as in "rwxug"
