@@ -273,8 +273,10 @@ int main(int argc, char **argv)
                o.frames == 0 ? "; any key ends it" : "");
         struct sample before = take_sample(vqstat, 0);
         uint64_t frames = spin(&fb, w, &o, vqstat);
-        fb_wait(&fb);
+        int waited = fb_wait(&fb);
         key_end();
+        if (waited < 0)
+            die("present");
         struct sample after = take_sample(vqstat, frames);
         uint64_t ms = (after.time - before.time) / 1000000;
         describe(text, sizeof(text), &before, &after);

@@ -107,6 +107,7 @@ void key_end(void)
 {
     uint32_t raw = 0, pending;
     char key[16];
+    int reason = errno; // of the caller's failure, which it is going to tell
     if (!watching)
         return;
     if (typed_before == 0 && key_pressed()) {
@@ -116,4 +117,5 @@ void key_end(void)
     }
     ioctl(0, CONSOLE_SET_RAW, &raw);
     watching = false;
+    errno = reason;
 }

@@ -37,6 +37,6 @@ bool fb_parse_size(const char *text, uint32_t *width, uint32_t *height);
 // typed before key_begin() is left for the shell. Where fd 0 is no console, no key is ever pressed.
 void key_begin(void);
 bool key_pressed(void);
-void key_end(void); // takes the key out of the input, unless older ones wait before it
+void key_end(void); // takes the key out of the input, unless older ones wait before it; keeps errno
 
 #endif
