@@ -9,13 +9,13 @@ import subprocess
 import sys
 import types
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 import pytest
 
 from grade import calibrate
 from grade.machine import QEMU, ROOT
-from grade.torture import crashes, main
+from grade.torture import crashes, faults, main
 from grade.torture.frame import Row, Run
 
 
@@ -69,3 +69,8 @@ def test_what_is_lost_is_shown(
     assert said in printed and "LOST" in printed and "SEED=7" in printed
     rows = json.loads((tmp_path / "torture.json").read_text())["rows"]
     assert rows[0]["count"] == 25 and sum(len(row["lost"]) for row in rows) == 1
+
+
+@pytest.mark.parametrize("fault", [faults.log_write_fails_once, faults.display_stops_to_answer], ids=lambda fault: fault.__name__)
+def test_a_fault(build: Path, tmp_path: Path, fault: Callable[[faults.Ground], None]) -> None:
+    assert faults.try_fault(fault, tmp_path / "fault", random.Random()) == ""

@@ -47,11 +47,11 @@ BOOTED = 10  # states of each that the booted kernel recovers
 
 
 class Recording:
-    """The disk before a workload, and QEMU's record of what was written in it."""
+    """The disk before a workload and after it, and QEMU's record of what was written in it meanwhile."""
 
-    def __init__(self, work: Work, folder: Path, seed: int, calls: int) -> None:
-        self.work, self.seed = work, seed
-        self.base, self.log = folder / "base.img", folder / "writes.log"
+    def __init__(self, work: Work, folder: Path, seed: int, calls: int, record: bool = True) -> None:
+        self.work, self.seed, self.calls = work, seed, calls
+        self.base, self.disk, self.log = folder / "base.img", folder / "disk.img", folder / "writes.log"
         filler = folder / "filler"
         filler.write_bytes(bytes(work.filler))
         programs = [filler, *(BUILD / "image" / name for name in PROGRAMS)]
@@ -61,20 +61,24 @@ class Recording:
         with self.base.open("r+b") as file:  # room for marks behind the file system
             file.truncate(self.base.stat().st_size + 16 * 4096)
         self.log.touch()
-        copy_sparse(self.base, folder / "disk.img")
-        self._record(folder / "disk.img", calls)
+        copy_sparse(self.base, self.disk)
+        if record:
+            self.record()
 
-    def _record(self, disk: Path, calls: int) -> None:
+    def record(self, fault: str = "") -> None:
+        """Runs the workload, if `fault` is given on a disk that fails: the blockdev of a node "bad"."""
         extra = [
-            *("-blockdev", f"driver=file,node-name=file,filename={disk}"),
+            *("-blockdev", f"driver=file,node-name=file,filename={self.disk}"),
+            *(("-blockdev", fault) if fault else ()),
             *("-blockdev", f"driver=file,node-name=log,filename={self.log}"),
-            *("-blockdev", "driver=blklogwrites,node-name=disk,file=file,log=log"),
-            *("-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"),
+            *("-blockdev", f"driver=blklogwrites,node-name=disk,file={'bad' if fault else 'file'},log=log"),
+            *("-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0,werror=report,rerror=report"),
         ]
         work = self.work
         with Machine(disk=None, initrd=False, gpu=False, rng=False, extra=extra) as machine:
-            machine.run(f"workload {self.seed} {work.processes} {calls} {work.largest} {work.sync}", quiet=60, total=600)
+            machine.run(f"workload {self.seed} {work.processes} {self.calls} {work.largest} {work.sync}", quiet=60, total=600)
             machine.cut_power()
+            assert "panic" not in machine.text, machine.text[-3000:]
 
     def replay(self, *options: object) -> subprocess.CompletedProcess[str]:
         work = self.work

@@ -28,7 +28,7 @@ from grade.machine import BUILD  # noqa: E402
 from grade.torture.frame import Row, Run  # noqa: E402
 
 # In this order; `make torture TORTURE="a b"` runs some of them.
-SUITES = ("host", "crashes", "hostile")
+SUITES = ("host", "crashes", "faults", "hostile")
 
 
 def run_suite(name: str, run: Run) -> tuple[list[Row], float]:

@@ -199,8 +199,22 @@ static bool needs_room(enum call_kind kind)
            kind == CALL_LINK;
 }
 
+// Did it find the disk full, or fail with it? Then it has done nothing.
+static bool was_refused(const struct done *done, bool errors)
+{
+    return (done->result == -ENOSPC && needs_room(done->call.kind)) ||
+           (errors && (done->result == -EIO || done->result == -EROFS));
+}
+
+// Did it find no room for all it wrote? Then the rest is not there.
+static bool was_cut(const struct done *done)
+{
+    bool writes = done->call.kind == CALL_WRITE || done->call.kind == CALL_APPEND;
+    return writes && done->result > 0 && done->result < done->call.length;
+}
+
 // Makes the calls of one process, as far as they have marks.
-static void make_calls(struct history *history, unsigned number, struct workload *work)
+static void make_calls(struct history *history, unsigned number, struct workload *work, bool errors)
 {
     struct process *process = &history->process[number];
     struct model model = {.buffer = malloc(WORKLOAD_MAX_WRITE + 8)};
@@ -209,14 +223,11 @@ static void make_calls(struct history *history, unsigned number, struct workload
         struct done *done = &process->done[model.number];
         struct call *call = &done->call;
         workload_next(work, call);
-        bool writes = call->kind == CALL_WRITE || call->kind == CALL_APPEND;
-        bool cut = writes && done->result > 0 && done->result < call->length;
-        // The disk was full: what was not written is not there.
-        if ((done->result == -ENOSPC && needs_room(call->kind)) || cut)
-            history->refused++;
-        int64_t expected = done->result == -ENOSPC && needs_room(call->kind)
-                               ? -ENOSPC
-                               : perform(&model, call, cut ? done->result : call->length);
+        bool cut = was_cut(done), refused = was_refused(done, errors);
+        history->refused += cut || refused;
+        int64_t expected = done->result;
+        if (!refused)
+            expected = perform(&model, call, cut ? done->result : call->length);
         if (expected != done->result)
             fail("call %u of process %u (kind %d) answered %ld, not %ld", model.number, number,
                  call->kind, (long)done->result, (long)expected);
@@ -239,7 +250,8 @@ static void add_mark(struct history *history, unsigned number, const struct mark
 }
 
 void history_make(struct history *history, const struct write_log *log, uint64_t first_mark,
-                  uint64_t seed, unsigned processes, uint32_t max_write, uint32_t sync_rate)
+                  uint64_t seed, unsigned processes, uint32_t max_write, uint32_t sync_rate,
+                  bool errors)
 {
     *history = (struct history){.processes = processes};
     for (unsigned p = 0; p < processes; p++)
@@ -252,7 +264,7 @@ void history_make(struct history *history, const struct write_log *log, uint64_t
     for (unsigned p = 0; p < processes; p++) {
         struct workload work;
         workload_start(&work, seed, p, max_write, sync_rate);
-        make_calls(history, p, &work);
+        make_calls(history, p, &work, errors);
     }
 }
 

@@ -12,7 +12,9 @@
 //   states 8213 lost 0 entries 911 flushes 122 calls 640 refused 0
 //
 // Options: -n SUBSETS, -x BLOCKS, -r SEED of the choices, -j JOBS, -o SERIAL (that state alone), and
-// with -o: -s FILE (save it, unrecovered, instead), -i FILE (judge this image instead of it).
+// with -o: -s FILE (save it, unrecovered, instead), -i FILE (judge this image instead of it). With
+// -i alone, that image is judged as the one at the log's end, and there is no summary. With -e, calls
+// may have failed because the disk did: with EIO or EROFS, and then they have done nothing.
 // The exit status is 0 if nothing was lost, 1 if something was, 2 for a wrong command line.
 
 #define _GNU_SOURCE
@@ -34,6 +36,7 @@ static struct {
     unsigned subsets, exhaustive, jobs;
     uint64_t seed;
     int64_t only; // -1: all
+    bool errors;
     const char *save, *judge;
 } option = {.subsets = 1000, .exhaustive = 4, .jobs = 2, .seed = 1, .only = -1};
 
@@ -304,7 +307,7 @@ static void usage(void)
 static char **parse(int argc, char **argv)
 {
     int letter;
-    while ((letter = getopt(argc, argv, "n:x:r:j:o:s:i:")) != -1) {
+    while ((letter = getopt(argc, argv, "n:x:r:j:o:s:i:e")) != -1) {
         switch (letter) {
         case 'n':
             option.subsets = strtoul(optarg, NULL, 0);
@@ -327,6 +330,9 @@ static char **parse(int argc, char **argv)
         case 'i':
             option.judge = optarg;
             break;
+        case 'e':
+            option.errors = true;
+            break;
         default:
             usage();
         }
@@ -344,8 +350,14 @@ int main(int argc, char **argv)
     open_base(word[0]);
     log_open(&log, word[1]);
     history_make(&history, &log, scene.blocks, strtoull(word[2], NULL, 0),
-                 strtoul(word[3], NULL, 0), strtoul(word[4], NULL, 0), strtoul(word[5], NULL, 0));
+                 strtoul(word[3], NULL, 0), strtoul(word[4], NULL, 0), strtoul(word[5], NULL, 0),
+                 option.errors);
     scene.history = &history;
+    if (option.judge && option.only < 0) {
+        read_file(option.judge);
+        state_judge(&scene, disk, log.count, "of this disk");
+        return 0;
+    }
     state_init();
 
     size_t flushes = 0, calls = 0;

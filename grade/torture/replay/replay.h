@@ -48,13 +48,15 @@ struct process {
 struct history {
     struct process process[WORKLOAD_PROCESSES];
     unsigned processes;
-    unsigned refused; // calls that failed because the disk was full
+    unsigned refused; // calls that failed because the disk was full, or (`errors`) failed
 };
 
 // Takes the marks from the log, makes every call in a model, and compares each result with the
-// mark's. `first_mark` is the block of the first process's mark.
+// mark's. `first_mark` is the block of the first process's mark. `errors`: a call may have failed
+// because the disk did.
 void history_make(struct history *history, const struct write_log *log, uint64_t first_mark,
-                  uint64_t seed, unsigned processes, uint32_t max_write, uint32_t sync_rate);
+                  uint64_t seed, unsigned processes, uint32_t max_write, uint32_t sync_rate,
+                  bool errors);
 // How many calls of the process had returned by the entry.
 unsigned history_returned(const struct process *process, size_t entry);
 
