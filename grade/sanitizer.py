@@ -25,7 +25,7 @@ date, ten times a second and at QEMU's end, has three lists, and a Report the sa
         deepest          most chains in flight at one time
         sleeps           times that a hart went to sleep (wfi) with chains in flight, after a look that found nothing
         sleeps_unnotified    those of them with notifications off: no answer wakes it, only a timer
-        lost_wakeups     times that all harts slept, woke and slept again over an answer that was there
+        lost_wakeups     times that all harts slept, woke and slept again over an answer that was there, with notifications on
         loops            loops in which a hart waited: function, file, line of the jump back; turns; and looks: how many
                          of the turns loaded used->idx. A loop whose load the compiler took out has one look, many turns
         injected, corrupted    what vqsan itself has done (inject=, device=)

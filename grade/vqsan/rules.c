@@ -457,7 +457,7 @@ void rules_sleep(struct hart *h, const struct site *site, bool all)
             q->count.sleeps++;
             q->count.sleeps_unnotified += !q->enabled;
         }
-        if (ram_u16(used_idx_address(q)) == q->seen)
+        if (ram_u16(used_idx_address(q)) == q->seen || !q->enabled)
             q->sleeps_unseen = 0;
         else if (all && ++q->sleeps_unseen == SLEEPS_TOO_MANY)
             q->count.lost_wakeups++;
