@@ -436,9 +436,11 @@ def shown_frame(run: Run, shot: Shot) -> int:
 
 def look(run: Run, shot: Shot, paint: Painter) -> Screen:
     """Judges one screen."""
-    index = max(0, shown_frame(run, shot))
-    wanted, seen = paint(index), shot.image.convert("RGB")
-    number = run.first + index
+    index = shown_frame(run, shot)
+    seen = shot.image.convert("RGB")
+    if index < 0:
+        return Screen(STALE, run.first, seen, paint(0), "no frame has been flushed")
+    wanted, number = paint(index), run.first + index
     if seen.size != wanted.size:
         return Screen(WRONG, number, seen, wanted, f"the display is {seen.size[0]}x{seen.size[1]}")
     old = _mask(seen, wanted)
@@ -447,9 +449,11 @@ def look(run: Run, shot: Shot, paint: Painter) -> Screen:
     new = _mask(seen, paint(index + 1))  # transferred, and about to be flushed
     if new.getbbox() is None:
         return Screen(RIGHT, number + 1, seen, paint(index + 1))
-    if ImageChops.darker(old, new).getbbox() is None:
-        story = f"{_count(new)} pixels are still of frame {number}, {_count(old)} already of frame {number + 1}"
-        return Screen(TORN, number, seen, wanted, story)
+    for other in (index + 1, index - 1):
+        mine = new if other > index else _mask(seen, paint(max(0, other)))
+        if mine.getbbox() and ImageChops.darker(old, mine).getbbox() is None:
+            story = f"{_count(mine)} pixels are of frame {number}, {_count(old)} of frame {run.first + other}"
+            return Screen(TORN, number, seen, wanted, story)
     for other in [*range(index - 1, max(-1, index - 5), -1), 0]:
         if other >= 0 and _mask(seen, paint(other)).getbbox() is None:
             return Screen(STALE, number, seen, wanted, f"frame {number} has been flushed, and frame {run.first + other} is shown")
