@@ -46,20 +46,8 @@ set -- -machine virt -smp "$CPUS" -m "$MEM" -display "$display" \
     -drive "file=$disk,if=none,format=raw,id=disk" -device virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0 \
     -device virtio-gpu-device,bus=virtio-mmio-bus.1 -device virtio-rng-device,bus=virtio-mmio-bus.2 \
     -kernel "$BUILD/kernel.elf" -initrd "$BUILD/initrd.img" -append "$ARGS"
-if [ -n "$VQSAN" ] && [ "$VQSAN" != 0 ]; then
-    [ -f "$BUILD/host/vqsan.so" ] || fail "there is no $BUILD/host/vqsan.so: VQSAN needs Linux"
-    options=elf=$BUILD/kernel.elf
-    [ "$VQSAN" = 1 ] || options=$options,$VQSAN
-    # What lab 4 is about is not told before it.
-    case "$START" in [0-3]-*) options=$options,hide=R1+R2+R5+R7 ;; esac
-    # 11.0 is the one release whose plugin interface cannot be told by its functions.
-    [ "$version" != 11.0 ] || export VQSAN_PLUGIN_VERSION=6
-    # Newer ones may not tell a plugin where the guest's memory is: then it looks for this.
-    [ "${version%.*}" -lt 11 ] || set -- "$@" -machine memory-backend=ram \
-        -object "memory-backend-memfd,id=ram,size=$MEM,share=on"
-    # With the doorbell handled by the hart that rings it, what it has done is known when it returns.
-    set -- "$@" -global virtio-mmio.ioeventfd=off -plugin "$BUILD/host/vqsan.so,$options"
-fi
+# The sanitizer, where this tree has it.
+[ ! -f grade/vqsan/qemu.sh ] || . grade/vqsan/qemu.sh
 if [ -n "$wait_for_gdb" ]; then
     # A socket in our own directory: nobody else's GDB can meet this machine by accident. .gdbinit names it too.
     mkdir -p build && rm -f build/gdb.sock

@@ -109,7 +109,7 @@ def test_a_handout_holds_no_solution(name: str, earlier: str, tmp_path: Path) ->
     for path, text in texts.items():
         leaked = secret & {line.strip() for line in text.splitlines()}
         assert not leaked, f"{path.relative_to(out)} holds {sorted(leaked)[:3]}"
-        assert "SOLVED_" not in text, path
+        assert "SOLVED_" not in text and ("VQSAN" not in text or name > "4"), path
     names = {str(path.relative_to(out)) for path in files}
     for word in ("mutants", "variants", "hidden", "start.mk", "staff", "grade/tests", "grade/vqsan", "submission"):
         assert not [each for each in names if word in each and each not in lab.docs] or name >= "4", word

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,8 +44,45 @@ def test_a_handout_scores_what_it_says(name: str, compiler: str, tmp_path: Path)
     make(tree, "grade", *choice)
     solved = graded(tree / "build/results")
     assert solved["state"] == "complete" and solved["score"] == solved["possible"], lost(solved)
-    # Lab 0 has questions and no points; its answers are no file that we could put back.
+    # Lab 0 asks questions: the next test answers them.
     assert {test["status"] for test in solved["labs"][0]["tests"]} <= {"PASS", "LATER"} or not lab.points, lost(solved)
+
+
+# Run in a handout: finds the answers by GDB and the monitor, as the tour says, where its tests look at QEMU's trace.
+ANSWERS = """
+import re
+from grade.gdb import run_gdb
+from grade.machine import Machine
+with Machine() as machine:
+    shown = machine.run("vqstat -d fbtest bars")
+    row = {line.split("  ")[0]: line.split()[-3:] for line in shown.splitlines()}
+    tree = machine.monitor("info qtree").split("dev: virtio-mmio")
+    registers = next(re.search(r"mmio ([0-9a-f]{16})/", slot)[1] for slot in tree if "virtio-blk-device" in slot)
+with Machine(gdb=True, shell=False) as machine:
+    commands = ["info address poll_used", "break read_super", "continue", "print blk.queue.vq.used"]
+    commands += ["python gdb.execute('monitor gva2gpa %d' % int(gdb.parse_and_eval('blk.queue.vq.used')))", "kill"]
+    text = run_gdb(machine, commands)
+print("disk_registers = 0x" + registers)
+print("handshake = [1, 3, 11, 15]")
+print("rng_queue_size =", row["descriptors"][2])
+print("bars_kicks =", row["kicks"][0])
+print("poll_used =", re.search(r"is a function at address (0x[0-9a-f]+)", text)[1])
+print("disk_used_ring =", re.search(r"gpa: (0x[0-9a-f]+)", text)[1])
+"""
+
+
+def test_the_tour_can_be_answered(tmp_path: Path) -> None:
+    lab = read_lab(ROOT / "labs/0-tour")
+    make_handout(lab, tmp_path / "tree", "s42")
+    make(tmp_path / "tree", "all")
+    environment = {**os.environ, "BUILD": "build", "PYTHONPATH": str(tmp_path / "tree")}
+    done = subprocess.run(
+        [sys.executable, "-c", ANSWERS], cwd=tmp_path / "tree", env=environment, stdout=subprocess.PIPE, text=True, timeout=600
+    )
+    (tmp_path / "tree" / lab.files[0]).write_text(done.stdout)
+    make(tmp_path / "tree", "grade")
+    found = graded(tmp_path / "tree/build/results")
+    assert [test["status"] for test in found["labs"][0]["tests"]] == ["PASS"] * len(lab.tests), f"{lost(found)}\n{done.stdout}"
 
 
 @pytest.mark.parametrize("earlier", ["mine", "object", "source"])

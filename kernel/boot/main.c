@@ -136,7 +136,7 @@ static void mount_root(void)
             return;
         kprintf("root=%s cannot be mounted\n", wanted);
     } else if (!block_find("disk0")) {
-        kprintf("no disk: files will be lost at power-off (`make qemu` adds one)\n");
+        kprintf("no disk: files will be lost at power-off\n");
     } else if (mount("disk0")) {
         page_free_range(machine.initrd_start, machine.initrd_end); // not needed any more
         return;
