@@ -35,7 +35,7 @@ from grade.fences import (
     Guest,
     mode_for,
 )
-from grade.machine import QEMU
+from grade.machine import QEMU, ROOT
 from grade.sanitizer import PLUGIN
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="vqsan needs Linux")
@@ -180,6 +180,21 @@ def test_lines(guest: Guest, place: str, first: str, second: str) -> None:
     assert (line_of(first), line_of(second)) in lines, run
     assert {v.second.file for v in run.report.violations} == {"grade/vqsan/selftest/driver.c"}, run
     assert re.search(rf"grade/vqsan/selftest/driver.c:{line_of(second)}\b", run.log), run
+
+
+def test_the_documentation(guest: Guest) -> None:
+    """The report that docs/ordering.md shows is one as it is printed, but for its places."""
+    text = (ROOT / "docs/ordering.md").read_text()
+    shown = re.search(r"^ +vqsan: R1.*\n(?: +vqsan:.*\n)+", text, re.MULTILINE)
+    assert shown
+
+    def shape(lines: str) -> list[str]:
+        return [re.sub(r"\d+|in \w+, \S+| \w+ queue| 0x\w+", "#", line.strip()) for line in lines.splitlines()]
+
+    printed = shape(guest("", rmb="none").log)
+    expected = shape(shown.group())
+    start = printed.index(expected[0])
+    assert printed[start : start + len(expected)] == expected
 
 
 def test_counts(guest: Guest) -> None:

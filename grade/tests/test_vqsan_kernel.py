@@ -23,7 +23,6 @@ MakeSanitizer = Callable[..., Sanitizer]
 
 QUEUES = ("blk", "gpu", "rng")
 DISK_LOAD = "bench -q disk-4k disk-4k-32 fsync create-sync"
-WHEEL = "roulette -s 5 -f 0 -n 361"
 
 
 def make(directory: Path, *arguments: str) -> None:
@@ -88,8 +87,10 @@ def test_load(
     # A small budget of polling, so that processes sleep as well.
     machine = machine_factory(cpus=cpus, extra=sanitizer.arguments, kernel=kernel, args="poll=200")
     machine.run(DISK_LOAD, quiet=60)
-    machine.run(WHEEL, quiet=60)
-    same(machine, drawn(host / "draw_wheel", "-s", 5, 360), "361 frames", picture_box(640, 480))
+    for frames in (1, 2, 120, 361):
+        machine.run(f"roulette -s 5 -f 0 -n {frames}", quiet=60)
+        picture = drawn(host / "draw_wheel", "-s", 5, frames - 1)
+        same(machine, picture, f"{frames} frames", picture_box(640, 480))
     machine.run("hexdump -n 64 /dev/random")
     report = sanitizer.finish(machine)
     assert not report.violations, report
@@ -275,6 +276,21 @@ def test_loop_as_it_should_be(machine_factory: Boot, vqsan: MakeSanitizer) -> No
     report = sanitizer.finish(machine)
     assert not report.violations, report
     assert report.total("corrupted") > 20 and report.loads_per_turn("gpu") > 0.99, report.queues
+
+
+@long
+def test_at_the_terminal() -> None:
+    """make qemu VQSAN=...: what was found is on the terminal, between the guest's lines and after them."""
+    for options, words in (("1", ""), ("inject=rmb,wmb,mb,iob,seed=3", "injections")):
+        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+        done = subprocess.run(
+            ["make", "qemu", f"VQSAN={options}", *os.environ.get("SAME_BUILD", "").split()],
+            cwd=ROOT, env=environment, input="bench -q disk-4k-32\n", capture_output=True, text=True, timeout=600,
+        )
+        text = done.stdout + done.stderr
+        assert done.returncode == 0 and "vqsan: no violations" in text and words in text, text
+        assert re.search(r"^vqsan: blk queue 0: \d+ completions;", text, re.MULTILINE), text
+        assert re.search(r"^vqsan: fence r,r +\d+ times in all the kernel, 1.0 for each completion$", text, re.MULTILINE), text
 
 
 # ---- a hostile device ----

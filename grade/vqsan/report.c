@@ -142,13 +142,27 @@ static void print_event(struct event e)
                 at.line, (unsigned long long)e.pc);
 }
 
+// Has the same been said of this function already, of another queue or of another word of the same element?
+static bool said_before(const struct violation *v)
+{
+    for (const struct violation *u = violations; u != v; u++)
+        if (u->rule == v->rule && u->first.pc == v->first.pc &&
+            strcmp(symbols_find(u->second.pc).function, symbols_find(v->second.pc).function) == 0)
+            return true;
+    return false;
+}
+
 static void print_violation(const struct violation *v)
 {
-    fprintf(out, "vqsan: %s %s: %s queue %u (slot %u), hart %u\n", rules[v->rule].code,
-            rules[v->rule].title, v->device, v->queue, v->slot, v->hart);
-    print_event(v->first);
+    bool again = said_before(v);
+    fprintf(out, "vqsan: %s %s%s: %s queue %u (slot %u), hart %u\n", rules[v->rule].code,
+            rules[v->rule].title, again ? " again" : "", v->device, v->queue, v->slot, v->hart);
+    if (!again)
+        print_event(v->first);
     print_event(v->second);
-    fprintf(out, "vqsan:   %s;\nvqsan:   %s\n", rules[v->rule].between, rules[v->rule].consequence);
+    if (!again)
+        fprintf(out, "vqsan:   %s;\nvqsan:   %s\n", rules[v->rule].between,
+                rules[v->rule].consequence);
 }
 
 void report(enum rule rule, struct queue *q, unsigned hart, struct event first, struct event second)
@@ -373,34 +387,47 @@ static void print_fences(void)
     uint64_t completions = 0;
     for (unsigned i = 0; i < queue_count; i++)
         completions += queues[i].count.completions;
-    fprintf(out, "vqsan: fences in all the kernel:");
     for (unsigned i = 0; i < n; i++) {
         if (kinds[i].count == 0)
             continue;
-        fprintf(out, " %s %llu", kinds[i].name, (unsigned long long)kinds[i].count);
+        fprintf(out, "vqsan: %-16s %10llu times in all the kernel", kinds[i].name,
+                (unsigned long long)kinds[i].count);
         if (completions)
-            fprintf(out, " (%.1f a completion)", (double)kinds[i].count / completions);
-        fprintf(out, ";");
+            fprintf(out, ", %.1f for each completion", (double)kinds[i].count / completions);
+        fprintf(out, "\n");
     }
-    fprintf(out, "\n");
+}
+
+// Once for each place in the code, whatever the queue.
+static unsigned print_totals(void)
+{
+    unsigned shown = 0;
+    for (unsigned i = 0; i < violation_count; i++) {
+        const struct violation *v = &violations[i];
+        struct location at = symbols_find(v->second.pc);
+        uint64_t count = 0;
+        bool first = true;
+        for (unsigned j = 0; j < violation_count; j++) {
+            if (violations[j].rule != v->rule || violations[j].second.pc != v->second.pc)
+                continue;
+            first = first && j >= i;
+            count += violations[j].count;
+        }
+        if (!first || hidden >> v->rule & 1)
+            continue;
+        shown++;
+        fprintf(out, "vqsan: %s %s, in %s, %s:%u: %llu times\n", rules[v->rule].code,
+                rules[v->rule].title, at.function, at.file, at.line, (unsigned long long)count);
+    }
+    return shown;
 }
 
 void report_summary(void)
 {
-    unsigned shown = 0;
     for (unsigned i = 0; i < queue_count; i++)
         print_queue(&queues[i]);
     print_fences();
-    for (unsigned i = 0; i < violation_count; i++) {
-        const struct violation *v = &violations[i];
-        struct location at = symbols_find(v->second.pc);
-        if (hidden >> v->rule & 1)
-            continue;
-        shown++;
-        fprintf(out, "vqsan: %s %s, %s:%u: %llu times\n", rules[v->rule].code, rules[v->rule].title,
-                at.file, at.line, (unsigned long long)v->count);
-    }
-    if (shown == 0)
+    if (print_totals() == 0)
         fprintf(out, "vqsan: no violations\n");
     changed = true;
     report_save();
