@@ -1,12 +1,18 @@
-"""Hostile programs on the booted kernel: random system calls, changed programs, kills at any moment (user/fuzz.c).
+"""Hostile programs, and hostile images.
+
+Programs on the booted kernel: random system calls, changed programs, kills at any moment (user/fuzz.c).
 
 What the kernel counts (pages, processes, open files, inodes) must be after as it was before, nothing may be left in the
 virtqueues, the shell must answer, and the disk must be sound. Some of it runs on the kernel that checks itself
 (`make SAN=1`): undefined behaviour, arrays on the stack, the order of locks.
+
+Images go through the host's reading of them (mkfs/), guided by coverage: image_fuzzer.c. The kernel's own reading is
+attacked by the suite host.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -25,6 +31,7 @@ RUNS = [  # harts, memory, processes, calls in a full run, the kernel that check
     (4, "256M", 12, 600_000, True),
     (8, "256M", 24, 400_000, True),
 ]
+IMAGES = 120_000  # of a full run
 WARM_UP = 1000  # calls: what is made once, such as the page tables of kernel stacks, is there afterwards
 COUNTED = {  # in what `free` prints
     "KiB of memory in use": r"(\d+) KiB used",
@@ -74,7 +81,7 @@ def attack(machine: Machine, calls: int, processes: int, seed: int) -> int:
         if left := leftovers(machine):
             raise Lost(f"left in the queues: {'; '.join(left)}")
         machine.power_off()
-    except ConsoleError as error:
+    except (AssertionError, ConsoleError) as error:
         panic = machine.text.find("panic: ")
         raise Lost(machine.text[panic : panic + 600] if panic >= 0 else str(error)) from error
     check(machine.disk)
@@ -87,7 +94,32 @@ def check(disk: Path | None) -> None:
         raise Lost(f"fsck says: {done.stdout[:1000]}")
 
 
+def fuzz_images(run: Run) -> Row:
+    row = Row("hostile images, read by fsck", 0, detail="libFuzzer, address and undefined-behaviour sanitizers")
+    fuzzer = BUILD / "host/image_fuzzer"
+    if not fuzzer.exists():
+        row.detail = "not done: clang has no libFuzzer here (Debian: apt-get install clang libclang-rt-14-dev)"
+        return row
+    tree = run.folder / "tree"
+    (tree / "sub" / "deep").mkdir(parents=True)
+    for name, size in (("small", 10), ("sub/file", 5000), ("sub/deep/large", 60_000)):
+        (tree / name).write_bytes(bytes(size % 251 for size in range(size)))
+    image = run.folder / "good.img"
+    subprocess.run([BUILD / "host/mkfs", "-s", "512K", "-l", "64", "-i", "32", image, f"{tree}/"], check=True)
+    run.progress(f"{run.times(IMAGES):,} hostile images")
+    command = [fuzzer, f"-runs={run.times(IMAGES)}", f"-seed={run.seed_for('images')}", "-max_len=400"]
+    done = subprocess.run(
+        command, cwd=run.folder, env={**os.environ, "IMAGE": str(image)}, capture_output=True, text=True, errors="replace"
+    )
+    match = re.search(r"Done (\d+) runs", done.stderr)
+    row.count = int(match.group(1)) if match else 0
+    if done.returncode or not match:
+        row.lost.append(f"seed {run.seed_for('images')}: {done.stderr[-3000:]}")
+    return row
+
+
 def run(run: Run) -> Iterator[Row]:
+    yield fuzz_images(run)
     for checking in (False, True):
         row = Row("calls of hostile programs" + (", the kernel checking itself" if checking else ""), 0)
         harts: list[str] = []

@@ -36,3 +36,15 @@ test-all: san
 .PHONY: models
 models: ## Show that no wake-up is lost, and by which mistakes it would be: docs/models under spin
 	@$(PYTHON_FOUND) grade/models.py
+
+# Needs clang with its fuzzer (Debian: clang libclang-rt-dev); the suite says so if it is not there.
+IMAGE_FUZZER := $(BUILD)/host/image_fuzzer
+.PHONY: image-fuzzer
+torture test-all: image-fuzzer
+image-fuzzer:
+	@$(MAKE) $(IMAGE_FUZZER) 2>/dev/null || rm -f $(IMAGE_FUZZER)
+
+$(IMAGE_FUZZER): grade/torture/image_fuzzer.c $(MKFS_SHARED) $(wildcard mkfs/*.h) kernel/fs/format.h
+	$(call say,CLANG,$@)
+	$(Q)clang -std=gnu11 -g -O1 $(WARN) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I. \
+	    -o $@ $(filter %.c,$^)
