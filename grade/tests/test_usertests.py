@@ -9,6 +9,7 @@ from typing import Callable
 import pytest
 
 from grade.machine import Machine
+from grade.torture.hostile import SAN_KERNEL
 
 Boot = Callable[..., Machine]
 Fsck = Callable[[Path], str]
@@ -66,6 +67,13 @@ def test_usertests_all(machine_factory: Boot, fsck: Fsck, cpus: int, mem: str) -
 def test_usertests_without_polling(machine_factory: Boot, fsck: Fsck) -> None:
     """Every wait for a device sleeps until its interrupt."""
     judge(machine_factory(args="poll=0"), "-q", fsck)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cpus", [2, 8])
+def test_usertests_of_the_kernel_that_checks_itself(machine_factory: Boot, fsck: Fsck, cpus: int) -> None:
+    """make SAN=1: no undefined behaviour, no array overrun, no two orders of locks; preempted at random moments."""
+    judge(machine_factory(cpus=cpus, kernel=SAN_KERNEL), "-q", fsck)
 
 
 @pytest.mark.long
