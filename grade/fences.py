@@ -123,6 +123,12 @@ WHAT = {
     "enable": "enable interrupts, then read used->idx",
     "iob": "write avail->idx, then ring the doorbell",
 }
+OTHERS = (
+    ("the element read before the index", EARLY, "R2"),
+    ("the index read once, then a register in a loop", HOISTED, "R7"),
+    ("asleep, with no interrupt asked for", FORGET, "R7"),
+    ("the index after the interrupt, no fence i,r", SLEEP | NO_IR, "R8"),
+)
 
 
 def main() -> int:
@@ -139,6 +145,11 @@ def main() -> int:
                 ends = ["works" if run.status == GOOD else "FAILS" for run in (plain, injected)]
                 print(f"  {shape:16} {reported:10} {ends[0]:10} {ends[1]:10}", flush=True)
                 mistakes += (reported == "-") != (shape in enough) or (ends[1] == "works") != (shape in enough)
+        print(f"\nwhere no fence between two accesses is at fault\n  {'':46} reported")
+        for what, mode, rule in OTHERS:
+            reported = ",".join(sorted(guest("", mode).report.rules)) or "-"
+            print(f"  {what:46} {reported}", flush=True)
+            mistakes += rule not in reported
     return 1 if mistakes else 0
 
 

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 // Guards everything but what a hart alone uses in struct hart.
@@ -397,11 +398,13 @@ qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, in
 {
     const char *error;
     for (int i = 0; i < argc; i++) {
+        char *given = strdup(argv[i]);
         if (!options_parse(argv[i])) {
-            fprintf(stderr, "vqsan: unknown option %s; grade/vqsan/options.h lists them\n",
-                    argv[i]);
+            fprintf(stderr, "vqsan: there is no %s; grade/vqsan/options.h lists the options\n",
+                    given);
             return 1;
         }
+        free(given);
     }
     if (!options.elf || !symbols_load(options.elf, &error)) {
         fprintf(stderr, "vqsan: elf=%s %s\n", options.elf ? options.elf : "",
