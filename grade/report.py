@@ -15,8 +15,8 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; pad
 .word { font-weight: 700; } dl { display: grid; grid-template-columns: 6rem 1fr; margin: .3rem 0 .6rem; }
 dt { color: #555; } dd { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 pre { background: #f5f5f5; padding: .6rem; overflow-x: auto; font-size: .8rem; max-height: 30rem; }
-figure { display: inline-block; margin: .5rem 1rem .5rem 0; } figure img { max-width: 27rem; border: 1px solid #999;
-       image-rendering: pixelated; } figcaption { color: #555; }
+.pair { display: flex; gap: 1rem; } figure { flex: 0 1 50%; margin: .5rem 0; } figcaption { color: #555; }
+figure img { width: 100%; max-width: 27rem; border: 1px solid #999; image-rendering: pixelated; }
 .notice { border-left: .3rem solid #a4121c; padding: .3rem .8rem; background: #fdf1f1; }
 @media (prefers-color-scheme: dark) { body { background: #161616; color: #e6e6e6; } pre { background: #222; }
   th, td { border-color: #444; } .PASS { color: #6fd58f; } .FAIL { color: #ff8a90; } .PART { color: #f2c069; }
@@ -80,9 +80,10 @@ def _details(test: dict[str, Any]) -> str:
         parts.append("<dl>" + "".join(f"<dt>{key}</dt><dd>{escape(text)}</dd>" for key, text in said) + "</dl>")
     parts += [_plot(plot) for plot in test["plots"]]
     for shown in test["exhibits"]:
-        parts.append(_figure(shown["seen"], f"{shown['title']}: what was on the screen"))
+        pair = _figure(shown["seen"], f"{shown['title']}: what was on the screen")
         if shown["wanted"]:
-            parts.append(_figure(shown["wanted"], f"{shown['title']}: what should have been"))
+            pair += _figure(shown["wanted"], f"{shown['title']}: what should have been")
+        parts.append(f'<div class="pair">{pair}</div>')
     if test["status"] in ("FAIL", "PART") and test["log"]:
         parts.append(f"<details><summary>log</summary><pre>{escape(test['log'])}</pre></details>")
     return "".join(parts)
