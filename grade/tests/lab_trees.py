@@ -1,4 +1,4 @@
-"""What the long tests of the labs share: handouts, make in them, and what grading has found."""
+"""What the tests of the labs share: a small lab, make in a handout, and what grading has found."""
 
 from __future__ import annotations
 
@@ -9,8 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from grade import calibrate
-from grade.course import ROOT, Lab, find_lab, lab_names, read_lab
+from grade.course import ROOT, Lab, Promise, find_lab, lab_names, read_lab
 from grade.handout import resolve, solved_at
+
+LAB = Lab(
+    name="9-try",
+    folder=Path("labs/9-try"),
+    title="Try",
+    points=4,
+    files=("kernel/virtio/blk.c", "kernel/virtio/gpu.c"),
+    tests=(
+        Promise("a", "a holds", 2, spec="1.1", hint="look at a"),
+        Promise("b", "b holds", 1, visible="hidden", hint="nobody sees this"),
+        Promise("c", "c holds", 1, visible="after_due", hint="nor this"),
+    ),
+)
 
 
 def make(tree: Path, *words: str, status: int = 0, seconds: float = 180, stdin: str = "", **variables: str) -> str:

@@ -1,0 +1,184 @@
+"""From what the tests say to points, results and the verdict on a mutant."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+
+from grade import mutants, results as rs
+from grade.course import ROOT, all_labs
+from grade.handout import student_toml
+from grade.tests.lab_trees import LAB
+
+
+# ---- the plug-in, on a lab of its own ----
+
+TESTS = '''
+import pytest
+from grade.promise import Broken
+
+@pytest.mark.promise("a")
+def test_a_first(award):
+    award(0.5, "one of two")
+
+@pytest.mark.promise("a")
+def test_a_second():
+    pass
+
+@pytest.mark.promise("b")
+def test_b(seed):
+    raise Broken(seen=f"seed {seed}", look="here")
+
+@pytest.mark.promise("c")
+def test_c(award):
+    award(0.25, "a little")
+    print("log of c")
+    assert 1 + 1 == 3, "one and one is three"
+'''
+
+
+def run_plugin(folder: Path, text: str, *options: str) -> tuple[list[dict[str, Any]], str]:
+    lab = folder / "labs/9-try"
+    lab.mkdir(parents=True, exist_ok=True)
+    (lab / "lab.toml").write_text(student_toml(LAB) + '\n[[test]]\nid = "b"\ntitle = "b holds"\npoints = 1\n')
+    (lab / "test_try.py").write_text(text)
+    records = folder / "records"
+    records.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "grade/pytest.ini"), f"--rootdir={ROOT}"]
+    command += ["--import-mode=importlib", "-p", "grade.lab_plugin", "--records", str(records), *options, str(lab)]
+    # The inner run is nobody's worker, though this one may be.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    lines = records.read_text().splitlines() if records.exists() else []
+    return [json.loads(line) for line in lines], done.stdout
+
+
+def test_points_come_from_what_the_tests_say(tmp_path: Path) -> None:
+    records, output = run_plugin(tmp_path, TESTS, "--seed", "1")
+    assert len(records) == 4, output
+    lab = rs.lab_result(LAB, records, staff=True)
+    by_id = {test["id"]: test for test in lab["tests"]}
+    assert (by_id["a"]["status"], by_id["a"]["score"], by_id["a"]["why"]) == ("PART", 1, "one of two")
+    assert (by_id["b"]["status"], by_id["b"]["score"], by_id["b"]["look"]) == ("FAIL", 0, "here")
+    assert by_id["b"]["promised"] == "b holds"
+    assert (by_id["c"]["score"], by_id["c"]["why"]) == (0.25, "a little")
+    assert "one and one is three" in by_id["c"]["seen"] and "log of c" in by_id["c"]["log"]
+    assert lab["score"] == 1.25
+
+
+def test_a_seed_brings_choices_back(tmp_path: Path) -> None:
+    def seen(*options: str) -> str:
+        return next(r["seen"] for r in run_plugin(tmp_path, TESTS, *options)[0] if r["id"] == "b")
+
+    assert seen("--seed", "1") == seen("--seed", "1", "-n", "2") != seen("--seed", "2")
+    assert seen() != seen()
+
+
+def test_a_test_of_no_promise_is_an_error(tmp_path: Path) -> None:
+    records, output = run_plugin(tmp_path, TESTS.replace('"c"', '"z"'))
+    assert "there is no test 'z'" in output and not records
+
+
+def test_a_test_file_that_cannot_be_loaded_is_no_zero(tmp_path: Path) -> None:
+    records, _ = run_plugin(tmp_path, "import nothing_of_that_name\n")
+    assert [record for record in records if "cannot be loaded" in record.get("error", "")]
+
+
+def test_no_verdict_is_no_zero(tmp_path: Path) -> None:
+    """A test that did not come to its end, or was skipped, has decided nothing: then the grader has failed."""
+    from grade.score import without_verdict
+
+    records, _ = run_plugin(tmp_path, TESTS, "--seed", "1")
+    assert not without_verdict([LAB], records, staff=True)
+    cut = [record for record in records if record["id"] != "c"]
+    assert without_verdict([LAB], cut, staff=True) == ["c of 9-try"] and not without_verdict([LAB], cut, staff=False)
+    skipped = TESTS.replace("    raise Broken", "    pytest.skip('no such tool')\n    raise Broken")
+    assert without_verdict([LAB], run_plugin(tmp_path, skipped)[0], staff=True) == ["b of 9-try"]
+
+
+# ---- results ----
+
+
+def some_results(tmp_path: Path, text: str = TESTS) -> dict[str, Any]:
+    records, _ = run_plugin(tmp_path, text, "--seed", "1")
+    facts = {"seed": "1", "grader": "abc", "started": "now", "seconds": 1.5, "tools": {"qemu": "7"}, "state": "complete"}
+    return rs.total(facts, [rs.lab_result(LAB, records, staff=True)])
+
+
+def test_the_placeholder_gives_no_points(tmp_path: Path) -> None:
+    facts = {"seed": "1", "grader": "abc", "started": "now", "seconds": 0.0, "tools": {}}
+    rs.write_all(tmp_path, rs.placeholder(facts, [LAB], "not finished"))
+    grade = json.loads((tmp_path / "grade.json").read_text())
+    assert grade["state"] == "unfinished" and grade["score"] == 0 and grade["possible"] == 4
+    scope = json.loads((tmp_path / "results.json").read_text())
+    assert scope["score"] == 0 and "not finished" in scope["output"] and not rs.gradescope_faults(scope)
+    assert "not finished" in (tmp_path / "report.html").read_text()
+
+
+def test_every_form_of_the_results(tmp_path: Path) -> None:
+    strange = TESTS.replace("log of c", "log \\x00\\x1b[31m <b>&").replace("one and one is three", "\\x00 <script> \\ud800")
+    found = some_results(tmp_path, strange)
+    out = tmp_path / "out"
+    rs.write_all(out, found, "pytest says")
+    scope = json.loads((out / "results.json").read_text())
+    assert not rs.gradescope_faults(scope)
+    assert [test["visibility"] for test in scope["tests"]] == ["visible", "hidden", "after_due_date"]
+    suite = ET.parse(out / "junit.xml").getroot()[0]
+    assert suite.get("tests") == "3" and suite.get("failures") == "3"
+    assert len((out / "grade.csv").read_text().splitlines()) == 4
+    page = (out / "report.html").read_text()
+    assert "<script>" not in page and "http" not in page.replace("http://www.w3.org", "")
+    assert (out / "logs/9-try.c.txt").exists() and (out / "pytest.txt").read_text() == "pytest says"
+    assert not list(out.glob(".*")), "a file was left half written"
+
+
+def test_gradescope_would_refuse() -> None:
+    assert rs.gradescope_faults({"tests": []})
+    assert rs.gradescope_faults({"score": "3"})
+    assert rs.gradescope_faults({"score": 1, "colour": "red"})
+    assert rs.gradescope_faults({"tests": [{"score": 3, "max_score": 2}]})
+    assert rs.gradescope_faults({"tests": [{"score": 1, "max_score": 2, "visibility": "never"}]})
+
+
+# ---- mutants ----
+
+
+@pytest.mark.parametrize(
+    "test, says, lost, complaint",
+    [
+        ("a", "slot 256", {"a": "seen slot 256"}, None),
+        ("a", "slot 256", {"a": "something else"}, "does not say"),
+        ("a", "slot", {}, "passes"),
+        ("a", "slot", {"a": "slot", "b": "x"}, "as well"),
+        ("a", "slot", {"b": "slot"}, "passes"),
+        ("", "", {}, None),
+        ("", "", {"b": "x"}, "loses b"),
+    ],
+)
+def test_the_verdict_on_a_mutant(test: str, says: str, lost: dict[str, str], complaint: Optional[str]) -> None:
+    rows = [
+        {"id": id, "status": "FAIL" if id in lost else "PASS", "seen": lost.get(id, ""), "promised": "", "look": ""}
+        for id in "abc"
+    ]
+    case = mutants.Case(LAB, Path("labs/9-try/mutants/x.patch"), test, says)
+    verdict = mutants.judge(case, {"state": "complete", "labs": [{"tests": rows}]})
+    assert complaint in verdict if complaint else not verdict
+    assert mutants.judge(case, {"state": "failed", "reason": "it does not build", "labs": []})
+
+
+def test_every_patch_is_of_the_right_form() -> None:
+    for case in mutants.find_cases(all_labs(), ""):
+        if case.patch:
+            done = subprocess.run(
+                ["patch", "-p1", "--dry-run", "--batch", "-i", str(case.patch)], cwd=ROOT, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{case.name} does not apply:\n{done.stdout}"
