@@ -5,7 +5,8 @@
 //   xv6tests NAME...    those
 //
 // Linked with -nostdlib, user/lib/user.ld and -z stack-size=0: no size in PT_GNU_STACK, so that the
-// kernel gives it xv6's stack. The tests themselves are in xv6tests_files.c and xv6tests_process.c.
+// kernel gives it xv6's stack. The tests themselves are in xv6tests_files.c, xv6tests_process.c and
+// xv6tests_limits.c.
 
 #include "user/xv6tests.h"
 
@@ -223,12 +224,30 @@ static bool wanted(const char *name, int argc, char **argv)
     return argc <= 1;
 }
 
+// The test, and whether there is as much memory after it as there was before.
+static bool run_whole(const struct test *test)
+{
+    uint64 before = count_memory();
+    if (!run_test(test))
+        return false;
+    uint64 after = count_memory();
+    if (before == after)
+        return true;
+    put("FAILED: bytes of memory to be had before and after: ");
+    put_number(before);
+    put(", ");
+    put_number(after);
+    put("\n");
+    flush();
+    return false;
+}
+
 static int run_table(const struct test *test, int argc, char **argv)
 {
     int failed = 0;
     for (; test->name; test++) {
         if (wanted(test->name, argc, argv))
-            failed += !run_test(test);
+            failed += !run_whole(test);
     }
     return failed;
 }
@@ -237,17 +256,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && argv[1][0] == '@')
         return exec_mode(argc, argv);
-    uint64 before = count_memory();
-    int failed = run_table(process_tests, argc, argv) + run_table(file_tests, argc, argv);
-    uint64 after = count_memory();
-    if (before != after) {
-        put("FAILED: bytes of memory to be had before and after: ");
-        put_number(before);
-        put(", ");
-        put_number(after);
-        put("\n");
-        failed++;
-    }
+    int failed = run_table(process_tests, argc, argv) + run_table(file_tests, argc, argv) +
+                 run_table(limit_tests, argc, argv);
     if (failed > 0) {
         put_number(failed);
         put(" TESTS FAILED\n");

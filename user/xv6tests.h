@@ -13,7 +13,7 @@ struct test {
     void (*run)(void);
 };
 
-extern const struct test process_tests[], file_tests[];
+extern const struct test process_tests[], file_tests[], limit_tests[];
 
 // How the program found itself when it began.
 struct start_state {

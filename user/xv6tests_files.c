@@ -170,6 +170,56 @@ static void larger_file(void)
     EXPECT(unlink("a.x6"), 0);
 }
 
+// Where others have cut the file short behind our back, a write past its end fails.
+static void cut_short(void)
+{
+    int fd = open("a.x6", O_CREATE | O_WRONLY);
+    int reader = open("a.x6", O_RDONLY);
+    EXPECT(write(fd, "abcd", 4), 4);
+    EXPECT(read(reader, block, 100), 4);
+    int other = open("a.x6", O_WRONLY | O_TRUNC);
+    EXPECT(write(fd, "x", 1), -1);
+    EXPECT(read(reader, block, 100), 0);
+    EXPECT(write(other, "abcdef", 6), 6);
+    EXPECT(read(reader, block, 100), 2);
+    EXPECT(unlink("a.x6"), 0);
+}
+
+// A buffer that ends where nothing can be read: the call fails, what was there has been written.
+static void half_a_buffer(void)
+{
+    char *top = sbrk(PGSIZE - (uint64)sbrk(0) % PGSIZE);
+    top = sbrk(0);
+    int fd = open("a.x6", O_CREATE | O_RDWR);
+    top[-1] = 'X';
+    EXPECT(write(fd, top - 1, 2), -1);
+    EXPECT(close(fd), 0);
+    fd = open("a.x6", O_RDONLY);
+    EXPECT(read(fd, block, 10), 1);
+    EXPECT(block[0], 'X');
+    // A path that does so is none.
+    EXPECT(open(top - 1, O_RDONLY), -1);
+    EXPECT(unlink("a.x6"), 0);
+}
+
+// Names that are none, and a working directory that is no longer there.
+static void no_names(void)
+{
+    EXPECT(mkdir(""), -1);
+    EXPECT(open("", O_CREATE), -1);
+    EXPECT(link(SELF, ""), -1);
+    EXPECT(unlink(""), -1);
+    EXPECT(mkdir("d.x6"), 0);
+    EXPECT(mkdir("d.x6/e"), 0);
+    EXPECT(chdir("d.x6/e"), 0);
+    EXPECT(unlink("/d.x6/e"), 0);
+    EXPECT(unlink("/d.x6"), 0);
+    EXPECT(open("../", O_RDONLY), -1);
+    EXPECT(open("../c", O_CREATE), -1);
+    EXPECT(open("c", O_CREATE), -1);
+    EXPECT(chdir("/"), 0);
+}
+
 static void console_device(void)
 {
     struct stat st;
@@ -206,9 +256,17 @@ static void shared_offset(void)
 }
 
 const struct test file_tests[] = {
-    {"xv6-open", open_flags},          {"xv6-stat", stat_layout},
-    {"xv6-directory", read_directory}, {"xv6-names", names},
-    {"xv6-descriptors", descriptors},  {"xv6-links", links},
-    {"xv6-large-file", larger_file},   {"xv6-console", console_device},
-    {"xv6-shared", shared_offset},     {0, 0},
+    {"xv6-open", open_flags},
+    {"xv6-stat", stat_layout},
+    {"xv6-directory", read_directory},
+    {"xv6-names", names},
+    {"xv6-descriptors", descriptors},
+    {"xv6-links", links},
+    {"xv6-large-file", larger_file},
+    {"xv6-console", console_device},
+    {"xv6-shared", shared_offset},
+    {"xv6-cut-short", cut_short},
+    {"xv6-half-buffer", half_a_buffer},
+    {"xv6-no-names", no_names},
+    {0, 0},
 };
