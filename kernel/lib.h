@@ -33,13 +33,8 @@ int strncmp(const char *a, const char *b, size_t n);
 // Copies at most size-1 bytes and always ends with a zero.
 void copy_string(char *dst, const char *src, size_t size);
 
-// Formats into dst, always ending with a zero; returns the length without it. Knows %d %u %x %p %s %c
-// %%, the lengths l and ll and z, a width and zero padding (%08x, %-8s).
-int format_string(char *dst, size_t size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-int format_string_v(char *dst, size_t size, const char *format, va_list ap);
-
-// A message on the console, whole lines at a time. May be called anywhere, with any lock held.
+// A message on the console, whole lines at a time. May be called anywhere, with any lock held. Knows
+// %d %u %x %p %s %c %% and the lengths l, ll and z; a width is passed over.
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // What a function of the labs does until it is written: says once that `what`, as in "lab 1: virtq_add", is

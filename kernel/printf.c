@@ -16,98 +16,76 @@ static void put(struct output *out, char c)
         *out->at++ = c;
 }
 
-struct field {
-    bool left, zero;
-    int width;
-};
-
-static void put_text(struct output *out, const char *text, int length, struct field field)
+static void put_text(struct output *out, const char *text)
 {
-    int padding = field.width - length;
-    if (!field.left)
-        while (padding-- > 0)
-            put(out, ' ');
-    while (length-- > 0)
+    while (*text)
         put(out, *text++);
-    if (field.left)
-        while (padding-- > 0)
-            put(out, ' ');
 }
 
-static void put_number(struct output *out, uint64_t value, unsigned base, bool negative,
-                       struct field field)
+static void put_number(struct output *out, uint64_t value, unsigned base)
 {
     char digits[24];
     int n = sizeof(digits);
+    digits[--n] = 0;
     do {
         digits[--n] = "0123456789abcdef"[value % base];
         value /= base;
     } while (value > 0);
-    while (field.zero && !field.left && n > 1 && (int)sizeof(digits) - n + negative < field.width)
-        digits[--n] = '0';
-    if (negative)
-        digits[--n] = '-';
-    put_text(out, digits + n, sizeof(digits) - n, field);
+    put_text(out, digits + n);
 }
 
-int format_string_v(char *dst, size_t size, const char *format, va_list ap)
+// One conversion, of an argument of 64 bits if `wide`.
+static void put_converted(struct output *out, char conversion, bool wide, va_list *ap)
+{
+    const char *s;
+    int64_t v;
+    switch (conversion) {
+    case 'd':
+        v = wide ? va_arg(*ap, int64_t) : va_arg(*ap, int);
+        if (v < 0)
+            put(out, '-');
+        put_number(out, v < 0 ? -(uint64_t)v : (uint64_t)v, 10);
+        break;
+    case 'u':
+    case 'x':
+        put_number(out, wide ? va_arg(*ap, uint64_t) : va_arg(*ap, unsigned),
+                   conversion == 'u' ? 10 : 16);
+        break;
+    case 'p':
+        put_text(out, "0x");
+        put_number(out, va_arg(*ap, uint64_t), 16);
+        break;
+    case 'c':
+        put(out, va_arg(*ap, int));
+        break;
+    case 's':
+        s = va_arg(*ap, const char *);
+        put_text(out, s ? s : "(null)");
+        break;
+    default:
+        put(out, conversion);
+    }
+}
+
+static void format_text(char *dst, size_t size, const char *format, va_list ap)
 {
     struct output out = {dst, dst + size - 1};
+    va_list rest;
+    va_copy(rest, ap);
     for (const char *f = format; *f; f++) {
         if (*f != '%') {
             put(&out, *f);
             continue;
         }
-        struct field field = {0};
-        for (f++; *f == '-' || *f == '0'; f++)
-            *f == '-' ? (field.left = true) : (field.zero = true);
-        for (; *f >= '0' && *f <= '9'; f++)
-            field.width = field.width * 10 + (*f - '0');
         bool wide = false;
-        for (; *f == 'l' || *f == 'z'; f++)
-            wide = true;
-        switch (*f) {
-        case 'd': {
-            int64_t v = wide ? va_arg(ap, int64_t) : va_arg(ap, int);
-            put_number(&out, v < 0 ? -(uint64_t)v : (uint64_t)v, 10, v < 0, field);
-            break;
-        }
-        case 'u':
-        case 'x':
-            put_number(&out, wide ? va_arg(ap, uint64_t) : va_arg(ap, unsigned),
-                       *f == 'u' ? 10 : 16, false, field);
-            break;
-        case 'p':
-            put(&out, '0');
-            put(&out, 'x');
-            put_number(&out, va_arg(ap, uint64_t), 16, false, field);
-            break;
-        case 'c':
-            put(&out, va_arg(ap, int));
-            break;
-        case 's': {
-            const char *s = va_arg(ap, const char *);
-            s = s ? s : "(null)";
-            put_text(&out, s, strlen(s), field);
-            break;
-        }
-        default:
-            put(&out, *f);
-        }
+        for (f++; *f == 'l' || *f == 'z' || *f == '-' || (*f >= '0' && *f <= '9'); f++)
+            wide |= *f == 'l' || *f == 'z';
         if (!*f)
             break;
+        put_converted(&out, *f, wide, &rest);
     }
+    va_end(rest);
     *out.at = 0;
-    return out.at - dst;
-}
-
-int format_string(char *dst, size_t size, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    int n = format_string_v(dst, size, format, ap);
-    va_end(ap);
-    return n;
 }
 
 // ---- the console, from anywhere ----
@@ -121,12 +99,23 @@ static void put_message(const char *text)
         uart_put_polled(*text);
 }
 
+// kprintf() without the lock: whoever holds it may be what is broken.
+static void put_unlocked(const char *format, ...)
+{
+    char text[128];
+    va_list ap;
+    va_start(ap, format);
+    format_text(text, sizeof(text), format, ap);
+    va_end(ap);
+    put_message(text);
+}
+
 void kprintf(const char *format, ...)
 {
     char text[256];
     va_list ap;
     va_start(ap, format);
-    format_string_v(text, sizeof(text), format, ap);
+    format_text(text, sizeof(text), format, ap);
     va_end(ap);
     spin_lock(&print_lock);
     put_message(text);
@@ -161,18 +150,15 @@ void panic_stop_if_asked(void)
 // Return addresses of the callers, from the frame pointers: fp[-1] is one, fp[-2] the caller's frame.
 static void print_backtrace(const uint64_t *fp)
 {
-    char text[64];
     for (int depth = 0; depth < 16 && (uint64_t)fp >= DIRECT_MAP && (uint64_t)fp % 8 == 0;
          depth++) {
         if (fp[-1] == 0)
             break;
-        format_string(text, sizeof(text), "  called from %p\n", (void *)fp[-1]);
-        put_message(text);
+        put_unlocked("  called from %p\n", (void *)fp[-1]);
         fp = (const uint64_t *)fp[-2];
     }
 }
 
-// No lock is taken: whoever holds it may be what is broken.
 void panic_at(uint64_t frame, const char *format, va_list ap)
 {
     char text[256];
@@ -182,13 +168,11 @@ void panic_at(uint64_t frame, const char *format, va_list ap)
     for (unsigned i = 0; i < hart_count; i++)
         if (&harts[i] != this_hart())
             sbi_send_ipi(harts[i].id);
+    format_text(text, sizeof(text), format, ap);
     put_message("\npanic: ");
-    format_string_v(text, sizeof(text), format, ap);
     put_message(text);
-    format_string(text, sizeof(text),
-                  "\n  on hart %u; riscv64-unknown-elf-addr2line -fe build/kernel.elf ADDRESS\n",
-                  this_hart()->index);
-    put_message(text);
+    put_unlocked("\n  on hart %u; riscv64-unknown-elf-addr2line -fe build/kernel.elf ADDRESS\n",
+                 this_hart()->index);
     print_backtrace((const uint64_t *)frame);
     // A machine that nobody watches should end, and say that it failed.
     char after[8];

@@ -12,7 +12,6 @@
 // user mode. They never sleep.
 typedef void irq_handler(void *argument);
 
-void plic_init(void);
 void plic_init_hart(void);
 int irq_register(uint32_t irq, irq_handler *handler,
                  void *argument); // and enables it; 0 or -EINVAL

@@ -83,6 +83,14 @@ static void map_devices(void)
     }
 }
 
+static void load_root(const pte_t *root)
+{
+    uint64_t satp = SATP_SV39 | virt_to_phys(root) >> 12;
+    // The fence: translations of the table before, and stores to this one, must not outlive the change (all
+    // address spaces have ASID 0). fence.i: pages of this process may have been filled by another hart.
+    asm volatile("csrw satp, %0\n\tsfence.vma\n\tfence.i" : : "r"(satp) : "memory");
+}
+
 void vm_init(uint64_t memory_end)
 {
     kernel_root = page_alloc_zeroed();
@@ -97,7 +105,7 @@ void vm_init(uint64_t memory_end)
     if (!walk(kernel_root, KSTACK_BASE, 0, true))
         panic("no memory for page tables");
     kernel_root_phys = virt_to_phys(kernel_root);
-    vm_init_hart();
+    load_root(kernel_root);
 }
 
 uint64_t vm_map_kernel_stack(unsigned slot)
@@ -111,19 +119,6 @@ uint64_t vm_map_kernel_stack(unsigned slot)
         map_kernel(at, virt_to_phys(page), 0, PTE_R | PTE_W);
     }
     return low;
-}
-
-static void load_root(const pte_t *root)
-{
-    uint64_t satp = SATP_SV39 | virt_to_phys(root) >> 12;
-    // The fence: translations of the table before, and stores to this one, must not outlive the change (all
-    // address spaces have ASID 0). fence.i: pages of this process may have been filled by another hart.
-    asm volatile("csrw satp, %0\n\tsfence.vma\n\tfence.i" : : "r"(satp) : "memory");
-}
-
-void vm_init_hart(void)
-{
-    load_root(kernel_root);
 }
 
 void vm_use(const struct address_space *space)

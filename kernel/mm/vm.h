@@ -49,10 +49,9 @@ struct address_space {
 extern pte_t *kernel_root;
 
 void vm_init(uint64_t memory_end);              // builds and enters the kernel's page table
-void vm_init_hart(void);                        // enters it on another hart
 void vm_use(const struct address_space *space); // makes it this hart's
-uint64_t
-vm_map_kernel_stack(unsigned slot); // at boot: a stack with its guard page; its lowest address
+// At boot: a stack with its guard page; its lowest address.
+uint64_t vm_map_kernel_stack(unsigned slot);
 
 // Makes an empty address space; 0 or -ENOMEM.
 int vm_create(struct address_space *space);

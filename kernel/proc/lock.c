@@ -4,6 +4,12 @@
 #include "kernel/proc/lockcheck.h"
 #include "kernel/proc/proc.h"
 
+// By this hart. Only this hart ever stores its own address there, so the answer is right without the lock.
+static bool spin_held(const struct spinlock *lock)
+{
+    return __atomic_load_n(&lock->holder, __ATOMIC_RELAXED) == this_hart();
+}
+
 void spin_lock(struct spinlock *lock)
 {
     if (spin_held(lock))
@@ -25,12 +31,6 @@ void spin_unlock(struct spinlock *lock)
     __atomic_store_n(&lock->holder, NULL, __ATOMIC_RELAXED);
     // Release: what we wrote is seen by the next holder.
     __atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
-}
-
-// Only this hart ever stores its own address there, so the answer is right without the lock.
-bool spin_held(const struct spinlock *lock)
-{
-    return __atomic_load_n(&lock->holder, __ATOMIC_RELAXED) == this_hart();
 }
 
 void mutex_init(struct mutex *mutex, const char *name)

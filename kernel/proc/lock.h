@@ -23,7 +23,6 @@ struct spinlock {
 
 void spin_lock(struct spinlock *lock);
 void spin_unlock(struct spinlock *lock);
-bool spin_held(const struct spinlock *lock); // by this hart
 
 // A queue of sleeping processes (proc.h has sleep and wake-up). All zeros is an empty queue.
 struct wait_queue {

@@ -62,7 +62,8 @@ static void timer_remove(struct proc *proc)
 
 // ---- who runs ----
 
-void make_runnable(struct proc *proc)
+// It is in no queue.
+static void make_runnable(struct proc *proc)
 {
     proc->state = PROC_RUNNABLE;
     queue_append(&run_queue, proc);

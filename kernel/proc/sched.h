@@ -13,7 +13,6 @@ void sched_locked(void); // gives the hart to someone else
 void sleep_locked(struct wait_queue *queue,
                   uint64_t deadline); // queue may be NULL (only a deadline)
 void wake_locked(struct wait_queue *queue);
-void make_runnable(struct proc *proc);   // it is in no queue
 void sched_new(struct proc *proc);       // a process is ready to run for the first time
 void interrupt_sleep(struct proc *proc); // a kill ends one sleep
 
