@@ -67,28 +67,23 @@ static void memory_init(void)
 
 // ---- harts ----
 
+// Numbers the harts, ours first; machine's arrays follow that order from here on.
 static void harts_init(uint64_t boot_hart)
 {
-    harts[0].id = boot_hart;
-    hart_count = 1;
-    for (unsigned i = 0; i < machine.hart_count && hart_count < MAX_HARTS; i++) {
-        if (machine.hart_id[i] == boot_hart)
-            continue;
+    _Static_assert(ARRAY_SIZE(machine.hart_id) == MAX_HARTS, "as many as boot.h has room for");
+    unsigned ours = 0;
+    while (ours < machine.hart_count && machine.hart_id[ours] != boot_hart)
+        ours++;
+    if (ours == machine.hart_count)
+        panic("give the machine at most %d harts (make qemu CPUS=)", MAX_HARTS);
+    uint32_t context = machine.plic_context[ours];
+    machine.hart_id[ours] = machine.hart_id[0];
+    machine.plic_context[ours] = machine.plic_context[0];
+    machine.hart_id[0] = boot_hart;
+    machine.plic_context[0] = context;
+    for (hart_count = 0; hart_count < machine.hart_count; hart_count++) {
         harts[hart_count].index = hart_count;
-        harts[hart_count++].id = machine.hart_id[i];
-    }
-    // From here on machine's arrays follow our numbering.
-    for (unsigned h = 0; h < hart_count; h++) {
-        for (unsigned i = h; i < machine.hart_count; i++) {
-            if (machine.hart_id[i] != harts[h].id)
-                continue;
-            uint64_t id = machine.hart_id[h];
-            uint32_t context = machine.plic_context[h];
-            machine.hart_id[h] = machine.hart_id[i];
-            machine.plic_context[h] = machine.plic_context[i];
-            machine.hart_id[i] = id;
-            machine.plic_context[i] = context;
-        }
+        harts[hart_count].id = machine.hart_id[hart_count];
     }
 }
 

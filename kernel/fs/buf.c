@@ -88,11 +88,6 @@ static void idle_insert(struct buf *buf, bool hot)
 
 // ---- setting up ----
 
-static void *array_of(uint64_t count, size_t size)
-{
-    return page_alloc_contiguous((count * size + PAGE_SIZE - 1) / PAGE_SIZE);
-}
-
 // Buffers with a page each, all in the list. No page is touched before it holds a block, and the
 // buffers lie together, apart from the pages: a host gives a guest its memory when it is touched, and
 // clears it first, in stretches of up to 2 MiB.
@@ -103,8 +98,8 @@ static int take_memory(void)
     cache.hash_size = MIN_BUFFERS;
     while (cache.hash_size < want)
         cache.hash_size *= 2;
-    cache.hash = array_of(cache.hash_size, sizeof(*cache.hash));
-    struct buf *bufs = array_of(want, sizeof(*bufs));
+    cache.hash = page_alloc_array(cache.hash_size, sizeof(*cache.hash));
+    struct buf *bufs = page_alloc_array(want, sizeof(*bufs));
     if (!cache.hash || !bufs)
         return -ENOMEM;
     for (; cache.count < want; cache.count++) {

@@ -318,11 +318,6 @@ int log_shutdown(void)
 
 // ---- mount ----
 
-static void *alloc_array(uint32_t count, size_t element)
-{
-    return page_alloc_contiguous((count * element + PAGE_SIZE - 1) / PAGE_SIZE);
-}
-
 int log_mount(struct block_device *device, const struct super_block *super, uint64_t sequence)
 {
     log.device = device;
@@ -336,9 +331,9 @@ int log_mount(struct block_device *device, const struct super_block *super, uint
     // Two of the largest fit, so that not every commit is followed by a checkpoint.
     log.largest = min_u64(log.size / 2 - 1, LOG_MAX_COUNT);
     log.header = page_alloc();
-    log.logged = alloc_array(log.size, sizeof(*log.logged));
-    log.requests = alloc_array(log.size, sizeof(*log.requests));
-    log.segments = alloc_array(log.size, sizeof(*log.segments));
+    log.logged = page_alloc_array(log.size, sizeof(*log.logged));
+    log.requests = page_alloc_array(log.size, sizeof(*log.requests));
+    log.segments = page_alloc_array(log.size, sizeof(*log.segments));
     if (!log.header || !log.logged || !log.requests || !log.segments)
         return -ENOMEM;
     return 0;

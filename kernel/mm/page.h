@@ -32,6 +32,11 @@ void *page_alloc(void);
 void *page_alloc_zeroed(void);
 // `count` pages in one piece (for devices), each with one reference; NULL if there is no such stretch.
 void *page_alloc_contiguous(uint64_t count);
+// The same for an array of `count` elements.
+static inline void *page_alloc_array(uint64_t count, size_t size)
+{
+    return page_alloc_contiguous(ALIGN_UP(count * size, PAGE_SIZE) / PAGE_SIZE);
+}
 void page_get(void *page); // one more reference
 void page_put(void *page); // one less; the last frees it
 unsigned page_refs(void *page);
