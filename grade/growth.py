@@ -164,7 +164,7 @@ def draw(plot: Plot, rows: Rows, path: Path) -> None:
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "ringfence"  # the same numbers make the same file
     from matplotlib import pyplot
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
     figure, axes = pyplot.subplots(figsize=(6.4, 3.6))
     for i, label in enumerate(plot.columns[1:], 1):
@@ -172,6 +172,7 @@ def draw(plot: Plot, rows: Rows, path: Path) -> None:
     if plot.logarithmic:
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     else:
