@@ -37,8 +37,8 @@ MAKEFLAGS += --no-print-directory
 GOALS := $(or $(MAKECMDGOALS),all)
 NEED_NOTHING := help setup doctor clean format check-format matrix-fetch
 USING_STAFFS_TOOLS := test test-all grade handout mutants
-PLOTTING := bench-growth experiment-barriers experiment-case
-INSTALLING := qemu qemu-gdb gdb screenshot bench profile matrix torture demo-wheel $(PLOTTING) $(USING_STAFFS_TOOLS)
+PLOTTING := bench-growth experiment-barriers experiment-case trace
+INSTALLING := qemu qemu-gdb gdb screenshot loop hypothesis bench profile matrix torture demo-wheel $(PLOTTING) $(USING_STAFFS_TOOLS)
 
 # CC has a value in every make; only one that somebody gave counts, and from the environment only clang,
 # for there CC usually means the host's compiler.
@@ -294,6 +294,7 @@ help: ## This list
 -include grade/profile/profile.mk
 -include grade/fscheck/fscheck.mk
 -include grade/grade.mk
+-include grade/wheel.mk
 -include grade/staff.mk
 -include grade/torture/torture.mk
 

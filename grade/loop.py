@@ -159,7 +159,9 @@ def main() -> int:
     parser.add_argument("elf", type=Path)
     given = parser.parse_args()
     try:
-        print(show(disassemble(given.elf, given.function)))
+        print(show(disassemble(given.elf, given.function)), flush=True)
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (LookupError, OSError) as error:
         print(f"loop: {error}", file=sys.stderr)
         return 2
