@@ -44,6 +44,7 @@ COMES_ALONG = [
 ]
 LAB_FILES = ["README.md", "lab.toml", "answers.toml", "*.py", "*.svg", "*.png", "host/*"]
 STAYS = ["hidden_*", "mutants/*", "variants/*", "staff*"]
+STAYS_OF_DOCS = ["*/selftest/*"]
 
 # Lines that differ from handout to handout: file, the line as it is in the tree, the values it may get.
 VARIED = [
@@ -279,7 +280,8 @@ def make_handout(lab: Lab, out: Path, id: str = "plain", earlier: str = "source"
     names = []
     for name in tree_files():
         known = any(fnmatch.fnmatch(name, pattern) for pattern in COMES_ALONG)
-        known = known or any(name == doc or name.startswith(doc.rstrip("/") + "/") for doc in docs)
+        of_docs = any(name == doc or name.startswith(doc.rstrip("/") + "/") for doc in docs)
+        known = known or of_docs and not any(fnmatch.fnmatch(name, pattern) for pattern in STAYS_OF_DOCS)
         of_lab = _lab_file(name, labs)
         if not known and not of_lab:
             continue

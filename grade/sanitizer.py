@@ -27,7 +27,7 @@ date, ten times a second and at QEMU's end, has three lists, and a Report the sa
         sleeps_unnotified    those of them with notifications off: no answer wakes it, only a timer
         lost_wakeups     times that all harts slept, woke and slept again over an answer that was there, with notifications on
         loops            loops in which a hart waited: function, file, line of the jump back; turns; and looks: how many
-                         of the turns loaded used->idx. A loop whose load the compiler took out has one look, many turns
+                         of the turns loaded used->idx
         injected, corrupted    what vqsan itself has done (inject=, device=)
         accesses, violations   to the ring; summed up
     fences       one for each fence instruction of the kernel that was executed: kind ("fence r,r"), function, file,

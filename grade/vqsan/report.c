@@ -18,7 +18,7 @@ static const struct {
                       "the hart may have read the element first, before the device wrote it"},
     [RULE_EARLY] = {"R2", "order of loads", "element read too early",
                     "the element is read before used->idx says that it is there",
-                    "the compiler or the code has moved the read up"},
+                    "it may be what was there before"},
     [RULE_PUBLISH] = {"R3", "fence w,w", "missing fence w,w",
                       "between them there is no `fence w,w`",
                       "the device may see the index first and take an old descriptor"},
@@ -31,10 +31,10 @@ static const struct {
          "the device may not have seen the wish for an interrupt: a lost wake-up"},
     [RULE_KICK] = {"R6", "fence w,r", "missing fence w,r", "between them there is no `fence w,r`",
                    "the device may go to sleep without having seen the index: a lost kick"},
-    [RULE_STALE] = {"R7", "load of used->idx", "stale index",
-                    "the device has moved used->idx since it was last read, and the hart waits on "
-                    "the old value",
-                    "a loop that loads once and then looks at a register, or a lost wake-up"},
+    [RULE_UNSEEN] = {"R7", "load of used->idx", "unseen answer",
+                     "the device has moved used->idx since it was last read, and the hart goes on "
+                     "waiting for that",
+                     "the answer is there, and nobody sees it"},
     [RULE_IRQ] = {"R8", "fence i,r", "missing fence i,r", "between them there is no `fence i,r`",
                   "the index may be older than the interrupt that told of it"},
 };

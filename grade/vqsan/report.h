@@ -14,7 +14,7 @@ enum rule {
     RULE_DOORBELL, // R4
     RULE_RECHECK,  // R5
     RULE_KICK,     // R6
-    RULE_STALE,    // R7
+    RULE_UNSEEN,   // R7
     RULE_IRQ,      // R8
     RULE_COUNT,
 };

@@ -87,7 +87,7 @@ static void check_irq(struct hart *h, struct queue *q, struct event load)
 static void check_slept(struct queue *q, struct hart *h, uint16_t index)
 {
     if (q->slept.pc && index != q->seen)
-        report(RULE_STALE, q, h->number, q->last_look, q->slept);
+        report(RULE_UNSEEN, q, h->number, q->last_look, q->slept);
     q->slept.pc = 0;
 }
 
@@ -395,13 +395,7 @@ void rules_acquire(struct hart *h, const struct site *site)
 // ---- waiting ----
 
 // R7: the driver waits for completions, the device has moved its index, and the driver does not look.
-//
-//     index = used->idx           (loaded once: the compiler took it out of the loop)
-//     while (index == last && turns-- > 0)
-//         ;                       a register is compared with a register
-//     sleep
-//
-// Nothing here is about fences between accesses: the access is missing. Seen as a loop that takes the same
+// docs/ordering.md says how that comes about. Seen as a loop that takes the same
 // jump back a thousand times, stores nothing and loads the same, or as a hart that has waited, then slept with
 // notifications off, and finds the index moved when it looks again.
 void rules_spinning(struct hart *h, const struct block *block)
@@ -411,11 +405,11 @@ void rules_spinning(struct hart *h, const struct block *block)
         // With notifications on, an interrupt will end it.
         if (!q->live || q->waiter != (int)h->number || q->looks == 0 || q->enabled)
             continue;
-        q->looks = MANY_LOOKS; // it waits, if on a register
+        q->looks = MANY_LOOKS; // it waits, in whatever way
         if (ram_u16(used_idx_address(q)) == q->seen)
             continue;
         if (q->moved_unseen) { // so it was a thousand turns ago
-            report(RULE_STALE, q, h->number, q->last_look,
+            report(RULE_UNSEEN, q, h->number, q->last_look,
                    (struct event){block->last_pc, FIELD_NONE, 0});
             q->looks = 0; // once for each look that is missing
         }
@@ -424,7 +418,7 @@ void rules_spinning(struct hart *h, const struct block *block)
 }
 
 // The same seen as a number: in how many turns of its waiting loops has the hart loaded used->idx? In a right
-// loop in each; in a hoisted one, once.
+// loop in each.
 void rules_turn(struct hart *h, const struct block *block)
 {
     struct wait_loop *loop = h->look.queue->loops;
