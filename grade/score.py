@@ -250,12 +250,15 @@ def _grade(
         log += f"\nthe build was stopped: {done.stopped}\n" if done.stopped else ""
         facts["submission"]["sandbox"] = sandbox.method()
         build = scratch / "tree/build"
+        # For what is asked about the kernel as it was handed out.
+        os.environ["RINGFENCE_HANDOUT"] = str(submission.pristine(labs[0], options.id, options.variables))
     else:
         built, log = build_here(options.variables)
     facts["build"] = {"ok": built, "log": log[-20_000:] if not built else ""}
     if not built:
         raise NotGraded(f"it does not build: {first_error(log)}")
     say("grading: starting the tests")
+    os.environ["RINGFENCE_CHOICE"] = " ".join(options.variables)
     records, pytest_log = run_tests(labs, build, facts["seed"], bool(options.submission), say)
     staff = (ROOT / "labs/start.mk").exists()
     faults = [record["error"] for record in records if "error" in record]

@@ -40,7 +40,7 @@ def test_a_handout_scores_what_it_says(name: str, compiler: str, tmp_path: Path)
     earned = [test["id"] for test in untouched["labs"][0]["tests"] if test["status"] == "PASS"]
     assert not earned or lab.start, f"these hold before anything is written: {earned}"
 
-    put_reference(lab, tree)
+    put_reference(lab, tree, *choice)
     make(tree, "grade", *choice)
     solved = graded(tree / "build/results")
     assert solved["state"] == "complete" and solved["score"] == solved["possible"], lost(solved)
