@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Callable
 
@@ -36,6 +37,16 @@ def test_memory(machine_factory: Boot, mem: str) -> None:
     assert "README" in machine.run("ls")
     machine.run("mkfile 3M big 7 && sha256sum big")
     machine.power_off()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells")
+def test_boot_touches_little_memory(machine_factory: Boot) -> None:
+    """The host clears what the guest touches, in pages of up to 2 MiB; that is a good part of a boot's time."""
+    machine = machine_factory(mem="256M")
+    assert machine.process is not None
+    smaps = Path(f"/proc/{machine.process.pid}/smaps").read_text()
+    resident = {int(size): int(rss) for size, rss in re.findall(r"^Size: +(\d+) kB(?:\n.*){2}\nRss: +(\d+) kB", smaps, re.M)}
+    assert resident[256 << 10] <= 24 << 10, "KiB of the guest's memory are in use at the first prompt"
 
 
 def test_two_machines_at_once(machine_factory: Boot, fsck: Fsck) -> None:
