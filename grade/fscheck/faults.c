@@ -28,6 +28,12 @@ static void run_with_errors(void *argument)
         memory_fail_one_in(20);
     for (int i = 0; i < STEPS; i++)
         workload_step();
+    // Whatever failed: with no call under way, only the log holds buffers.
+    memory_fail_one_in(0);
+    log_shutdown();
+    unsigned held = buf_total() - buf_idle();
+    if (held > log_pinned())
+        panic("%u buffers are held, but the log holds only %u", held, log_pinned());
 }
 
 // Then the machine is switched off and on again, with a device that works.

@@ -26,6 +26,7 @@ void memory_init(uint64_t pages)
     total_pages = pages;
     arena =
         mmap(NULL, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    madvise(arena, pages * PAGE_SIZE, MADV_HUGEPAGE); // fewer faults for whoever forks often
     refs = calloc(pages, sizeof(*refs));
     free_list = calloc(pages, sizeof(*free_list));
     while (free_pages < pages) {

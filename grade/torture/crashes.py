@@ -117,7 +117,7 @@ def boot(recording: Recording, options: list[object], serial: int, folder: Path)
 def run(run: Run) -> Iterator[Row]:
     states = Row("crash states of the booted kernel's disk", 0, detail="every prefix and seeded subsets of its writes")
     boots = Row("of them recovered by the booted kernel", 0)
-    for number, work in enumerate(WORKS):
+    for number, work in ((n, work) for n, work in enumerate(WORKS) if run.wants(work.name)):
         seed = run.seed_for(work.name)
         again = f"(workload {number}, {work.name}, seed {seed})"
         run.progress(f"crashes: recording: {work.name}")

@@ -390,13 +390,15 @@ def try_workload(folder: Path, rng: random.Random) -> str:
 def run(run: Run) -> Iterator[Row]:
     faults = Row("device faults", 0, detail=f"{len(FAULTS)} kinds: disk and display; the error arrives, nothing safe is lost")
     for turn in range(run.times(TURNS)):
-        for fault in FAULTS:
+        for fault in (fault for fault in FAULTS if run.wants(fault.__name__)):
             run.progress(f"faults: {fault.__name__.replace('_', ' ')}")
             name = f"{fault.__name__}-{turn}"
             trouble = try_fault(fault, run.folder / name, run.rng(name))
             faults.count += 1
             faults.lost += [trouble] if trouble else []
     yield faults
+    if not run.wants("a workload on a failing disk"):
+        return
     works = Row("workloads while their disk fails", 0, detail="each call judged by what is left on the disk")
     for turn in range(run.times(WORKLOADS)):
         run.progress(f"faults: a workload on a failing disk, {turn}")

@@ -30,6 +30,10 @@ class Run:
     share: float  # of the full work, 1 being 20 minutes over all suites
     folder: Path  # scratch, removed afterwards
     progress: Callable[[str], None]  # shows a line
+    only: str = ""  # of what the suite tries, that with this in its name: `make torture TORTURE=faults:flush`
+
+    def wants(self, name: str) -> bool:
+        return self.only.replace("_", " ") in name.replace("_", " ")
 
     def times(self, full: int) -> int:
         """This run's share of what is done `full` times in a full one; at least once."""

@@ -31,6 +31,11 @@ unsigned buf_total(void)
     return cache.count;
 }
 
+unsigned buf_idle(void)
+{
+    return cache.idle;
+}
+
 struct block_device *buf_device(void)
 {
     return cache.device;

@@ -34,6 +34,7 @@ struct buf {
 // Makes an empty cache of `device`'s blocks; the first call also takes the memory. 0 or -ENOMEM.
 int buf_init(struct block_device *device);
 unsigned buf_total(void);
+unsigned buf_idle(void); // of them without a reference
 
 // Locks the buffer of `block`, reading it first if need be. May sleep. 0, -EIO or -ENOMEM. -EIO too
 // if the caller has it locked already: that happens when a corrupt disk uses a block for two
