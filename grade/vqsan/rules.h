@@ -9,7 +9,8 @@
 #include "grade/vqsan/queue.h"
 
 struct hart {
-    unsigned number;
+    // Each has cache lines of its own: the counters below change with nearly every access.
+    _Alignas(128) unsigned number;
     uint64_t stores, trace; // stores of the kernel; sum of the addresses that it has loaded from
     bool stake;             // a fence of this hart may order something
     struct dependency dependency; // on its last load of a used->idx that had moved
