@@ -51,6 +51,9 @@ static void draw_grouped(const struct pattern *pattern, uint32_t steps)
         if (n < group && step + 1 < steps)
             continue;
         present(0, rects, n, 0);
+        // A driver whose presents do not wait is to fail for that alone, and not by what it draws.
+        if (fb_wait(&fb) < 0)
+            fail("wait");
         n = 0;
         if (step >= 32)
             group = group % FB_MAX_RECTS + 1;

@@ -1,7 +1,7 @@
 // The test patterns of fbtest: pure functions, so that the host can draw what the display must show.
 //
 // A pattern is a sequence of steps. A step draws into one of the two buffers and says which rectangle of it
-// has changed; the buffer of the last step is what stays on the screen. A step's picture depends on the size,
+// has changed; what was presented of the last step's buffer stays on the screen. A step's picture depends on the size,
 // its number and the steps before it in the same buffer, and on nothing else.
 
 #ifndef RINGFENCE_FBTEST_H
@@ -21,7 +21,7 @@ struct pattern {
     const char *name;
     const char *meaning;
     uint32_t
-        steps; // unless the user asks for another number (only of `stress`, `rects` and `flip`)
+        steps; // unless the user asks for another number (of those that have several)
     unsigned buffers; // step s draws into buffer s % buffers
     struct fb_rect (*step)(const struct picture *p, uint32_t step);
 };

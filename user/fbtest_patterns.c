@@ -183,6 +183,16 @@ static struct fb_rect stress(const struct picture *p, uint32_t step)
     return r;
 }
 
+// The whole buffer is drawn anew in each step; after the first one only its middle is presented. What lies
+// around it must not be seen.
+static struct fb_rect middle(const struct picture *p, uint32_t step)
+{
+    fill_texture(p, whole(p), step);
+    if (step == 0)
+        return whole(p);
+    return (struct fb_rect){p->width / 4, p->height / 4, (p->width + 1) / 2, (p->height + 1) / 2};
+}
+
 const struct pattern patterns[] = {
     {"bars", "eight colour bars", 1, 1, bars},
     {"gradient", "red to the right, green down, blue along both", 1, 1, gradient},
@@ -191,6 +201,7 @@ const struct pattern patterns[] = {
     {"rects", "small rectangles, presented singly and together", 200, 1, rects},
     {"flip", "the two buffers in turn", 60, 2, flip},
     {"stress", "rectangles in both buffers, as fast as possible", 1000, 2, stress},
+    {"middle", "all is drawn anew, and only the middle presented", 3, 1, middle},
     {"size", "the mode's size in figures", 1, 1, size},
 };
 const unsigned pattern_count = sizeof(patterns) / sizeof(patterns[0]);

@@ -10,12 +10,20 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void fail(const char *message)
 {
     fprintf(stderr, "draw_fbtest: %s\n", message);
     exit(1);
+}
+
+// What a present does: copies the rectangle from a buffer to what the display has of it.
+static void transfer(uint32_t *shown, const uint32_t *pixels, uint32_t width, struct fb_rect r)
+{
+    for (size_t y = r.y; y < r.y + r.height; y++)
+        memcpy(&shown[y * width + r.x], &pixels[y * width + r.x], r.width * sizeof(uint32_t));
 }
 
 int main(int argc, char **argv)
@@ -36,25 +44,29 @@ int main(int argc, char **argv)
     if (steps == 0 || pattern->steps == 1)
         steps = pattern->steps;
 
-    uint32_t *pixels[FB_BUFFERS];
+    uint32_t *pixels[FB_BUFFERS], *shown[FB_BUFFERS];
     for (unsigned i = 0; i < FB_BUFFERS; i++)
-        if ((pixels[i] = calloc((size_t)width * height, sizeof(uint32_t))) == NULL)
+        if ((pixels[i] = calloc((size_t)width * height, sizeof(uint32_t))) == NULL ||
+            (shown[i] = calloc((size_t)width * height, sizeof(uint32_t))) == NULL)
             fail("out of memory");
     for (uint32_t step = 0; step < steps; step++) {
-        struct picture picture = {pixels[step % pattern->buffers], width * sizeof(uint32_t), width,
-                                  height};
+        unsigned buffer = step % pattern->buffers;
+        struct picture picture = {pixels[buffer], width * sizeof(uint32_t), width, height};
         struct fb_rect r = pattern->step(&picture, step);
         if (r.width == 0 || r.height == 0 || r.x + r.width > width || r.y + r.height > height)
             fail("a damage rectangle is not inside the screen");
+        transfer(shown[buffer], pixels[buffer], width, r);
     }
 
-    const uint32_t *last = pixels[(steps - 1) % pattern->buffers];
+    const uint32_t *last = shown[(steps - 1) % pattern->buffers];
     printf("P6\n%" PRIu32 " %" PRIu32 "\n255\n", width, height);
     for (size_t i = 0; i < (size_t)width * height; i++) {
         uint8_t rgb[3] = {last[i] >> 16 & 255, last[i] >> 8 & 255, last[i] & 255};
         fwrite(rgb, 3, 1, stdout);
     }
-    for (unsigned i = 0; i < FB_BUFFERS; i++)
+    for (unsigned i = 0; i < FB_BUFFERS; i++) {
         free(pixels[i]);
+        free(shown[i]);
+    }
     return fflush(stdout) != 0 || ferror(stdout) ? 1 : 0;
 }

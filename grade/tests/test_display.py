@@ -36,7 +36,7 @@ def picture_box(width: int, height: int) -> Box:
 
 
 def test_patterns(machine: Machine, host: Path) -> None:
-    for name in ["bars", "gradient", "checker", "border", "rects", "flip", "stress", "size"]:
+    for name in ["bars", "gradient", "checker", "border", "rects", "flip", "stress", "middle", "size"]:
         machine.run(f"fbtest {name}", quiet=30)
         same(machine, drawn(host / "draw_fbtest", name), f"fbtest {name}")
     # Another number of steps ends in the other buffer.

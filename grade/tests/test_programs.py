@@ -30,6 +30,21 @@ def test_hash_and_mkfile(machine: Machine) -> None:
         assert machine.run("wc -c t").split() == [str(size), "t"]
 
 
+def test_diskread(machine: Machine) -> None:
+    """The places are drawn as a host can draw them, from the disk that is there."""
+    assert machine.disk is not None
+    image = machine.disk.read_bytes()
+    for count, blocks, times, seed in ((1, 1, 3, 7), (32, 32, 2, 8)):
+        numbers = split_mix(seed, 8 * count * times)
+        places = [int.from_bytes(numbers[i : i + 8], "little") for i in range(0, len(numbers), 8)]
+        starts = [place % (len(image) // 4096 - blocks + 1) * 4096 for place in places]
+        wanted = hashlib.sha256(b"".join(image[start : start + 4096 * blocks] for start in starts)).hexdigest()
+        assert machine.run(f"diskread -n {times} -c {count} -b {blocks} -s {seed} | sha256sum").split()[0] == wanted
+    status, output = machine.run_status("diskread -c 32 -b 33")
+    assert status == 2 and output == "diskread: at most 32 stretches, and 1024 blocks together\n"
+    assert machine.run_status("diskread -x 1")[0] == 2
+
+
 def test_hexdump(machine: Machine) -> None:
     machine.run("echo 'Ringfence: rings and fences' > t")
     assert machine.run("hexdump -s 11 -n 18 t") == (
