@@ -306,10 +306,10 @@ static int gpu_present(const struct fb_present *present)
 #endif // SOLVED_FRAME_RATE || !SOLVED_WHEEL
 #else
 // Shows present->nrects rectangles, which lie inside the picture, of buffer present->buffer. Each is
-// transferred to that buffer's resource, and then flushed; if the display shows the other buffer's
-// resource (gpu.shown says which), SET_SCANOUT comes before the first flush. One batch, hence one
-// kick, and one rectangle's pixels for each rectangle: a present costs what it changes. All
-// transfers come before the first flush, so that a half-new picture is never seen.
+// transferred to that buffer's resource, and then flushed. One batch, hence one kick, and one
+// rectangle's pixels for each rectangle: a present costs what it changes. All transfers come first,
+// so that neither a half-new nor an old picture is ever seen; then, if the display shows the other
+// buffer's resource (gpu.shown says which; keep it true), SET_SCANOUT; then the flushes.
 //
 // The batch is sent as a present (gpu_batch_send(..., true)). With FB_ASYNC in present->flags that
 // is all: the result is 0. Otherwise the result is the batch's error or 0, and every batch is done
