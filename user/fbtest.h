@@ -20,8 +20,7 @@ struct picture {
 struct pattern {
     const char *name;
     const char *meaning;
-    uint32_t
-        steps; // unless the user asks for another number (of those that have several)
+    uint32_t steps;   // unless the user asks for another number (of those that have several)
     unsigned buffers; // step s draws into buffer s % buffers
     struct fb_rect (*step)(const struct picture *p, uint32_t step);
 };
