@@ -3,6 +3,7 @@
 ID ?=# of a handout: what varies in it, such as a student's number; empty: nothing
 SUBMISSION ?=# make grade: a student's directory, zip or tar
 ONLY ?=# make mutants: those with this in their names
+GIF ?=# make demo-wheel: record into this file
 DOCS ?=# experiments: the folder whose stale-index.md gets the tables; empty: they are only printed
 
 .PHONY: handout mutants gradescope grade-prepare
@@ -24,9 +25,12 @@ grade-prepare:
 EXPERIMENT = QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) labs/4-slow-wheel/experiments/$(1).py --build '$(BUILD)' \
     $(if $(DOCS),--docs '$(DOCS)') $(foreach name,CC TOOLPREFIX,$(if $($(name)),$(name)='$($(name))'))
 
-.PHONY: experiment-barriers experiment-case
+.PHONY: experiment-barriers experiment-case demo-wheel
 experiment-barriers: all ## Lab 4: seven ways to read the index, measured (DOCS=docs: into the book; 2 minutes)
 	@$(call EXPERIMENT,barriers)
 
 experiment-case: all ## Lab 4: each theory of the story, measured (DOCS=docs: into the book; 2 minutes)
 	@$(call EXPERIMENT,case)
+
+demo-wheel: all ## Lab 4, for the lecture: a key changes the loop while the wheel turns (VNC=; GIF=file: record)
+	@VNC='$(VNC)' $(call EXPERIMENT,demo) $(if $(GIF),--gif '$(GIF)')
