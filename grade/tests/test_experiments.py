@@ -58,18 +58,24 @@ def test_barriers(tmp_path: Path) -> None:
         elif name == "volatile":
             assert row["fences"] == 0
         else:
-            assert row["fences"] >= row["polls"] > 480
-    assert results["hoisted"]["undisturbed"] < min(row["undisturbed"] for name, row in results.items() if name != "hoisted")
+            assert row["fences"] >= row["polls"] >= 480
+        assert row["rate"] > 0 and row["undisturbed"] > 0 and row["p50"] <= row["p99"]
 
 
 def test_case(tmp_path: Path) -> None:
+    """Every row is measured; what sets the kernels apart is judged by counts, for frame rates depend on the host."""
+    import barriers
+    import case
+
     results = run("case", tmp_path / "out.json", "--rounds", "1", "--seconds", "0.3")
-    rate = {row["what"].strip(): row["rate"] for row in results}
-    assert len(rate) == len(results) and all(value > 0 for value in rate.values())
-    # Where the plain load is hoisted, each of three things that have nothing to do with a cache cures it.
-    for cure in ("C: fence before the plain load", "C: the first with a counter", "C: the first by interrupt"):
-        assert rate[cure] > 2 * rate["C: plain load, fence behind"], rate
-    assert rate["one present and bulk copies"] > rate["bulk copies, not pixel by pixel"], rate
+    assert [row["what"] for row in results] == [row.what for row in case.ROWS]
+    assert all(row["rate"] > 0 for row in results)
+    initrd = BUILD / "experiments/initrd.img"
+    for variant, rules in {"report-start": {"R1"}, "report-back": {"R1"}, "report-counters": {"R1"}, "hoisted-counters": set()}.items():
+        kernel = BUILD / f"experiments/{variant}.elf"
+        _, _, report = barriers.under_vqsan(kernel, initrd, f"roulette {barriers.SMALL} -n 3")
+        assert {violation.rule for violation in report.of("gpu")} == rules, variant
+        assert report.loads_per_turn("gpu") > 0.9, variant  # an atomic counter is enough to keep a plain load in the loop
 
 
 def brightness(picture: Image.Image) -> Image.Image:
@@ -97,10 +103,15 @@ def test_demo(tmp_path: Path) -> None:
         assert len(set(frames[-1].crop(box).getdata())) > 20, "a wheel is missing"
 
     kernel, initrd = BUILD / "demo/tree/build/4-slow-wheel/kernel.elf", BUILD / "demo/initrd.img"
-    found = []
-    for loop in range(4):
+    for loop, (rules, loads, fences_per) in enumerate(
+        [({"R7"}, False, "element"), ({"R1"}, True, "look"), (set(), True, "element"), (set(), True, "look")]
+    ):
         polls, fences, report = barriers.under_vqsan(kernel, initrd, f"roulette -r 160x144 -n 6 -m {loop}")
-        found.append(({v.rule for v in report.of("gpu")}, report.loads_per_turn("gpu") > 0.9, fences >= polls))
-    # The first loop's index is stale only where the device has not answered before the one look.
-    assert found[0] in (({"R7"}, False, False), (set(), False, False)), found
-    assert found[1:] == [({"R1"}, True, True), (set(), True, False), (set(), True, True)], found
+        found = {violation.rule for violation in report.of("gpu")}
+        # The first loop's index is stale only where the device has not answered before the one look.
+        assert found == rules or (loop == 0 and not found), (loop, found)
+        assert (report.loads_per_turn("gpu") > 0.9) == loads, loop
+        if fences_per == "element":
+            assert fences == report.total("completions"), loop
+        else:
+            assert fences > polls - 20, loop  # but for the few looks before the program has chosen
