@@ -10,9 +10,11 @@ from typing import Callable
 
 import pytest
 
+from grade.course import read_lab
 from grade.loop import disassemble
 from grade.machine import ROOT, Machine
 from grade.sanitizer import Report, Sanitizer, vqsan  # noqa: F401
+from grade.tests import lab_trees
 
 pytestmark = pytest.mark.long
 
@@ -84,3 +86,17 @@ def test_the_start(machine_factory: Callable[..., Machine], vqsan: Callable[...,
             found = [v for v in report.violations if what == "solved" or v.second.function != "idle_loop"]
             assert {v.rule for v in found} == (set() if right else {"R7"}), told
             assert loads > 0.95 if right else loads < 0.05, told
+
+
+def test_a_diagnosis_is_of_ones_own_copy(tmp_path: Path) -> None:
+    """The right diagnosis of one handout, handed in by somebody who has another."""
+    lab = read_lab(ROOT / "labs/4-slow-wheel")
+    for file in lab.files:
+        (tmp_path / "s" / file).parent.mkdir(parents=True, exist_ok=True)
+    lab_trees.put_reference(lab, tmp_path / "s")
+    words = ["grade", f"LAB={lab.name}", f"SUBMISSION={tmp_path / 's'}", f"RESULTS={tmp_path / 'results'}", "ID=s43"]
+    lab_trees.make(ROOT, *words, f"BUILD={os.environ.get('BUILD', 'build')}", GRADE_CACHE=str(tmp_path / "cache"))
+    found = lab_trees.graded(tmp_path / "results")
+    status = {test["id"]: test["status"] for test in found["labs"][0]["tests"]}
+    assert status.pop("diagnosis") == "PART" and set(status.values()) == {"PASS"}, lab_trees.lost(found)
+    assert "not so for this build: pc" in lab_trees.lost(found)

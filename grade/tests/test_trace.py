@@ -1,0 +1,86 @@
+"""The tools of lab 4's experiments: what they make of a trace, of a compiled loop, of a guess."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grade import hypothesis
+from grade.loop import Function, Instruction, disassemble, mark_shared
+from grade.machine import BUILD, ROOT
+from grade.trace import group, perfetto, read_kicks, table
+
+# Two frames of two bands: the device takes 2 ms for a band, the driver 8 ms to go on.
+BAND = """\
+1@{0:.6f}:virtio_queue_notify vdev 0x1 n 0 vq 0x2
+1@{1:.6f}:virtio_gpu_cmd_res_xfer_toh_2d res 0x1
+1@{2:.6f}:virtqueue_flush vq 0x2 count 1
+1@{2:.6f}:virtio_gpu_cmd_res_flush res 0x1, w 640, h 2, x 0, y {4}
+1@{3:.6f}:virtqueue_flush vq 0x2 count 1
+"""
+TRACE = "".join(
+    BAND.format(t, t + 0.0005, t + 0.001, t + 0.002, y) for t, y in ((1.0, 0), (1.01, 2), (1.02, 0), (1.03, 2))
+)
+
+
+def test_a_trace_is_read() -> None:
+    kicks = read_kicks(TRACE.splitlines())
+    assert [len(kick.commands) for kick in kicks] == [2, 2, 2, 2]
+    assert [command.name for command in kicks[0].commands] == ["TRANSFER", "FLUSH"]
+    assert kicks[0].answered == pytest.approx(1.002) and kicks[0].next == pytest.approx(1.01)
+    frames = group(kicks)
+    assert [len(frame.kicks) for frame in frames] == [2, 2]
+    told = table(frames)
+    assert "2 frames in 32.0 ms: 62.5 frames/s, 2 kicks and 4 commands a frame" in told
+    assert "2.0 ms" in told and "8.0 ms" in told
+    events = perfetto(frames)["traceEvents"]
+    assert isinstance(events, list) and sum(event["ph"] == "X" for event in events) == 2 + 4 + 3 + 8
+
+
+def test_a_picture_in_one_present_is_a_frame() -> None:
+    lines = [line for t in (1.0, 1.01, 1.02) for line in BAND.format(t, t, t, t + 0.001, 0).splitlines()]
+    assert len(group(read_kicks(lines))) == 3
+    assert group(read_kicks(["1@1.0:virtio_queue_notify vdev 0x1 n 0 vq 0x2"])) == []
+
+
+def function(*lines: str) -> Function:
+    code = [Instruction(0x100 + 4 * i, line, 0) for i, line in enumerate(lines)]
+    return Function("f", code)
+
+
+def test_loops_are_found() -> None:
+    # A loop that is entered in its middle, and a way out that comes back to no loop.
+    looping = function("j 0x108 <f+8>", "addi a1,a1,1", "lhu a2,2(a4)", "beq a2,a3,0x104 <f+4>", "ret")
+    assert [[each.address for each in body] for body in looping.loops()] == [[0x104, 0x108, 0x10C]]
+    straight = function("beqz a0,0x108 <f+8>", "addi a1,a1,1", "ret")
+    assert straight.loops() == []
+
+
+def test_loads_from_a_ring_are_marked() -> None:
+    code = function("ld a4,40(a0)", "lhu a3,66(a0)", "add a5,a4,a1", "lw a2,4(a5)", "mv a4,a1", "lhu a2,2(a4)", "ld a6,40(s0)", "lw a1,0(a6)").code
+    mark_shared(code, {40})
+    assert [each.text for each in code if each.shared] == ["lw a2,4(a5)"]
+
+
+def test_a_kernel_function_is_shown() -> None:
+    shown = disassemble(BUILD / "kernel.elf", "poll_used")
+    assert any(each.shared for each in shown.code)
+    assert any("used->idx" in line for line in shown.source.values())
+    with pytest.raises(LookupError, match="no function"):
+        disassemble(BUILD / "kernel.elf", "no_such_function")
+
+
+def test_a_guess_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hypothesis, "NOTEBOOK", tmp_path / "notebook.md")
+    hypothesis.write_down("disk", "how fast?", "slow", "a\nb\n")
+    text = (tmp_path / "notebook.md").read_text()
+    assert text == "\n## disk: how fast?\nGuess: slow\nSeen:\n    a\n    b\nWhat follows:\n"
+    environment = {name: value for name, value in os.environ.items() if name != "GUESS"}
+    done = subprocess.run(
+        [sys.executable, "grade/hypothesis.py", "loop"], cwd=ROOT, env=environment, input="", capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "no experiment without a guess" in done.stderr
