@@ -1,6 +1,7 @@
 #!/bin/sh
 # Starts QEMU with our kernel for a person at a terminal, or for a pipe. `make qemu` and `make qemu-gdb` run
-# it. Environment: QEMU, PYTHON, BUILD, CPUS, MEM, and where set DISK, ARGS, VNC. With the argument `gdb` it waits for
+# it. Environment: QEMU, PYTHON, BUILD, CPUS, MEM, and where set DISK, ARGS, VNC, and WEB, a folder: then display and
+# console are sockets in it, and the machine waits for who looks at its console. With the argument `gdb` it waits for
 # GDB. The exit status is QEMU's, 0 after a power-off.
 
 wait_for_gdb=$1
@@ -27,7 +28,9 @@ disk=${DISK:-$BUILD/disk.img}
 
 # A window where there is a screen and this QEMU can open one.
 display=none
-if [ -n "$VNC" ]; then
+if [ -n "$WEB" ]; then
+    display=vnc=unix:$WEB/display.sock
+elif [ -n "$VNC" ]; then
     display=vnc=127.0.0.1:$VNC
     echo "qemu: the picture is at vnc://127.0.0.1:$((5900 + VNC))" >&2
 elif [ -n "$DISPLAY$WAYLAND_DISPLAY" ]; then
@@ -54,6 +57,8 @@ if [ -n "$wait_for_gdb" ]; then
     set -- "$@" -S -gdb unix:build/gdb.sock,server=on,wait=off
     echo "qemu: waiting for GDB: type 'make gdb' in a second terminal" >&2
 fi
+
+[ -z "$WEB" ] || exec "$QEMU" "$@" -monitor none -serial "unix:$WEB/console.sock,server=on,wait=on"
 
 if [ -t 0 ]; then
     echo "qemu: 'poweroff' or ^D ends it; so does ^A x" >&2

@@ -1,0 +1,127 @@
+"""make qemu-web in a headless browser: the console takes a command, and the display shows the wheel turning."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+from PIL import Image, ImageChops
+
+from grade import calibrate
+from grade.machine import BUILD, QEMU, ROOT
+from grade.web import missing
+
+BROWSER = ("chromium", "chromedriver")
+pytestmark = pytest.mark.long
+
+
+def wait_for(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """What `look` returns once it is something."""
+    end = time.monotonic() + seconds * calibrate.scale()
+    while not (found := look()):
+        assert time.monotonic() < end, f"waited for {what}"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """The page's address; the machine behind it ends with the test."""
+    if lacking := missing():
+        pytest.skip(f"not here: {', '.join(lacking)}")
+    disk = tmp_path / "disk.img"
+    shutil.copy(BUILD / "disk.img", disk)
+    environment = {**os.environ, "BUILD": str(BUILD.relative_to(ROOT)), "QEMU": QEMU, "CPUS": "2", "MEM": "256M", "DISK": str(disk)}
+    server = subprocess.Popen(
+        [sys.executable, ROOT / "grade/web.py", "--", "sh", "grade/qemu.sh"],
+        cwd=ROOT,
+        env={**environment, "PYTHON": sys.executable, "ARGS": "", "VNC": "", "VQSAN": ""},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    try:
+        yield next(match.group(0) for line in server.stdout if (match := re.search(r"http://127\.0\.0\.1:\d+/\S+", line)))
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Any]:
+    if not all(map(shutil.which, BROWSER)) or not importlib.util.find_spec("selenium"):
+        pytest.skip("not here: a browser to drive (Debian: apt-get install chromium chromium-driver python3-selenium)")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    options = Options()
+    options.binary_location = shutil.which("chromium")
+    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update"):
+        options.add_argument(f"--{flag}")
+    options.add_argument("--window-size=1700,620")
+    options.add_argument(f"--user-data-dir={tmp_path}/profile")
+    driver = webdriver.Chrome(service=Service(shutil.which("chromedriver")), options=options)
+    yield driver
+    driver.quit()
+
+
+def test_wheel_turns_in_the_browser(address: str, browser: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.common.by import By
+
+    browser.get(address)
+    wait_for("a prompt", lambda: "\n$ " in browser.find_element(By.ID, "console").text)
+    wait_for("the display", lambda: "connected" in browser.find_element(By.ID, "display-state").text)
+    browser.find_element(By.CSS_SELECTOR, "#console").send_keys("roulette -s 7\n")
+
+    def picture() -> Image.Image:
+        return Image.open(io.BytesIO(browser.find_element(By.ID, "display").screenshot_as_png)).convert("RGB")
+
+    def wheel(image: Image.Image) -> bool:
+        """Pockets lie around the middle of the wheel: many red pixels, and the one green pocket."""
+        colours = [image.getpixel((x, y)) for x in range(60, 400, 3) for y in range(60, 400, 3)]
+        red = sum(r > 120 and g < 60 and b < 70 for r, g, b in colours)  # type: ignore[misc]
+        green = sum(g > 90 and r < 70 and b < 100 for r, g, b in colours)  # type: ignore[misc]
+        return red > 200 and green > 5
+
+    first = wait_for("the wheel", lambda: (image := picture()) and wheel(image) and image)
+    assert isinstance(first, Image.Image)
+    second = wait_for("another frame", lambda: (image := picture()) and turned(first, image) and image)
+    assert wheel(second)
+    browser.save_screenshot(str(tmp_path / "page.png"))
+    if target := os.environ.get("KEEP_SCREENSHOT"):
+        shutil.copy(tmp_path / "page.png", target)
+
+
+def turned(first: Image.Image, second: Image.Image) -> bool:
+    """Whether the wheel itself, not only a number beside it, has changed."""
+    box = (60, 60, 400, 400)
+    return (ImageChops.difference(first.crop(box), second.crop(box)).convert("L").point(lambda v: 255 * (v > 40))).histogram()[255] > 2000
+
+
+def test_nobody_without_the_password(address: str) -> None:
+    """The page is there for anyone on this host; the sockets behind it are not."""
+    page = address.split("#")[0]
+    assert b"Ringfence" in urllib.request.urlopen(page).read()
+    for token in ("", "?token=display", "?token=wrong-display"):
+        request = urllib.request.Request(page.replace("index.html", token))
+        request.add_header("Upgrade", "websocket")
+        request.add_header("Connection", "Upgrade")
+        request.add_header("Sec-WebSocket-Version", "13")
+        request.add_header("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")
+        with pytest.raises(Exception) as refused:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                raise AssertionError(f"token {token!r}: status {answer.status}")
+        assert "status 101" not in str(refused.value)
