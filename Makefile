@@ -38,7 +38,7 @@ GOALS := $(or $(MAKECMDGOALS),all)
 NEED_NOTHING := help setup doctor clean format check-format matrix-fetch
 USING_STAFFS_TOOLS := test test-all grade handout mutants
 PLOTTING := bench-growth experiment-barriers experiment-case trace
-INSTALLING := qemu qemu-gdb gdb screenshot loop hypothesis bench profile matrix torture demo-wheel $(PLOTTING) $(USING_STAFFS_TOOLS)
+INSTALLING := qemu qemu-gdb qemu-web gdb screenshot record loop hypothesis bench profile matrix torture demo-wheel $(PLOTTING) $(USING_STAFFS_TOOLS)
 
 # CC has a value in every make; only one that somebody gave counts, and from the environment only clang,
 # for there CC usually means the host's compiler.
@@ -291,6 +291,7 @@ help: ## This list
 -include grade/vqsan/vqsan.mk
 -include grade/frames/frames.mk
 -include grade/bench.mk
+-include grade/eye.mk
 -include grade/profile/profile.mk
 -include grade/fscheck/fscheck.mk
 -include grade/grade.mk

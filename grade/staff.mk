@@ -6,7 +6,7 @@ ONLY ?=# make mutants: those with this in their names
 GIF ?=# make demo-wheel: record into this file
 DOCS ?=# experiments: the folder whose stale-index.md gets the tables; empty: they are only printed
 
-.PHONY: handout mutants gradescope grade-prepare
+.PHONY: leaderboard handout mutants gradescope grade-prepare
 handout: ## Write what students are given for a lab (LAB= OUT= ID= EARLIER=)
 	@$(PYTHON_FOUND) grade/handout.py --lab '$(LAB)' --out '$(if $(filter command line,$(origin OUT)),$(OUT))' \
 	    --id '$(or $(ID),plain)' --earlier '$(EARLIER)'
@@ -34,3 +34,6 @@ experiment-case: all ## Lab 4: each theory of the story, measured (DOCS=docs: in
 
 demo-wheel: all ## Lab 4, for the lecture: a key changes the loop while the wheel turns (VNC=; GIF=file: record)
 	@VNC='$(VNC)' $(call EXPERIMENT,demo) $(if $(GIF),--gif '$(GIF)')
+
+leaderboard: ## Who could turn how many wheels, of those who want to be listed (RESULTS=folder)
+	@$(PYTHON_FOUND) grade/leaderboard.py '$(RESULTS)'
