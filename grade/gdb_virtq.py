@@ -172,7 +172,7 @@ class QueueFunction(gdb.Function):
         return False
 
 
-def register() -> None:
+def install() -> None:
     VirtqCommand()
     QueueFunction()
     for extra in sorted(ROOT.glob("labs/*/gdb_*.py")):
@@ -183,4 +183,4 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     from grade import gdb_virtq  # a module, so that a lab's file gets this same one
 
-    gdb_virtq.register()
+    gdb_virtq.install()
