@@ -312,7 +312,7 @@ IN_A_QUEUE = 512 // 34  # of these, at most
 def test_full(machine_factory: Boot, make_image: MakeImage, seed: int) -> None:
     machine = boot(machine_factory, make_image())
     assert machine.disk is not None
-    ask(machine, "diskread -c 32 | sha256sum")
+    ask(machine, "diskread -n 8 -c 32 | sha256sum")
     start = events(machine)
     status, output = ask(machine, FILL.format(30))  # a slot lost each time leaves few
     log = events(machine)[len(start) :]
@@ -329,9 +329,9 @@ def test_full(machine_factory: Boot, make_image: MakeImage, seed: int) -> None:
     if sha256(read_at_random(image, seed, 32, 32)) not in output:
         raise Broken(seen=f"more was submitted than the queue holds; what was read is not what is on the disk{said(machine)}")
     before = len(events(machine))
-    ask(machine, "diskread -c 32 > /dev/null")
+    ask(machine, "diskread -n 8 -c 32 > /dev/null")
     depths = deepest(start), deepest(events(machine)[before:])
-    if depths[1] < min(32, depths[0]):
+    if depths[1] * 2 < min(32, depths[0]):  # how deep it gets depends on how busy the host is, too
         raise Broken(
             seen=f"of 32 requests, {depths[0]} were with the device at one time; after the queue had been full some hundred "
             f"times, only {depths[1]}: something is lost each time",
