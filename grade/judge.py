@@ -26,19 +26,25 @@ Nothing that the guest prints or counts about itself is used. Units: nanoseconds
 
 from __future__ import annotations
 
+import argparse
 import bisect
 import io
+import json
 import random
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Optional
 
 from PIL import Image, ImageChops
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from grade import calibrate
 from grade.console import ConsoleError
@@ -82,6 +88,7 @@ class Frame:
     resource: int = -1  # that was flushed
     last_flush: int = 0  # its place among the events
     wall: float = 0.0  # host's clock at the first flush, seconds
+    ahead: bool = False  # the next frame was begun before this one was shown
 
     @property
     def mib(self) -> float:
@@ -161,6 +168,7 @@ class _Log:
             turns = len(self.frames) > 2 and self.frames[-3].resource not in (-1, resource)
             if not frame.kicks or (before.kicks and not before.flushes) or (turns and before.resource == resource):
                 frame = before
+                frame.ahead = True
         frame.flushes.append((x, y, x + width, y + height))
         frame.resource, frame.last_flush = resource, self.events
         frame.wall = frame.wall or wall
@@ -282,6 +290,7 @@ class Model:
     console: float
     polls: float
     waits: float
+    ahead: float  # share of the frames that were still with the device when the next was begun
 
     def parts(self, prices: Prices = PRICES) -> dict[str, float]:
         """Where a frame's time goes, in nanoseconds."""
@@ -293,12 +302,15 @@ class Model:
         }
 
 
+COUNTED = ("instructions", "kicks", "mib", "polls", "waits", "ahead")
+
+
 def model(run: Run, prices: Prices = PRICES) -> Model:
     frames = run.kept
     cost = [f.instructions + f.kicks * prices.kick + f.mib * prices.mib for f in frames]
     groups = [statistics.fmean(cost[i : i + GROUP]) for i in range(0, len(cost), GROUP)]
     frame_ns = statistics.median(groups) + run.console * prices.byte
-    each = {name: statistics.fmean(getattr(f, name) for f in frames) for name in ("instructions", "kicks", "mib", "polls", "waits")}
+    each = {name: statistics.fmean(getattr(f, name) for f in frames) for name in COUNTED}
     return Model(1e9 / frame_ns, frame_ns, console=run.console, **each)
 
 
@@ -497,3 +509,34 @@ def unflushed(run: Run, index: int, paint: Painter) -> int:
     for rect in frame.flushes:
         changed.paste(0, rect)
     return _count(changed)
+
+
+# ---- by hand ----
+
+
+def main() -> int:
+    """python3 grade/judge.py [-r WxH] [-s SEED] [-j]: what a frame costs, and nothing else; -j for programs."""
+    parser = argparse.ArgumentParser(description="What a frame of the wheel costs, on the course's model machine.")
+    parser.add_argument("-r", dest="size", default="640x480", help="size of the picture")
+    parser.add_argument("-s", dest="seed", type=int, default=1, help="decides the wheel's numbers and the first frame")
+    parser.add_argument("-j", dest="json", action="store_true", help="one JSON object")
+    given = parser.parse_args()
+    try:
+        width, height = (int(word) for word in given.size.split("x"))
+        found = model(watch(width, height, given.seed, 1))
+    except (ValueError, Broken) as error:
+        print(f"judge: {error}", file=sys.stderr)
+        return 2
+    if given.json:
+        print(json.dumps(asdict(found)))
+        return 0
+    print(f"{found.rate:,.1f} modelled frames/s at {given.size}; a frame:")
+    for name, ns in found.parts().items():
+        print(f"  {name:24}{ns / 1e6:12.3f} ms")
+    for name in (*COUNTED, "console"):
+        print(f"  {name:24}{getattr(found, name):12,.2f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

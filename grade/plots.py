@@ -54,7 +54,7 @@ def stacked(bars: dict[str, dict[str, float]], unit: str) -> Plot:
     scale of its own, which its label says."""
     names = list(next(iter(bars.values()), {}))
     parts, y = [], 8.0
-    room = WIDTH - LEFT - RIGHT - 120
+    room = WIDTH - LEFT - RIGHT - 170  # beside it stands the label
     largest = max((sum(bar.values()) for bar in bars.values()), default=1.0) or 1.0
     for name, bar in bars.items():
         total, x = sum(bar.values()) or 1e-9, float(LEFT)
@@ -65,7 +65,7 @@ def stacked(bars: dict[str, dict[str, float]], unit: str) -> Plot:
             parts.append(f'<rect x="{x:.1f}" y="{y}" width="{wide:.1f}" height="22" fill="{colour}"/>')
             x += wide
         label = f"{number(total)} {unit}" + (f", drawn {grown:.0f} x" if grown > 1 else "")
-        parts.append(_text(x + 6 if x < WIDTH - 170 else WIDTH - RIGHT - 130, y + 16, label))
+        parts.append(_text(x + 6, y + 16, label))
         y += 32
     x = float(LEFT)
     for colour, part in zip(COLOURS, names):

@@ -128,7 +128,7 @@ def show_costs(judged: Judged, plot: Plot) -> None:
     )
     plot("Instructions of a frame, by what they are for", *plots.stacked({"now": judge.budget(run)}, "instructions"))
     columns = {"modelled frames/s": "rate", "instructions": "instructions", "kicks": "kicks", "polls": "polls", "sleeps": "waits"}
-    columns |= {"MiB to the display": "mib", "console bytes": "console"}
+    columns |= {"MiB to the display": "mib", "console bytes": "console", "begun before the one before was shown": "ahead"}
     table = [[title, *(f"{getattr(each, name):,.2f}".rstrip("0").rstrip(".") for each in rows.values())] for title, name in columns.items()]
     plot("A frame's costs", "", ["for each frame", *rows], table)
     top = [[f.name, f.file, f"{f.instructions:,.0f}"] for f in judge.functions(run)[:15]]
