@@ -1,7 +1,7 @@
 // In place of virtq_poll() and poll_used() in virtqueue.c, for `make demo-wheel` only: four loops in one
 // kernel, chosen at run time. demo.py puts the four look_*() in front: variants/*.c, each under another name.
 
-unsigned demo_loop; // written by kernel/virtio/demo.c
+unsigned demo_loop = 2; // written by kernel/virtio/demo.c; until then all is well
 
 // Inlined once for each look_*(), so that each loop is compiled as if it stood alone.
 static inline __attribute__((always_inline)) int
