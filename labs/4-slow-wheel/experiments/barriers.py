@@ -24,6 +24,7 @@ from workshop import ROOT, Timing, Workshop, boot, digits, merge, progress, time
 VARIANTS = ["hoisted", "volatile", "fence-before", "fence-after", "both", "acquire", "full-every-poll"]
 SMALL = "-r 160x120"  # for vqsan: the hoisted loop takes ten milliseconds a band
 SMALL_FRAMES = 6
+COMMANDS = 2 * 240  # of a frame: each band is transferred and flushed
 LAST = 330  # the frame whose picture is compared: a ball, a number and some turns of the wheel in it
 
 
@@ -68,15 +69,13 @@ def under_vqsan(kernel: Path, initrd: Path, command: str) -> tuple[int, int, Any
 
 
 def count(kernel: Path, initrd: Path, result: Result) -> None:
-    """The difference between a run of few frames and one of more leaves the setting up out."""
-    polls, fences, _ = under_vqsan(kernel, initrd, f"roulette {SMALL} -n 1")
+    """Polls and fences for each command, times the commands of a frame."""
     for _ in range(3):
-        more_polls, more_fences, report = under_vqsan(kernel, initrd, f"roulette {SMALL} -n {1 + SMALL_FRAMES}")
+        polls, fences, report = under_vqsan(kernel, initrd, f"roulette {SMALL} -n {SMALL_FRAMES}")
         if report.of("gpu") or report.loads_per_turn("gpu") > 0.5:
             break  # else: where the device has always answered before the first look, nothing has gone stale yet
-    bands = 120 // 2
-    result.polls = (more_polls - polls) / SMALL_FRAMES * 240 / bands
-    result.fences = (more_fences - fences) / SMALL_FRAMES * 240 / bands
+    commands = report.total("completions")
+    result.polls, result.fences = polls / commands * COMMANDS, fences / commands * COMMANDS
     result.loads_per_turn = report.loads_per_turn("gpu")
     result.verdict = ", ".join(sorted({violation.rule for violation in report.of("gpu")})) or "clean"
 
