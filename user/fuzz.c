@@ -14,6 +14,7 @@
 #define MOST_BETWEEN_SWEEPS 300000000ul // nanoseconds
 #define MAX_PROCESSES 32
 
+static int first_pid; // of those that may be killed
 static uint64_t seed = 1, calls = 10000, processes = 4;
 
 static void live(uint64_t random)
@@ -65,7 +66,7 @@ static void sweep(void)
     if (last == 0)
         exit(0);
     if (from == 0)
-        from = fuzz_first_pid;
+        from = first_pid;
     for (int pid = from; pid < last; pid++)
         kill(pid);
     from = last;
@@ -130,7 +131,7 @@ int main(int argc, char **argv)
     int gate[2];
     if (pipe(gate) < 0)
         die("pipe");
-    fuzz_first_pid = getpid() + 1 + processes;
+    first_pid = getpid() + 1 + processes;
     for (uint64_t i = 0; i < processes; i++) {
         uint64_t own = random_u64(&random);
         int pid = fork();

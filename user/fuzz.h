@@ -14,7 +14,4 @@ int fuzz_program(uint64_t *random, const char *from, const char *to);
 // Where all files are made. Created, and emptied at the end, by fuzz.c.
 #define FUZZ_FOLDER "/fuzz.d"
 
-// Processes that a call may kill: from this number on.
-extern int fuzz_first_pid;
-
 #endif
