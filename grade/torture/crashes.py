@@ -71,7 +71,7 @@ class Recording:
             *("-blockdev", f"driver=file,node-name=file,filename={self.disk}"),
             *(("-blockdev", fault) if fault else ()),
             *("-blockdev", f"driver=file,node-name=log,filename={self.log}"),
-            *("-blockdev", f"driver=blklogwrites,node-name=disk,file={'bad' if fault else 'file'},log=log"),
+            *("-blockdev", f"driver=blklogwrites,node-name=disk,file={'bad' if fault else 'file'},log=log,log-super-update-interval=16"),
             *("-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0,werror=report,rerror=report"),
         ]
         work = self.work
@@ -123,7 +123,8 @@ def run(run: Run) -> Iterator[Row]:
         run.progress(f"crashes: recording: {work.name}")
         folder = run.folder / str(number)
         folder.mkdir()
-        recording = Recording(work, folder, seed, max(100, run.times(work.calls)))
+        calls = max(100, run.times(work.calls))
+        recording = Recording(work, folder, seed, calls)
         options: list[object] = ["-n", run.times(SUBSETS), "-x", 6, "-r", seed]
         run.progress(f"crashes: replaying: {work.name} ({recording.log.stat().st_size >> 10:,} KiB written)")
         replayed = recording.replay(*options)
@@ -134,6 +135,8 @@ def run(run: Run) -> Iterator[Row]:
         states.count += found["states"]
         if found["lost"]:
             states.lost.append(f"{again} {replayed.stdout[-6000:]}")
+        if found["calls"] != calls * work.processes:
+            states.lost.append(f"{again} the record ends after {found['calls']} of {calls * work.processes} calls")
         if (found["refused"] > 0) != (work.filler > 0):
             states.lost.append(f"{again} {found['refused']} calls were told that the disk is full")
         for _ in range(run.times(BOOTED)):
