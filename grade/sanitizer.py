@@ -72,6 +72,12 @@ class Violation:
     first: Place
     second: Place
 
+    @property
+    def asleep(self) -> bool:
+        """R7 found after a sleep and not in a loop: it was the wait that did not look. A driver that polls and then sleeps
+        to the next tick comes to that on a busy host, however it polls."""
+        return self.rule == "R7" and self.second.function == "idle_loop"
+
     def __str__(self) -> str:
         return (
             f"{self.rule} missing {self.missing}: {self.device} queue {self.queue}, "

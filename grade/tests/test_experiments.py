@@ -74,7 +74,7 @@ def test_case(tmp_path: Path) -> None:
     for variant, rules in {"report-start": {"R1"}, "report-back": {"R1"}, "report-counters": {"R1"}, "hoisted-counters": set()}.items():
         kernel = BUILD / f"experiments/{variant}.elf"
         _, _, report = barriers.under_vqsan(kernel, initrd, f"roulette {barriers.SMALL} -n 3")
-        assert {violation.rule for violation in report.of("gpu")} == rules, variant
+        assert {violation.rule for violation in report.of("gpu") if not violation.asleep} == rules, variant
         assert report.loads_per_turn("gpu") > 0.9, variant  # an atomic counter is enough to keep a plain load in the loop
 
 
@@ -107,7 +107,7 @@ def test_demo(tmp_path: Path) -> None:
         [({"R7"}, False, "element"), ({"R1"}, True, "look"), (set(), True, "element"), (set(), True, "look")]
     ):
         _, fences, report = barriers.under_vqsan(kernel, initrd, f"roulette -r 160x144 -n 6 -m {loop}")
-        found = {violation.rule for violation in report.of("gpu")}
+        found = {violation.rule for violation in report.of("gpu") if not violation.asleep}
         # The first loop's index is stale only where the device has not answered before the one look.
         assert found == rules or (loop == 0 and not found), (loop, found)
         waits = [wait for queue in report.queues for wait in queue["loops"] if wait["turns"] > 1000]

@@ -67,7 +67,7 @@ def watched(make: MakeSanitizer) -> Report:
 
 def overlooked(report: Report) -> int:
     """How often the device had answered and the driver went on waiting all the same. A sleep is another matter."""
-    return sum(v.count for v in report.violations if v.rule == "R7" and v.second.function != "idle_loop")
+    return sum(v.count for v in report.violations if v.rule == "R7" and not v.asleep)
 
 
 def needs_notice(report: Report) -> None:

@@ -72,12 +72,14 @@ def count(kernel: Path, initrd: Path, result: Result) -> None:
     """Polls and fences for each command, times the commands of a frame."""
     for _ in range(3):
         polls, fences, report = under_vqsan(kernel, initrd, f"roulette {SMALL} -n {SMALL_FRAMES}")
-        if report.of("gpu") or report.loads_per_turn("gpu") > 0.5:
+        # All of the loops share the wait, which on a busy host sleeps over an answer: that is no verdict on the loop.
+        rules = {violation.rule for violation in report.of("gpu") if not violation.asleep}
+        if rules or report.loads_per_turn("gpu") > 0.5:
             break  # else: where the device has always answered before the first look, nothing has gone stale yet
     commands = report.total("completions")
     result.polls, result.fences = polls / commands * COMMANDS, fences / commands * COMMANDS
     result.loads_per_turn = report.loads_per_turn("gpu")
-    result.verdict = ", ".join(sorted({violation.rule for violation in report.of("gpu")})) or "clean"
+    result.verdict = ", ".join(sorted(rules)) or "clean"
 
 
 def bitten(kernel: Path, initrd: Path, wanted: Any) -> str:
