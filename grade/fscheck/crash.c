@@ -179,7 +179,7 @@ static bool crash_round(unsigned round_seed, unsigned count)
 {
     char *before = copy_image();
     seed = round_seed;
-    workload_max_write = (const int[]){300, 3000, 9000}[round_seed % 3];
+    workload_max_write = (const int[]){300, 9000, 40000}[round_seed % 3];
     workload_sync_rate = 1 + round_seed % 2;
     struct record *record = ram_disk_record = record_new(100000, 200 << 20);
     bool good = in_child(run_workload, NULL);

@@ -60,7 +60,12 @@ uint64_t log_commits(void)
 
 unsigned log_pinned(void)
 {
-    return log.gathered_count + log.logged_count;
+    spin_lock(&log.lock);
+    unsigned pinned = log.logged_count;
+    for (unsigned i = 0; i < log.gathered_count; i++)
+        pinned += !log.gathered[i]->logged;
+    spin_unlock(&log.lock);
+    return pinned;
 }
 
 uint32_t log_largest(void)

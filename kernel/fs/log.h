@@ -50,7 +50,7 @@ void log_thread(void);
 
 // For /dev/kstat.
 uint64_t log_commits(void);
-unsigned log_pinned(void); // blocks in the cache that wait to be committed or written home
+unsigned log_pinned(void); // buffers it holds: blocks to be committed or written home
 
 // recover.c: copies the transactions that the log holds home. *sequence becomes the number of the
 // next transaction. 0, or a negative E number after a line that says why.
