@@ -235,6 +235,7 @@ struct kstat {
     uint64_t fs_free_blocks, fs_free_inodes;
     uint64_t root_is_disk; // 1: virtio disk, 0: initrd
     uint64_t system_calls; // since boot
+    uint64_t buffers_held; // cache blocks that somebody uses, the log included
 };
 
 #endif // __ASSEMBLER__

@@ -14,8 +14,8 @@ int main(void)
            k.root_is_disk ? "virtio disk" : "initrd", k.fs_free_blocks * 4, k.fs_free_inodes);
     printf("processes   %8lu\n", k.processes);
     printf("open files  %8lu, inodes in memory %lu\n", k.open_files, k.inodes);
-    printf("buffers     %8lu wait for the log, %lu commits since boot\n", k.buffers_pinned,
-           k.log_commits);
+    printf("buffers     %8lu in use, %lu of them wait for the log, %lu commits since boot\n",
+           k.buffers_held, k.buffers_pinned, k.log_commits);
     printf("harts       %8lu, %lu context switches since boot\n", k.harts, k.context_switches);
     return 0;
 }

@@ -6,10 +6,13 @@ import random
 from typing import Callable
 
 from grade.machine import Machine
-from grade.torture.hostile import attack
+from grade.torture.frame import Row
+from grade.torture.hostile import Rows, attack
 
 
 def test_hostile_programs(machine_factory: Callable[..., Machine]) -> None:
     seed = random.randrange(1, 1 << 30)
     print("seed", seed)  # shown when it fails
-    assert attack(machine_factory(), calls=20_000, processes=6, seed=seed) >= 20_000
+    rows = Rows(Row("calls", 0), Row("leak checks", 0))
+    attack(machine_factory(), calls=20_000, processes=6, seed=seed, rows=rows)
+    assert rows.calls.count >= 20_000 and rows.leaks.count > 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Iterator
 
 from grade import calibrate
-from grade.machine import BUILD, Machine, copy_sparse
+from grade.machine import BUILD, ConsoleError, Machine, copy_sparse
 from grade.torture.frame import Row, Run
 
 PROGRAMS = "init sh echo workload poweroff true".split()
@@ -105,11 +105,14 @@ def boot(recording: Recording, options: list[object], serial: int, folder: Path)
     """Lets the booted kernel recover a state; what is wrong with what it makes of it, or ""."""
     crashed, after = folder / "crashed.img", folder / "after.img"
     recording.replay(*options, "-o", serial, "-s", crashed)
-    with Machine(disk=crashed, initrd=False, gpu=False, rng=False) as machine:
-        machine.run("true")
-        machine.power_off()
-        assert machine.disk is not None
-        copy_sparse(machine.disk, after)
+    try:
+        with Machine(disk=crashed, initrd=False, gpu=False, rng=False) as machine:
+            machine.run("true")
+            machine.power_off()
+            assert machine.disk is not None
+            copy_sparse(machine.disk, after)
+    except (AssertionError, ConsoleError) as error:
+        return f"the booted kernel, with state {serial}: {error}"
     judged = recording.replay(*options, "-o", serial, "-i", after)
     return "" if judged.returncode == 0 else f"the booted kernel: {judged.stdout}"
 
@@ -124,7 +127,11 @@ def run(run: Run) -> Iterator[Row]:
         folder = run.folder / str(number)
         folder.mkdir()
         calls = max(100, run.times(work.calls))
-        recording = Recording(work, folder, seed, calls)
+        try:
+            recording = Recording(work, folder, seed, calls)
+        except (AssertionError, ConsoleError) as error:
+            states.lost.append(f"{again} {error}")
+            continue
         options: list[object] = ["-n", run.times(SUBSETS), "-x", 6, "-r", seed]
         run.progress(f"crashes: replaying: {work.name} ({recording.log.stat().st_size >> 10:,} KiB written)")
         replayed = recording.replay(*options)

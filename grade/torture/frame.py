@@ -30,6 +30,7 @@ class Run:
     share: float  # of the full work, 1 being 20 minutes over all suites
     folder: Path  # scratch, removed afterwards
     progress: Callable[[str], None]  # shows a line
+    soak: float = 0.0  # minutes of the suite soak; 0: its share
     only: str = ""  # of what the suite tries, that with this in its name: `make torture TORTURE=faults:flush`
 
     def wants(self, name: str) -> bool:

@@ -2,8 +2,8 @@
 
 Programs on the booted kernel: random system calls, changed programs, kills at any moment (user/fuzz.c).
 
-What the kernel counts (pages, processes, open files, inodes) must be after as it was before, nothing may be left in the
-virtqueues, the shell must answer, and the disk must be sound. Some of it runs on the kernel that checks itself
+What the kernel counts (pages, processes, open files, inodes, buffers) must be after as it was before, nothing may be
+left in the virtqueues, the shell must answer, and the disk must be sound. Some of it runs on the kernel that checks itself
 (`make SAN=1`): undefined behaviour, arrays on the stack, the order of locks.
 
 Images go through the host's reading of them (mkfs/), guided by coverage: image_fuzzer.c. The kernel's own reading is
@@ -15,8 +15,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Callable, Iterator, NamedTuple
 
 from grade.machine import BUILD, ConsoleError, Machine
 from grade.torture.frame import Row, Run
@@ -32,6 +33,7 @@ RUNS = [  # name, harts, memory, processes, calls in a full run
     ("checking-eight", 8, "256M", 24, 400_000),
 ]
 IMAGES = 120_000  # of a full run
+PIECE = 50_000  # calls between two looks at what is in use
 WARM_UP = 1000  # calls: what is made once, such as the page tables of kernel stacks, is there afterwards
 COUNTED = {  # in what `free` prints
     "KiB of memory in use": r"(\d+) KiB used",
@@ -39,19 +41,44 @@ COUNTED = {  # in what `free` prints
     "open files": r"open files\s+(\d+)",
     "inodes in memory": r"inodes in memory (\d+)",
 }
+TRIES = 10  # looks at the buffers
+
+
+class Rows(NamedTuple):
+    """Of the table: what is tried, and how often the kernel's counts were compared."""
+
+    calls: Row
+    leaks: Row
 
 
 class Lost(Exception):
     """A promise was broken; the text says which."""
 
 
+class Leak(Lost):
+    """Something is in use that was not before."""
+
+
 def counts(machine: Machine) -> dict[str, int]:
     machine.run("sync")
-    text = machine.run("free")
-    found = {name: re.search(pattern, text) for name, pattern in COUNTED.items()}
-    if None in found.values():
-        raise Lost(f"`free` says only: {text}")
-    return {name: int(match.group(1)) for name, match in found.items() if match}
+    for _ in range(TRIES):
+        text = machine.run("free")
+        found = {name: re.search(pattern, text) for name, pattern in COUNTED.items()}
+        held = re.search(r"buffers +(\d+) in use, (\d+) of them wait", text)
+        if held is None or None in found.values():
+            raise Lost(f"`free` says only: {text}")
+        if held[1] == held[2]:  # reading ahead uses more of them, for a moment
+            break
+    numbers = {name: int(match[1]) for name, match in found.items() if match}
+    return {**numbers, "buffers that are not the log's": int(held[1]) - int(held[2])}
+
+
+def compare(before: dict[str, int], machine: Machine) -> None:
+    """Raises Leak unless all counts are as before."""
+    after = counts(machine)
+    if after != before:
+        changed = [name for name in after if after[name] != before[name]]
+        raise Leak("; ".join(f"{name}: {before[name]:,} before, {after[name]:,} after" for name in changed))
 
 
 def fuzz(machine: Machine, calls: int, processes: int, seed: int) -> int:
@@ -69,15 +96,11 @@ def leftovers(machine: Machine) -> list[str]:
     return [f"{name}: {numbers}" for name, numbers in rows if set(numbers.split()) != {"0"}]
 
 
-def attack(machine: Machine, calls: int, processes: int, seed: int) -> int:
-    """The whole of it on a machine at its prompt, which is off afterwards; the calls made. Raises Lost."""
+@contextmanager
+def watched(machine: Machine) -> Iterator[None]:
+    """What is done to the machine within must leave it well: afterwards it is off. Raises Lost."""
     try:
-        fuzz(machine, WARM_UP, processes, seed)
-        before = counts(machine)
-        made = fuzz(machine, calls, processes, seed + 1)
-        after = counts(machine)
-        if after != before:
-            raise Lost(f"did not come back: {before} before, {after} after")
+        yield
         if left := leftovers(machine):
             raise Lost(f"left in the queues: {'; '.join(left)}")
         machine.power_off()
@@ -85,7 +108,19 @@ def attack(machine: Machine, calls: int, processes: int, seed: int) -> int:
         panic = machine.text.find("panic: ")
         raise Lost(machine.text[panic : panic + 600] if panic >= 0 else str(error)) from error
     check(machine.disk)
-    return made
+
+
+def attack(machine: Machine, calls: int, processes: int, seed: int, rows: Rows) -> None:
+    """The whole of it on a machine at its prompt, which is off afterwards; counts what was tried. Raises Lost."""
+    with watched(machine):
+        fuzz(machine, WARM_UP, processes, seed)
+        before = counts(machine)
+        end = rows.calls.count + calls
+        while rows.calls.count < end:
+            seed += 1
+            rows.calls.count += fuzz(machine, min(PIECE, end - rows.calls.count), processes, seed)
+            rows.leaks.count += 1
+            compare(before, machine)
 
 
 def check(disk: Path | None) -> None:
@@ -118,23 +153,37 @@ def fuzz_images(run: Run) -> Row:
     return row
 
 
+def boot_and_attack(rows: Rows, again: str, act: Callable[[Machine], None], **options: Any) -> None:
+    """What is lost goes into the rows, with the words that help to see it again."""
+    try:
+        with Machine(**options) as machine:
+            act(machine)
+    except Leak as leak:
+        rows.leaks.lost.append(f"{again}: did not come back: {leak}")
+    except (Lost, ConsoleError) as lost:  # the latter while it boots
+        rows.calls.lost.append(f"{again}: {lost}")
+
+
 def run(run: Run) -> Iterator[Row]:
     if run.only in ("", "images"):
         yield fuzz_images(run)
+    leaks = Row("leak checks", 0, detail="pages, processes, files, inodes, buffers: in use as before")
     for checking in (False, True):
-        row = Row("calls of hostile programs" + (", the kernel checking itself" if checking else ""), 0)
+        rows = Rows(Row("calls of hostile programs" + (", the kernel checking itself" if checking else ""), 0), leaks)
         harts: list[str] = []
-        for name, cpus, mem, processes, calls in RUNS:
+        for name, cpus, mem, processes, full in RUNS:
             if name.startswith("checking") != checking or not name.startswith(run.only):
                 continue
-            seed = run.seed_for(f"hostile {name}")
+            seed, calls = run.seed_for(f"hostile {name}"), run.times(full)
             run.progress(f"hostile programs on {cpus} harts, {mem}{', checking itself' if checking else ''}")
-            try:
-                with Machine(cpus=cpus, mem=mem, kernel=SAN_KERNEL if checking else None) as machine:
-                    row.count += attack(machine, run.times(calls), processes, seed)
-            except Lost as lost:
-                row.lost.append(f"{cpus} harts, {mem}, `fuzz -s {seed + 1} -n {run.times(calls)} -p {processes}`: {lost}")
+            again = f"{cpus} harts, {mem}, `fuzz -s {seed} -n {calls} -p {processes}`"
+            kernel = SAN_KERNEL if checking else None
+            boot_and_attack(
+                rows, again, lambda machine: attack(machine, calls, processes, seed, rows), cpus=cpus, mem=mem, kernel=kernel
+            )
             harts.append(str(cpus))
-        row.detail = f"on {', '.join(harts)} harts; nothing left in use, disk sound"
+        rows.calls.detail = f"on {', '.join(harts)} harts; no panic, the shell answers, disk sound"
         if harts:
-            yield row
+            yield rows.calls
+    if leaks.count or leaks.lost:
+        yield leaks

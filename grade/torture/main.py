@@ -1,4 +1,6 @@
-"""make torture [SEED=] [SHARE=] [TORTURE=suite]: tries to break the system, and prints what was tried and what was lost.
+"""make torture [SEED=] [SHARE=] [SOAK=minutes] [TORTURE=suite]: tries to break the system.
+
+It prints one table of what was tried and what was lost.
 
 Each suite is a module of this folder (frame.py says what it looks like). The table is also written to
 <build>/torture.json. The exit status is 1 if anything was lost. --docs puts the table into docs/reliability.md.
@@ -28,7 +30,7 @@ from grade.machine import BUILD  # noqa: E402
 from grade.torture.frame import Row, Run  # noqa: E402
 
 # In this order; `make torture TORTURE="a b"` runs some of them, TORTURE=a:x what has x in its name of one.
-SUITES = ("host", "crashes", "faults", "hostile")
+SUITES = ("host", "crashes", "faults", "hostile", "soak")
 
 
 def run_suite(name: str, run: Run) -> tuple[list[Row], float]:
@@ -60,12 +62,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", default="", help="brings back the choices of an earlier run")
     parser.add_argument("--share", type=float, default=1.0, help="how much of the full work to do")
+    parser.add_argument("--soak", type=float, default=0.0, metavar="MINUTES", help="of the suite soak, instead of its share")
     parser.add_argument("--docs", action="store_true", help="put the table into docs/reliability.md as well")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"some of: {' '.join(SUITES)}")
     given = parser.parse_args()
     chosen = [suite.partition(":")[::2] for suite in given.suites] or [(name, "") for name in SUITES]
     unknown = {name for name, _ in chosen} - set(SUITES)
-    if unknown or given.share <= 0 or not given.seed.isdigit() and given.seed:
+    if unknown or given.share <= 0 or given.soak < 0 or not given.seed.isdigit() and given.seed:
         parser.error(f"suites are {', '.join(SUITES)}; a share is more than 0; a seed is a number")
 
     seed = int(given.seed) if given.seed else random.SystemRandom().randrange(1 << 32)
@@ -78,7 +81,7 @@ def main() -> int:
     try:
         for name, only in chosen:
             with tempfile.TemporaryDirectory(prefix="torture-") as folder:
-                more, took = run_suite(name, Run(seed, given.share, Path(folder), say, only))
+                more, took = run_suite(name, Run(seed, given.share, Path(folder), say, given.soak, only))
             rows += more
             seconds[name] = round(took)
     except KeyboardInterrupt:

@@ -1,11 +1,12 @@
 # make torture: the suites in grade/torture, one after the other. The Makefile includes this.
 
 SHARE ?= 1# of make torture: 0.1 does a tenth of each suite
+SOAK ?= 0# minutes of its suite soak; 0: two, times SHARE
 
 .PHONY: torture
-torture: all san $(BUILD)/host/fscheck ## Break it: crashes, faults, hostile input, load; 20 minutes (SHARE= SEED= TORTURE=suite)
+torture: all san $(BUILD)/host/fscheck ## Break it: crashes, faults, hostile input, load; 20 minutes (SHARE= SEED= SOAK=minutes TORTURE=suite)
 	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) grade/torture/main.py --share '$(SHARE)' --seed '$(SEED)' \
-	    $(TORTURE)
+	    --soak '$(SOAK)' $(TORTURE)
 
 # The kernel that checks itself, in a directory of its own.
 .PHONY: san

@@ -1,6 +1,7 @@
 // /dev/kstat: what the kernel counts about itself, one struct kstat.
 
 #include "kernel/dev/device.h"
+#include "kernel/fs/buf.h"
 #include "kernel/fs/file.h"
 #include "kernel/fs/fs.h"
 #include "kernel/mm/vm.h"
@@ -15,6 +16,7 @@ static long kstat_read(int minor, uint64_t user_dst, uint64_t n, uint64_t offset
                          .open_files = file_count(),
                          .inodes = inode_count(),
                          .buffers_pinned = log_pinned(),
+                         .buffers_held = buf_total() - buf_idle(),
                          .harts = harts_online,
                          .log_commits = log_commits(),
                          .fs_free_blocks = fs_free_blocks(),
