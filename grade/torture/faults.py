@@ -8,6 +8,7 @@ judged call by call, as after a crash (crashes.py).
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 import subprocess
@@ -116,10 +117,11 @@ def goes_on(machine: Machine) -> None:
 def read_fails_once(ground: Ground) -> None:
     block = ground.first_block("/data/file") + ground.rng.randrange(10)
     machine = ground.boot(rule("read", block, once=True))
-    status, output = machine.run_status("cat /data/file >/dev/null")
+    whole = hashlib.sha256(splitmix(ground.seed, 150_000)).hexdigest()
+    status, output = machine.run_status("sha256sum /data/file")
     # Reading ahead may have met the error; then the block was read again.
-    assert status == 0 or IO_ERROR in output, output
-    machine.run("cat /data/file >/dev/null")
+    assert whole in output if status == 0 else IO_ERROR in output, output
+    assert whole in machine.run("sha256sum /data/file")
     ground.check()
 
 
@@ -198,10 +200,10 @@ def flush_fails_always(ground: Ground) -> None:
 
 def checkpoint_fails(ground: Ground) -> None:
     """What was synced before is in the log, and found there once the disk is well again."""
-    machine = ground.boot(rule("write", ground.facts.super("bitmap_start")))
+    machine = ground.boot(rule("write", ground.first_block("/data")))
     machine.run(f"mkfile 60K /kept {ground.seed}; sync /kept")
     for number in range(30):
-        status, output = machine.run_status(f"mkfile 100K /more{number % 2} {number} && sync")
+        status, output = machine.run_status(f"mkfile 100K /data/more{number % 2} {number} && sync")
         if status:
             break
     assert status and (IO_ERROR in output or READ_ONLY in output), output
@@ -229,6 +231,12 @@ def recovery_fails(ground: Ground, kind: str, block: Optional[int], said: str) -
     ground.check()
     assert ground.on_disk("/kept") == splitmix(ground.seed, 60 << 10)
     kept_after_repair(ground)
+
+
+def recovery_cannot_read_a_header(ground: Ground) -> None:
+    """It is not taken for the log's end."""
+    ground.fill_log()
+    recovery_fails(ground, "read", ground.facts.super("log_start"), "log cannot be read")
 
 
 def recovery_cannot_read(ground: Ground) -> None:
@@ -285,19 +293,29 @@ def disk_is_read_only_and_dirty(ground: Ground) -> None:
 # ---- devices that do not answer ----
 
 
-def disk_stops_to_answer(ground: Ground) -> None:
-    """Whoever asks it gets an error after the timeout; programs that are in memory go on."""
+def disk_stops_to_answer(ground: Ground, first: list[str]) -> None:
+    """Whoever asks it gets an error after the timeout, the first as well; programs that are in memory go on."""
     group = ["-object", "throttle-group,id=group"]
     machine = ground.boot(driver="driver=throttle,node-name=disk,file=file,throttle-group=group", extra=group, args="blk_timeout=2")
-    machine.run("echo; cat /README | wc -l >/dev/null; touch /data/other")  # now they are in memory
+    # These programs are in memory then.
+    machine.run("echo; cat /README | wc -l >/dev/null; touch /data/other; ls /data/sub; mkfile 1 /more 4; sync")
     assert machine.qmp is not None
     machine.qmp.command("qom-set", path="/objects/group", property="limits", value={"iops-total": 1, "bps-total": 1})
-    machine.run_status("mkfile 200K /more 4", quiet=60)  # the first request uses up what may be
-    refused(machine, "sync /", IO_ERROR, READ_ONLY, "timed out")
-    refused(machine, "cat /data/file >/dev/null", IO_ERROR, "timed out")
+    machine.run_status("cat /data/other >/dev/null", quiet=60)  # uses up what may be
+    for command in first:
+        refused(machine, command, IO_ERROR, READ_ONLY, "timed out")
     assert "blk0: queue broken" in machine.text
     goes_on(machine)
     ground.check()
+
+
+def disk_stops_to_answer_reads(ground: Ground) -> None:
+    # The inner file is one request: that alone is given up, the others are not even sent.
+    disk_stops_to_answer(ground, ["cat /data/sub/inner", "cat /data/file >/dev/null", "mkfile 200K /more 4; sync /"])
+
+
+def disk_stops_to_answer_writes(ground: Ground) -> None:
+    disk_stops_to_answer(ground, ["mkfile 200K /more 4; sync /", "cat /data/file >/dev/null"])
 
 
 def display_stops_to_answer(ground: Ground) -> None:
@@ -338,13 +356,15 @@ FAULTS: list[Callable[[Ground], None]] = [
     flush_fails_once,
     flush_fails_always,
     checkpoint_fails,
+    recovery_cannot_read_a_header,
     recovery_cannot_read,
     recovery_cannot_write,
     recovery_cannot_flush,
     disk_is_short,
     disk_is_read_only,
     disk_is_read_only_and_dirty,
-    disk_stops_to_answer,
+    disk_stops_to_answer_reads,
+    disk_stops_to_answer_writes,
     display_stops_to_answer,
     display_answers_errors,
 ]
