@@ -1,0 +1,102 @@
+"""Bugs planted by hand are found: each patch of grade/torture/bugs, and some of the labs' mutants, in a copy of the tree.
+
+What stands before a patch says what is wrong, which suite of `make torture` must lose by it, and what that says:
+
+    A commit sends no FLUSH.
+    By: crashes:one             (as in `make torture TORTURE=crashes:one`)
+    Says: it was synced         (a regular expression)
+    Share: 0.05                 (as in `make torture SHARE=0.05`; if need be)
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from grade import calibrate
+from grade.machine import QEMU, ROOT
+from grade.mutants import apply, copy_tree, undo
+
+BUGS = ROOT / "grade/torture/bugs"
+SHARE = "0.02"
+BUILT = {  # what a suite runs; or else the path of a unit test in the build, which is all
+    "host": ["build/host/fscheck"],
+    "crashes": ["all", "build/host/replay"],
+    "faults": ["all"],
+    "hostile": ["all"],
+    "hostile:checking": ["all", "san"],
+}
+
+
+class Bug(NamedTuple):
+    patch: Path
+    by: str  # a suite of make torture, or the path of a unit test in the build
+    says: str
+    share: str = SHARE
+
+
+def read_bug(patch: Path) -> Bug:
+    fields = dict(re.findall(r"^(By|Says|Share): *(.*?) *$", patch.read_text().split("\n--- ", 1)[0], re.MULTILINE))
+    return Bug(patch, fields["By"], fields["Says"], fields.get("Share", SHARE))
+
+
+CASES = [read_bug(patch) for patch in sorted(BUGS.glob("*.patch"))] + [
+    Bug(ROOT / "labs/1-virtqueue/mutants/no-second-look.patch", "host/virtqueue_test", "a lost wake-up"),
+    Bug(ROOT / "labs/2-disk/mutants/flush-is-write.patch", "crashes:one", "LOST"),
+]
+
+
+def run(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    return subprocess.run(
+        command,
+        cwd=tree,
+        env={**environment, "BUILD": "build", "QEMU": QEMU},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=600 * calibrate.scale(),
+    )
+
+
+def build_in(tree: Path, targets: list[str]) -> None:
+    same = [word for word in os.environ.get("SAME_BUILD", "").split() if not word.startswith(("BUILD=", "START="))]
+    done = run(tree, "make", *same, "CI=", *targets)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def look(tree: Path, bug: Bug, seed: int) -> subprocess.CompletedProcess[str]:
+    if bug.by.startswith("host/"):
+        return run(tree, f"build/{bug.by}")
+    return run(tree, sys.executable, "grade/torture/main.py", "--share", bug.share, "--seed", str(seed), bug.by)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tree = tmp_path_factory.mktemp("planted") / "tree"
+    copy_tree(tree)
+    return tree
+
+
+@pytest.mark.long
+@pytest.mark.xdist_group("planted bugs")
+@pytest.mark.parametrize("bug", CASES, ids=[bug.patch.stem for bug in CASES])
+def test_planted_bug_is_found(tree: Path, bug: Bug) -> None:
+    seed = random.SystemRandom().randrange(1 << 31)
+    changed = apply(bug.patch, tree)
+    try:
+        build_in(tree, BUILT.get(bug.by) or BUILT.get(bug.by.partition(":")[0]) or [f"build/{bug.by}"])
+        done = look(tree, bug, seed)
+    finally:
+        undo(changed, tree)
+    assert done.returncode != 0, f"not found with seed {seed}:\n{done.stdout[-2000:]}"
+    assert re.search(bug.says, done.stdout), f"with seed {seed} it says:\n{done.stdout[-4000:]}"
