@@ -158,7 +158,7 @@ int virtq_forge(void) { return main(0, NULL); }
     "asks the system itself": Forgery("1", ((RING, "", """
 #ifdef __x86_64__
 void virtq_forge(void) { asm volatile("syscall" ::"a"(231), "D"(0) : "rcx", "r11", "memory"); }
-#else
+#elif !defined(RINGFENCE_KERNEL)
 extern void _exit(int);
 void virtq_forge(void) { _exit(0); }
 #endif
