@@ -37,3 +37,7 @@ demo-wheel: all ## Lab 4, for the lecture: a key changes the loop while the whee
 
 leaderboard: ## Who could turn how many wheels, of those who want to be listed (RESULTS=folder)
 	@$(PYTHON_FOUND) grade/leaderboard.py '$(RESULTS)'
+
+.PHONY: fences
+fences: vqsan ## Show which fence is enough where, by experiment (a minute)
+	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) grade/fences.py

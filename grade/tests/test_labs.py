@@ -95,6 +95,11 @@ def test_a_handout_holds_no_solution(name: str, earlier: str, tmp_path: Path) ->
         assert not [each for each in names if word in each and each not in lab.docs] or name >= "4", word
     for later in lab_names():
         assert (f"labs/{later}/lab.toml" in names) == (later <= name)
+    # `make help` offers nothing that is not there.
+    recipes = "\n".join(path.read_text() for path in files if path.name == "Makefile" or path.suffix == ".mk")
+    needed = set(re.findall(r"\bgrade/[\w/-]+\.(?:py|sh)\b", recipes))
+    assert needed and needed <= names, f"what runs {sorted(needed - names)} is there, but not the file"
+    assert ("record:" in recipes) == ("qemu-web:" in recipes) == (name >= "5")
     log = subprocess.run(["git", "-C", str(out), "log", "--oneline"], capture_output=True, text=True).stdout
     assert len(log.splitlines()) == 1
     assert not subprocess.run(["git", "-C", str(out), "status", "-s"], capture_output=True, text=True).stdout

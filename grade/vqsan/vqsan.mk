@@ -8,10 +8,6 @@ vqsan: $(BUILD)/host/vqsan.so
 # A handout has neither the self-test's guest nor what runs it.
 ifneq ($(wildcard grade/vqsan/selftest),)
 vqsan: $(BUILD)/vqsan/driver.elf $(BUILD)/vqsan/initrd.img
-
-.PHONY: fences
-fences: vqsan ## Show which fence is enough where, by experiment (a minute)
-	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) grade/fences.py
 endif
 endif
 
