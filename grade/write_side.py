@@ -5,7 +5,7 @@ The rules about what the driver reads are not looked at here.
 
 from __future__ import annotations
 
-from typing import Iterable
+from typing import Callable, Iterable, Optional
 
 from grade.machine import PROMPT, Machine
 from grade.promise import Broken
@@ -19,7 +19,14 @@ RULES = {
 }
 
 
-def judge(machine: Machine, sanitizer: Sanitizer, device: str, commands: Iterable[str]) -> None:
+def judge(
+    machine: Machine,
+    sanitizer: Sanitizer,
+    device: str,
+    commands: Iterable[str],
+    kicks: int = 10,  # fewer are no load
+    award: Optional[Callable[[float, str], None]] = None,  # each rule that was kept is worth a sixth
+) -> None:
     """Runs the commands on a machine that is about to boot; raises Broken if a rule was broken on queues of `device`."""
     try:
         machine.expect(PROMPT, quiet=40)
@@ -29,12 +36,16 @@ def judge(machine: Machine, sanitizer: Sanitizer, device: str, commands: Iterabl
         pass
     report = sanitizer.finish(machine)
     queues = [queue for queue in report.queues if queue["device"] == device]
-    if sum(queue["kicks"] for queue in queues) < 10:
+    if sum(queue["kicks"] for queue in queues) < kicks:
         raise Broken(seen="the doorbell was hardly ever rung: there is nothing to judge")
     broken = [v for v in report.violations if v.rule in RULES and v.device == device]
     if not broken:
         return
-    promised, spec = RULES[min(v.rule for v in broken)]
+    rules = sorted({v.rule for v in broken})
+    if award:
+        kept = len(RULES) - len(rules)
+        award(kept / 2 / len(RULES), f"{kept} of {len(RULES)} promises are kept")
+    promised, spec = RULES[rules[0]]
     raise Broken(
         promised=promised,
         seen="\n".join(
