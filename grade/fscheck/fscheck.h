@@ -87,7 +87,8 @@ void mount_image(void);
 // Runs a function in a process of its own, so that it finds the file system's variables fresh. True
 // if it returned.
 bool in_child(void (*function)(void *), void *argument);
-// fsck must find nothing wrong with the image.
+// fsck must find nothing wrong with the image, except, where that is set, blocks that nothing uses.
+extern bool blocks_may_be_lost;
 void check_image(const char *when);
 // Everything that was ever written is home, and fsck agrees.
 void shut_down(const char *when);

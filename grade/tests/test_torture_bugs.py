@@ -32,6 +32,7 @@ BUILT = {  # what a suite runs; or else the path of a unit test in the build, wh
     "faults": ["all"],
     "hostile": ["all"],
     "hostile:checking": ["all", "san"],
+    "soak": ["all", "san"],
 }
 
 
@@ -49,7 +50,7 @@ def read_bug(patch: Path) -> Bug:
 
 CASES = [read_bug(patch) for patch in sorted(BUGS.glob("*.patch"))] + [
     Bug(ROOT / "labs/1-virtqueue/mutants/no-second-look.patch", "host/virtqueue_test", "a lost wake-up"),
-    Bug(ROOT / "labs/2-disk/mutants/flush-is-write.patch", "crashes:one", "LOST"),
+    Bug(ROOT / "labs/2-disk/mutants/flush-is-write.patch", "crashes:one", "LOST", "0.1"),
 ]
 
 
