@@ -66,6 +66,22 @@ def said(machine: Machine) -> str:
     return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
 
 
+def of_no_resource(log: list[Event]) -> str:
+    """The first command of a resource that the device does not hold: such a one is answered with an error."""
+    made: set[int] = set()
+    alive: set[int] = set()
+    for event in log:
+        if event.name == CREATE:
+            made.add(event.resource)
+            alive.add(event.resource)
+        elif event.resource and event.resource not in alive:
+            why = "was given back before, by RESOURCE_UNREF" if event.resource in made else "was never made"
+            return f"; the trace shows {event.name} of resource {event.resource}, which {why}"
+        elif event.name == UNREF:
+            alive.discard(event.resource)
+    return ""
+
+
 def ask(machine: Machine, command: str, fails: bool = False) -> list[Event]:
     """Runs a program; what the device saw meanwhile."""
     before = len(events(machine))
@@ -75,7 +91,7 @@ def ask(machine: Machine, command: str, fails: bool = False) -> list[Event]:
         raise Broken(seen=f"{command!r} does not end{said(machine)}") from None
     if (status != 0) != fails:
         ending = "succeeds" if fails else "fails"
-        raise Broken(seen=f"{command!r} {ending}: {output.strip()}{said(machine)}")
+        raise Broken(seen=f"{command!r} {ending}: {output.strip()}{of_no_resource(events(machine))}{said(machine)}")
     for _ in range(2):  # what the main loop has been told to do is done once it has answered
         assert machine.qmp is not None
         machine.qmp.command("query-status")
