@@ -101,15 +101,28 @@ def test_load(
 
 
 @long
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_every_frame(machine_factory: Boot, vqsan: MakeSanitizer, host: Path, compiler: str) -> None:
+    """Each picture of twelve seconds is right with everything injected, seen after the two that it is a change of."""
+    kernel = kernel_of(compiler)
+    sanitizer = vqsan("inject=all", kernel=kernel)
+    machine = machine_factory(cpus=2, extra=sanitizer.arguments, kernel=kernel, disk=None, args="poll=200 root=initrd")
+    size = (160, 120)
+    for frame in range(2, 361):
+        machine.run(f"roulette -r 160x120 -s 5 -f 0 -o {frame - 2} -n 3", quiet=60)
+        same(machine, drawn(host / "draw_wheel", "-r", "160x120", "-s", 5, frame), f"frame {frame}", picture_box(*size))
+    assert sanitizer.finish(machine).total("injected") > 1000
+
+
+@long
 @pytest.mark.parametrize("options", ("", "inject=all"))
 @pytest.mark.parametrize("cpus", (1, 2, 4))
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_usertests(machine_factory: Boot, vqsan: MakeSanitizer, compiler: str, cpus: int, options: str) -> None:
-    """All of them with GCC's kernel, all but the slow ones with clang's."""
     kernel = kernel_of(compiler)
     sanitizer = vqsan(options, kernel=kernel)
     machine = machine_factory(cpus=cpus, extra=sanitizer.arguments, kernel=kernel)
-    output = machine.run("usertests" if compiler == "gcc" else "usertests -q", quiet=120, total=1200)
+    output = machine.run("usertests", quiet=120, total=1200)
     assert "ALL TESTS PASSED" in output, output
     report = sanitizer.finish(machine)
     assert not report.violations, report
