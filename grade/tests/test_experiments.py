@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,9 @@ import pytest
 from PIL import Image, ImageChops
 
 from grade import calibrate
+from grade.loop import disassemble
 from grade.machine import BUILD, ROOT
+from grade.tests.test_slow_wheel import COMPILERS, RING, make, tree_of_the_kernel
 
 # They share the copy of the tree in build/experiments.
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("experiments")]
@@ -60,6 +64,45 @@ def test_barriers(tmp_path: Path) -> None:
         else:
             assert row["fences"] >= row["polls"] >= 480
         assert row["rate"] > 0 and row["undisturbed"] > 0 and row["p50"] <= row["p99"]
+
+
+def fences_in_the_loop(kernel: Path) -> list[str]:
+    """Of virtq_poll(), as compiled. GDB prints a fence of everything without its operands."""
+    loops = disassemble(kernel, "virtq_poll").loops()
+    return [each.text for body in loops for each in body if each.name == "fence"]
+
+
+@pytest.mark.parametrize("choice", COMPILERS)
+def test_fences_of_the_loops(tmp_path: Path, choice: str) -> None:
+    """Which fence each compiler puts into each turn; C11's acquire load is the one that it may choose."""
+    import barriers
+    import workshop
+
+    if not shutil.which(COMPILERS[choice]):
+        pytest.skip(f"{COMPILERS[choice]} is not here")
+    tree = tree_of_the_kernel(tmp_path)
+    source, object_file = (tree / RING).read_text(), "build/kernel/virtio/virtqueue.c.o"
+    found = {}
+    for variant in barriers.VARIANTS:
+        (tree / RING).write_text(workshop.put_poll_used(source, workshop.variant_text(variant)))
+        make(tree, choice, "START=4-slow-wheel", "BUILD=build", object_file)
+        found[variant] = fences_in_the_loop(tree / object_file)
+    acquire = found.pop("acquire")
+    assert found == {
+        "hoisted": [],
+        "volatile": [],
+        "fence-before": ["fence r,r"],
+        "fence-after": [],
+        "both": ["fence r,r"],
+        "full-every-poll": ["fence rw,rw"],
+    }
+    asked = subprocess.run([COMPILERS[choice], "--version"], capture_output=True, text=True, check=True).stdout
+    if "gcc" in COMPILERS[choice] and re.search(r"\) 12\.", asked):
+        assert acquire == ["fence"]
+    elif "clang version 14." in asked:
+        assert acquire == ["fence r,rw"]
+    else:
+        assert acquire in (["fence"], ["fence rw,rw"], ["fence r,rw"])
 
 
 def test_case(tmp_path: Path) -> None:

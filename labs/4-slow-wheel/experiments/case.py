@@ -49,6 +49,7 @@ ROWS = [
     Row("interrupts, no polling", "6abc7a5", "report-start", f"{BANDS} -v", INTERRUPT),
     # What it did not try.
     Row("one present, no bands", "", "report-start", f"{WHOLE} -v", None, 1),
+    Row("one present, by interrupt", "", "report-start", f"{WHOLE} -v", INTERRUPT, 1),
     Row("one present and bulk copies", "", "report-start", WHOLE, None, 1),
     Row("all of these together", "", "fence-after", WHOLE, INTERRUPT, 1),
     # What the same source does where the load is a plain one, as in C.
