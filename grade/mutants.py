@@ -1,4 +1,4 @@
-"""make mutants [LAB=] [ONLY=]: tests the tests.
+"""make mutants [LAB=] [ONLY=] [CC=clang | TOOLPREFIX=]: tests the tests.
 
 Each labs/*/mutants/*.patch is a wrong solution: grading it must lose exactly the test it names, with a message that
 says what it says. Each labs/*/variants/*.patch is a right one, different from ours: it must get full marks, and so must
@@ -34,7 +34,7 @@ sys.path[0] = str(ROOT)
 from grade.course import CourseError, Lab, all_labs, find_lab, lab_names  # noqa: E402
 from grade.handout import tree_files  # noqa: E402
 
-WORKERS = max(1, min(2, (os.cpu_count() or 1)))
+WORKERS = max(1, min(2, len(os.sched_getaffinity(0))))
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def copy_tree(target: Path) -> None:
     shutil.copytree(build, target / "build", symlinks=True, ignore=ignored)
 
 
-def grade(tree: Path, lab: Lab) -> dict[str, Any]:
+def grade(tree: Path, lab: Lab, variables: list[str]) -> dict[str, Any]:
     environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     done = subprocess.run(
-        [sys.executable, "grade/score.py", "--lab", lab.name],
+        [sys.executable, "grade/score.py", "--lab", lab.name, "--", "BUILD=build", *variables],
         cwd=tree,
         env={**environment, "BUILD": "build", "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
@@ -156,7 +156,7 @@ def judge(case: Case, results: dict[str, Any]) -> str:
     return ""
 
 
-def run_all(cases: list[Case]) -> list[tuple[Case, str]]:
+def run_all(cases: list[Case], variables: list[str]) -> list[tuple[Case, str]]:
     waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
     for case in cases:
         waiting.put(case)
@@ -172,7 +172,7 @@ def run_all(cases: list[Case]) -> list[tuple[Case, str]]:
                 return
             try:
                 changed = apply(case.patch, tree) if case.patch else []
-                verdict = judge(case, grade(tree, case.lab))
+                verdict = judge(case, grade(tree, case.lab, variables))
             except (RuntimeError, OSError, ValueError) as error:
                 verdict, changed = str(error), tree_files(ROOT)
             undo(changed, tree)
@@ -196,6 +196,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lab", default="")
     parser.add_argument("--only", default="")
+    parser.add_argument("variables", nargs="*", help="for make: the compiler")
     given = parser.parse_args()
     try:
         cases = find_cases([find_lab(given.lab)] if given.lab else all_labs(), given.only)
@@ -205,7 +206,7 @@ def main() -> int:
     if not cases:
         print("mutants: there are none of that name", file=sys.stderr)
         return 2
-    wrong = [case for case, verdict in run_all(cases) if verdict]
+    wrong = [case for case, verdict in run_all(cases, given.variables) if verdict]
     print(f"{len(cases) - len(wrong)} of {len(cases)} are graded as they must be")
     return 1 if wrong else 0
 

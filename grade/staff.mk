@@ -12,7 +12,7 @@ handout: ## Write what students are given for a lab (LAB= OUT= ID= EARLIER=)
 	    --id '$(or $(ID),plain)' --earlier '$(EARLIER)'
 
 mutants: all ## Grade the known-wrong and the known-good solutions (LAB= ONLY=)
-	@BUILD='$(BUILD)' $(PYTHON_FOUND) grade/mutants.py --lab '$(LAB)' --only '$(ONLY)'
+	@BUILD='$(BUILD)' $(PYTHON_FOUND) grade/mutants.py --lab '$(LAB)' --only '$(ONLY)' -- TOOLPREFIX='$(TOOLPREFIX)' CC='$(CC)'
 
 gradescope: ## Pack the autograder for Gradescope (LAB= OUT=grader.zip)
 	@$(PYTHON_FOUND) grade/gradescope.py --lab '$(LAB)' --id '$(or $(ID),plain)' \
