@@ -178,7 +178,7 @@ class Sanitizer:
         return self.report()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def vqsan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sanitizer]]:
     """Makes sanitizers, one for each machine."""
     if sys.platform != "linux" or not PLUGIN.exists():

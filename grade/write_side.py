@@ -5,11 +5,11 @@ The rules about what the driver reads are not looked at here.
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, Optional
+from typing import Collection, Iterable
 
 from grade.machine import PROMPT, Machine
 from grade.promise import Broken
-from grade.sanitizer import Sanitizer
+from grade.sanitizer import Report, Sanitizer
 
 # Rule by rule: what is promised, and where.
 RULES = {
@@ -19,33 +19,26 @@ RULES = {
 }
 
 
-def judge(
-    machine: Machine,
-    sanitizer: Sanitizer,
-    device: str,
-    commands: Iterable[str],
-    kicks: int = 10,  # fewer are no load
-    award: Optional[Callable[[float, str], None]] = None,  # each rule that was kept is worth a sixth
-) -> None:
-    """Runs the commands on a machine that is about to boot; raises Broken if a rule was broken on queues of `device`."""
+def watch(machine: Machine, sanitizer: Sanitizer, commands: Iterable[str]) -> Report:
+    """Runs the commands on a machine that is about to boot. If it hangs, what it did until then can be judged."""
     try:
         machine.expect(PROMPT, quiet=40)
         for command in commands:
             machine.run_status(command, quiet=40, total=120)
-    except AssertionError:  # it hangs; what it did until then can be judged
+    except AssertionError:
         pass
-    report = sanitizer.finish(machine)
+    return sanitizer.finish(machine)
+
+
+def judge(report: Report, device: str, rules: Collection[str], kicks: int) -> None:
+    """Raises Broken if one of the rules was broken on the queues of `device`, or if it was kicked less often."""
     queues = [queue for queue in report.queues if queue["device"] == device]
     if sum(queue["kicks"] for queue in queues) < kicks:
         raise Broken(seen="the doorbell was hardly ever rung: there is nothing to judge")
-    broken = [v for v in report.violations if v.rule in RULES and v.device == device]
+    broken = [v for v in report.violations if v.rule in rules and v.device == device]
     if not broken:
         return
-    rules = sorted({v.rule for v in broken})
-    if award:
-        kept = len(RULES) - len(rules)
-        award(kept / 2 / len(RULES), f"{kept} of {len(RULES)} promises are kept")
-    promised, spec = RULES[rules[0]]
+    promised, spec = RULES[min(v.rule for v in broken)]
     raise Broken(
         promised=promised,
         seen="\n".join(

@@ -1,19 +1,36 @@
-"""The order of what the driver stores, watched by vqsan. It does not show on a PC, which keeps stores in order."""
+"""The order of what the driver stores, watched by vqsan on one boot: what the device reads, the index, the doorbell."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Callable
 
 import pytest
 
 from grade.machine import Machine
-from grade.write_side import judge
+from grade.sanitizer import Report
+from grade.write_side import judge, watch
+
+MakeSanitizer = Callable[..., Any]
 
 
-@pytest.mark.promise("write-side")
-def test_write_side(
-    machine_factory: Callable[..., Machine], vqsan: Callable[..., Any], award: Callable[[float, str], None]
-) -> None:
-    sanitizer = vqsan()
-    machine = machine_factory(disk=None, gpu=False, extra=sanitizer.arguments, shell=False)
-    judge(machine, sanitizer, "rng", ["hexdump -n 48 /dev/random"], kicks=1, award=award)
+@functools.lru_cache(maxsize=1)
+def watched(make: MakeSanitizer) -> Report:
+    sanitizer = make()
+    with Machine(disk=None, gpu=False, extra=sanitizer.arguments, shell=False) as machine:
+        return watch(machine, sanitizer, ["hexdump -n 48 /dev/random"])
+
+
+@pytest.mark.promise("publish-order")
+def test_publish(vqsan: MakeSanitizer) -> None:
+    judge(watched(vqsan), "rng", ["R3"], kicks=1)
+
+
+@pytest.mark.promise("kick-order")
+def test_kick(vqsan: MakeSanitizer) -> None:
+    judge(watched(vqsan), "rng", ["R6"], kicks=1)
+
+
+@pytest.mark.promise("doorbell-order")
+def test_doorbell(vqsan: MakeSanitizer) -> None:
+    judge(watched(vqsan), "rng", ["R4"], kicks=1)

@@ -7,7 +7,7 @@ from typing import Any, Callable
 import pytest
 
 from grade.machine import Machine
-from grade.write_side import judge
+from grade.write_side import RULES, judge, watch
 
 
 @pytest.mark.promise("write-side")
@@ -15,4 +15,4 @@ def test_write_side(machine_factory: Callable[..., Machine], vqsan: Callable[...
     sanitizer = vqsan()
     machine = machine_factory(gpu=False, rng=False, extra=sanitizer.arguments, shell=False)
     commands = ("diskread -n 4 -c 32 -b 32 > /dev/null", "diskread -n 50 > /dev/null", "mkfile 300000 new 1", "sync")
-    judge(machine, sanitizer, "blk", commands)
+    judge(watch(machine, sanitizer, commands), "blk", RULES, kicks=10)
