@@ -2,6 +2,8 @@
 
 Runs the command on a machine whose only device is the display, and writes to build/trace: trace.json, for
 https://ui.perfetto.dev, and trace.png, a plot. Prints a table. Times are the host's; the counters are the kernel's own.
+Where there is the judge of lab 5, and no other command is asked for, it counts the wheel's instructions besides: what they
+are for (judge.budget), and the costliest functions.
 
     kicks = read_kicks(machine.trace())     each kick, with its commands and when the device had answered them
     frames = group(kicks)                   kicks, from the top of the picture to its bottom
@@ -17,11 +19,15 @@ import statistics
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable, Optional
+from typing import TYPE_CHECKING, Iterable, Optional, Sequence
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
+if TYPE_CHECKING:
+    from grade import judge
 
+WHEEL = "roulette -q -f 0 -n 3"
+FUNCTIONS = 15  # are listed
 EVENTS = ["virtio_queue_notify", "virtio_gpu_cmd_*", "virtqueue_flush"]
 NAMES = {"res_xfer_toh_2d": "TRANSFER", "res_flush": "FLUSH", "set_scanout": "SET_SCANOUT"}
 
@@ -84,18 +90,22 @@ def read_kicks(lines: Iterable[str]) -> list[Kick]:
 
 
 def group(kicks: list[Kick]) -> list[Frame]:
-    """A new frame begins where a FLUSH is no further down than the one before. What shows nothing is left out."""
+    """A new frame begins where a FLUSH is no further down than the one before; kicks from a TRANSFER on belong to the FLUSH
+    that follows. What shows nothing is left out."""
     frames: list[Frame] = []
+    before: list[Kick] = []  # those that wait for their FLUSH
     last = -1
     for kick in kicks:
         tops = [command.top for command in kick.commands if command.name == "FLUSH" and command.top is not None]
-        if not tops:
+        if not tops and (before or any(command.name == "TRANSFER" for command in kick.commands)):
+            before.append(kick)
+        elif not tops:
             last = -1
-            continue
-        if not frames or last < 0 or tops[0] <= last:
-            frames.append(Frame([]))
-        frames[-1].kicks.append(kick)
-        last = tops[-1]
+        else:
+            if not frames or last < 0 or tops[0] <= last:
+                frames.append(Frame([]))
+            frames[-1].kicks += [*before, kick]
+            before, last = [], tops[-1]
     return frames
 
 
@@ -131,6 +141,22 @@ def table(frames: list[Frame]) -> str:
     return "\n".join(lines)
 
 
+def budget_table(parts: dict[str, float], functions: Sequence[judge.Function]) -> str:
+    """Instructions of a frame by what they are for, and by function."""
+    whole = sum(parts.values()) or 1.0
+    lines = [f"{'what a frame takes':40}{'instructions':>14}{'of all':>10}"]
+    lines += [f"{name:40}{count:14,.0f}{100 * count / whole:8.0f} %" for name, count in {**parts, "together": whole}.items()]
+    lines += ["", f"{'function':40}{'instructions':>14}{'of all':>10}  file"]
+    lines += [f"{f.name:40}{f.instructions:14,.0f}{100 * f.instructions / whole:8.0f} %  {f.file}" for f in functions[:FUNCTIONS]]
+    return "\n".join(lines)
+
+
+BUDGET_MEANS = """\
+draw: the program; submit: commands made and sent; wait: asleep and awake again; console: lines printed; copy: memory moved
+by the processor. The device's own copy, TRANSFER, costs the processor nothing: it lies between a kick and its last answer.
+Counted as the grader counts: one processor, poll=0."""
+
+
 def perfetto(frames: list[Frame]) -> dict[str, object]:
     """In the trace event format: one track for frames, one for the driver's side, one for the device's."""
     events: list[dict[str, object]] = []
@@ -155,14 +181,14 @@ def perfetto(frames: list[Frame]) -> dict[str, object]:
     return {"traceEvents": events, "displayTimeUnit": "ms"}
 
 
-def plot(frames: list[Frame], path: Path) -> None:
-    """The first frames on a line of time, and how long the two halves of each kick took."""
+def plot(frames: list[Frame], path: Path, parts: dict[str, float]) -> None:
+    """The first frames on a line of time, how long the two halves of each kick took, and the instructions' `parts` if any."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, (above, below) = pyplot.subplots(2, 1, figsize=(9, 6), constrained_layout=True)
+    figure, (above, below, *last) = pyplot.subplots(2 + bool(parts), 1, figsize=(9, 9 if parts else 6), constrained_layout=True)
     kicks = [kick for frame in frames for kick in frame.kicks if kick.next]
     zero = frames[0].start
     shown = kicks[:40]
@@ -180,6 +206,13 @@ def plot(frames: list[Frame], path: Path) -> None:
     below.set_ylabel("% of kicks that took at most so long")
     below.legend()
     below.grid(True, which="both", alpha=0.3)
+    for axes in last:
+        bars = axes.barh(list(parts), list(parts.values()), color="tab:purple")
+        axes.bar_label(bars, [f"{value:,.0f}" for value in parts.values()], padding=4)
+        axes.invert_yaxis()
+        axes.margins(x=0.15)
+        axes.set_xticks([])  # each bar has its number
+        axes.set_xlabel("instructions of a frame, by what they are for")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
@@ -196,10 +229,30 @@ def record(command: str, kernel: Optional[Path] = None, cpus: int = 2, args: str
         return group(read_kicks(machine.trace())), counters[counters.find("queue ") :].rstrip()
 
 
+def count() -> dict[str, float]:
+    """The judge counts the wheel's instructions: prints them, and returns what they are for. Nothing where it cannot."""
+    try:
+        from grade import judge
+    except ImportError:
+        return {}  # it is handed out with lab 5
+    if not judge.PLUGIN.exists():
+        print("instructions are counted by a QEMU plugin, which is built on Linux only\n")
+        return {}
+    print("trace: counting instructions", file=sys.stderr)
+    try:
+        run = judge.watch(640, 480, seed=1, shots=0)
+    except judge.Broken as error:
+        print(f"trace: no instructions are counted: {error}", file=sys.stderr)
+        return {}
+    parts = judge.budget(run)
+    print(f"{budget_table(parts, judge.functions(run))}\n\n{BUDGET_MEANS}\n")
+    return parts
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build")
-    parser.add_argument("--command", default="roulette -q -f 0 -n 3")
+    parser.add_argument("--command", default=WHEEL)
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--args", default="", help="boot arguments")
     given = parser.parse_args()
@@ -219,8 +272,9 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "trace.json").write_text(json.dumps(perfetto(frames)))
     print(f"{table(frames)}\n\n{counters}\n")
+    parts = count() if given.command == WHEEL else {}
     try:
-        plot(frames, folder / "trace.png")
+        plot(frames, folder / "trace.png", parts)
         print(f"plot: {folder / 'trace.png'}    for https://ui.perfetto.dev: {folder / 'trace.json'}")
     except ImportError:
         print(f"for https://ui.perfetto.dev: {folder / 'trace.json'} (a plot needs python3-matplotlib)")

@@ -1,18 +1,20 @@
-"""The tools of lab 4's experiments: what they make of a trace, of a compiled loop, of a guess."""
+"""The tools of experiments: what they make of a trace, of a compiled loop, of a guess, of counted instructions."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from grade import hypothesis
+from grade import hypothesis, judge
 from grade.loop import Function, Instruction, disassemble, mark_shared
 from grade.machine import BUILD, ROOT
-from grade.trace import group, perfetto, read_kicks, table
+from grade.trace import budget_table, group, perfetto, read_kicks, table
 
 # Two frames of two bands: the device takes 2 ms for a band, the driver 8 ms to go on.
 BAND = """\
@@ -45,6 +47,35 @@ def test_a_picture_in_one_present_is_a_frame() -> None:
     lines = [line for t in (1.0, 1.01, 1.02) for line in BAND.format(t, t, t, t + 0.001, 0).splitlines()]
     assert len(group(read_kicks(lines))) == 3
     assert group(read_kicks(["1@1.0:virtio_queue_notify vdev 0x1 n 0 vq 0x2"])) == []
+
+
+def test_a_kick_for_each_command_is_read() -> None:
+    lines = []
+    for line in TRACE.splitlines():
+        if "res_flush" in line:
+            lines.append(f"{line.split(':')[0]}:virtio_queue_notify vdev 0x1 n 0 vq 0x2")
+        lines.append(line)
+    assert [len(frame.kicks) for frame in group(read_kicks(lines))] == [4, 4]
+
+
+def test_instructions_are_shown_by_purpose_and_by_function() -> None:
+    found = [judge.Function("paint", "user/wheel.c", 900.0, 1.0), judge.Function("send", "kernel/virtio/gpu.c", 100.0, 1.0)]
+    told = [line.split() for line in budget_table({"draw": 900.0, "submit": 100.0}, found).splitlines()]
+    assert told[1:4] == [["draw", "900", "90", "%"], ["submit", "100", "10", "%"], ["together", "1,000", "100", "%"]]
+    assert told[-2:] == [["paint", "900", "90", "%", "user/wheel.c"], ["send", "100", "10", "%", "kernel/virtio/gpu.c"]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the plugin is made for Linux")
+def test_the_wheel_is_traced_and_counted() -> None:
+    """Most of what the solved wheel does is drawing, and most of that is texel(). The plot shows each purpose."""
+    command = [sys.executable, "grade/trace.py", "--build", str(BUILD)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shares = dict(re.findall(r"^(\w+) +[\d,]+ +(\d+) %", done.stdout, re.MULTILINE))
+    assert {name for name, _ in judge.PLACES} <= shares.keys(), done.stdout
+    assert int(shares["draw"]) > 50 and int(shares["texel"]) > 25, done.stdout
+    with Image.open(BUILD / "trace/trace.png") as picture:
+        assert picture.height > 900, "the third part of the plot is missing"
 
 
 def function(*lines: str) -> Function:
