@@ -2,8 +2,9 @@
 
 A kick and a MiB: whole presents of three sizes, each under one kick and waited for; the straight line through their times
 has the kick as its height at nothing and the MiB as its slope. A byte: a file, printed. An instruction: the wheel, whose
-instructions the judge has counted. All by the host's clock, so of some rounds the quickest counts; on a busy host even
-that is too long, which is why the last column compares with what an instruction took.
+instructions the judge has counted; its price is the model's processor, which is quicker than an emulated one. All by the
+host's clock, and of some rounds the quickest counts. A price holds where the host takes at most TOLERANCE times as long, and
+at least a TOLERANCE-th: it is a size, no measurement. A busy host cannot tell.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from grade import judge
+from grade import calibrate, judge
 from grade.machine import Machine
 
 SIZES = {"show-640": (640, 480), "show-1024": (1024, 768), "show-1920": (1920, 1080)}
 ROUNDS = 3
+TOLERANCE = 4.0
+BUSY = 1.5  # times slower than the reference host (grade/calibrate.py)
 
 
 def presents(machine: Machine) -> tuple[float, float]:
@@ -66,6 +69,10 @@ def _wheel(machine: Machine, frames: int) -> float:
     return time.perf_counter() - start
 
 
+def holds(price: float, here: float) -> bool:
+    return price / TOLERANCE <= here <= price * TOLERANCE
+
+
 def main() -> int:
     if not judge.PLUGIN.exists():
         print(f"calibrate: {judge.PLUGIN} is not there: it is built on Linux only", file=sys.stderr)
@@ -80,10 +87,15 @@ def main() -> int:
             ("a byte of the console", prices.byte, console(machine)),
         ]
     print(f"{'':24}{'price, ns':>12}{'here, ns':>14}{'instructions':>14}")
+    far = 0
     for name, price, here in rows:
-        seen = f"{here:14,.1f}{here / rows[0][2]:14,.0f}" if here > 0 else f"{'(this host is too busy to tell)':>36}"
-        print(f"{name:24}{price:12,.0f}{seen}")
-    print("The prices are round numbers of the size that a quiet host shows. They stand in grade/judge.py and docs/grading.md.")
+        seen = f"{here:14,.1f}{here / rows[0][2]:14,.0f}" if here > 0 else f"{'(too busy to tell)':>28}"
+        off = name != rows[0][0] and not holds(price, here)
+        far += off
+        print(f"{name:24}{price:12,.0f}{seen}{'   far from its price' if off and here > 0 else ''}")
+    print(f"Prices hold within {TOLERANCE:g} times: {len(rows) - 1 - far} of {len(rows) - 1}. They stand in grade/judge.py and docs/grading.md.")
+    if (slow := calibrate.scale(again=True)) > BUSY:
+        print(f"This host is {slow:.1f} times as slow as the one they were chosen on: run it again when nothing else runs.")
     return 0
 
 
