@@ -7,11 +7,7 @@ Prints a table, puts it into FOLDER/stale-index.md between its marks and draws F
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import workshop
-from workshop import ROOT, Timing, Workshop, boot, digits, merge, progress, time_wheel
+from workshop import Timing, Workshop, boot, digits, merge, progress, time_wheel
 
 VARIANTS = ["hoisted", "volatile", "fence-before", "fence-after", "both", "acquire", "full-every-poll"]
 SMALL = "-r 160x120"  # for vqsan: the hoisted loop takes ten milliseconds a band
@@ -152,44 +148,16 @@ def table(results: list[Result]) -> str:
     )
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build")
-    parser.add_argument("--docs", default="", help="folder with stale-index.md; empty: only print")
-    parser.add_argument("--rounds", type=int, default=5, help="of which the best counts")
-    parser.add_argument("--seconds", type=float, default=0.5, help="for each run, at least")
-    parser.add_argument("--json", default="", help="write the results here too")
-    parser.add_argument("make", nargs="*")
-    given = parser.parse_args()
-    build = ROOT / given.build
-    os.environ["BUILD"] = str(build)
-    started = time.monotonic()
-    from grade.machine import ConsoleError
+def plain(result: Result) -> dict[str, Any]:
+    return {**asdict(result), "rounds": [timing.rates for timing in result.rounds]}
 
-    try:
-        results = measure(Workshop(build, given.make), given.rounds, given.seconds)
-    except KeyboardInterrupt:
-        print("\nexperiment-barriers: interrupted", file=sys.stderr)
-        return 130
-    except (workshop.WorkshopError, ConsoleError, AssertionError) as error:
-        print(f"\nexperiment-barriers: {error}", file=sys.stderr)
-        return 1
-    print(table(results))
-    print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
-    if given.json:
-        Path(given.json).write_text(json.dumps([{**asdict(r), "rounds": [t.rates for t in r.rounds]} for r in results], indent=1))
-    if given.docs:
-        from grade.growth import put_table
 
-        docs = ROOT / given.docs
-        (docs / "img").mkdir(exist_ok=True)
-        put_table(docs / "stale-index.md", "barriers", table(results))
-        workshop.bars(
-            docs / "img/barriers.svg", "The same wheel, seven ways to read the index", "frames per second undisturbed, 640x480 in bands of two rows",
-            [r.variant for r in results], [r.undisturbed for r in results], [r.variant for r in results if r.verdict != "clean"],
-        )
-    return 0
+def draw(path: Path, results: list[Result]) -> None:
+    workshop.bars(
+        path, "The same wheel, seven ways to read the index", "frames per second undisturbed, 640x480 in bands of two rows",
+        [r.variant for r in results], [r.undisturbed for r in results], [r.variant for r in results if r.verdict != "clean"],
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(workshop.experiment("barriers", __doc__, measure, table, plain, draw))

@@ -9,18 +9,14 @@ FOLDER/img/case.svg.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
-import time
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import workshop
-from workshop import ROOT, Timing, Workshop, boot, digits, merge, progress, time_wheel
+from workshop import Timing, Workshop, boot, digits, merge, progress, time_wheel
 
 BANDS, WHOLE = "-b 2", "-b 0"
 
@@ -89,45 +85,18 @@ def table(results: list[tuple[Row, Timing]]) -> str:
     )
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build")
-    parser.add_argument("--docs", default="", help="folder with stale-index.md; empty: only print")
-    parser.add_argument("--rounds", type=int, default=5, help="of which the best counts")
-    parser.add_argument("--seconds", type=float, default=0.5, help="for each run, at least")
-    parser.add_argument("--json", default="", help="write the results here too")
-    parser.add_argument("make", nargs="*")
-    given = parser.parse_args()
-    build = ROOT / given.build
-    os.environ["BUILD"] = str(build)
-    started = time.monotonic()
-    from grade.machine import ConsoleError
+def plain(result: tuple[Row, Timing]) -> dict[str, Any]:
+    row, timing = result
+    return {**row._asdict(), "rate": timing.undisturbed}
 
-    try:
-        results = measure(Workshop(build, given.make), given.rounds, given.seconds)
-    except KeyboardInterrupt:
-        print("\nexperiment-case: interrupted", file=sys.stderr)
-        return 130
-    except (workshop.WorkshopError, ConsoleError, AssertionError) as error:
-        print(f"\nexperiment-case: {error}", file=sys.stderr)
-        return 1
-    print(table(results))
-    print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
-    if given.json:
-        Path(given.json).write_text(json.dumps([{**row._asdict(), "rate": timing.undisturbed} for row, timing in results], indent=1))
-    if given.docs:
-        from grade.growth import put_table
 
-        docs = ROOT / given.docs
-        (docs / "img").mkdir(exist_ok=True)
-        put_table(docs / "stale-index.md", "case", table(results))
-        workshop.bars(
-            docs / "img/case.svg", "What each theory is worth", "frames per second undisturbed, 640x480",
-            [row.what.strip() for row, _ in results], [timing.undisturbed for _, timing in results],
-            [row.what.strip() for row, _ in results if row.group == 2],
-        )
-    return 0
+def draw(path: Path, results: list[tuple[Row, Timing]]) -> None:
+    workshop.bars(
+        path, "What each theory is worth", "frames per second undisturbed, 640x480",
+        [row.what.strip() for row, _ in results], [timing.undisturbed for _, timing in results],
+        [row.what.strip() for row, _ in results if row.group == 2],
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(workshop.experiment("case", __doc__, measure, table, plain, draw))

@@ -9,7 +9,6 @@ screen, it records that file: the same kernel in each of its four loops, side by
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import select
@@ -183,31 +182,23 @@ def record(kernel: Path, initrd: Path, gif: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build")
+    parser = workshop.command_line(__doc__)
     parser.add_argument("--gif", default="", help="record into this file")
-    parser.add_argument("make", nargs="*")
     given = parser.parse_args()
     build = ROOT / given.build
-    os.environ["BUILD"] = str(build)
-    from grade.machine import ConsoleError
 
-    try:
+    def work() -> None:
         display = None if given.gif else window()
         shop = DemoShop(build, given.make)
         kernel, initrd = shop.demo_kernel(), shop.initrd()
         if display:
-            return live(kernel, initrd, display)
+            live(kernel, initrd, display)
+            return
         if not given.gif:
             print("demo-wheel: no screen here (VNC=1 shows it to a VNC viewer): recording it instead", file=sys.stderr)
         record(kernel, initrd, Path(given.gif) if given.gif else build / "demo-wheel.gif")
-    except KeyboardInterrupt:
-        print("\ndemo-wheel: interrupted", file=sys.stderr)
-        return 130
-    except (WorkshopError, ConsoleError, AssertionError) as error:
-        print(f"\ndemo-wheel: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return workshop.attempt("demo-wheel", build, work)
 
 
 if __name__ == "__main__":

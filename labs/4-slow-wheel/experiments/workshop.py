@@ -1,4 +1,4 @@
-"""What the experiments of this folder share: a copy of the tree to change, kernels made from it, and a stopwatch.
+"""What the experiments of this folder share: a copy of the tree to change, kernels made from it, a stopwatch, a command line.
 
 The copy is build/experiments/tree, at lab 4's start state. A variant replaces poll_used() in its virtqueue.c; the wheel
 is wheel_main.c. All numbers come from outside the machine: QEMU's trace, vqsan, the picture on the display.
@@ -6,6 +6,8 @@ is wheel_main.c. All numbers come from outside the machine: QEMU's trace, vqsan,
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import re
 import shutil
@@ -13,9 +15,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterable, Optional
+from typing import Any, Callable, Iterable, Optional
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -266,3 +269,66 @@ def bars(path: Path, title: str, unit: str, labels: list[str], values: list[floa
 
 def scratch() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="ringfence-experiment-")
+
+
+# ---- the command line ----
+
+
+def command_line(description: Optional[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("make", nargs="*")
+    return parser
+
+
+def attempt(name: str, build: Path, work: Callable[[], None]) -> int:
+    """Does the work with the harness looking into this build; the exit status. What goes wrong is told in a line."""
+    os.environ["BUILD"] = str(build)
+    from grade.machine import ConsoleError
+
+    try:
+        work()
+    except KeyboardInterrupt:
+        print(f"\n{name}: interrupted", file=sys.stderr)
+        return 130
+    except (WorkshopError, ConsoleError, AssertionError) as error:
+        print(f"\n{name}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def experiment(
+    name: str,
+    description: Optional[str],
+    measure: Callable[[Workshop, int, float], list[Any]],
+    table: Callable[[list[Any]], str],
+    plain: Callable[[Any], dict[str, Any]],
+    draw: Callable[[Path, list[Any]], None],
+) -> int:
+    """An experiment as a command: measures, prints the table, and writes what is asked for; the exit status.
+
+    `measure(shop, rounds, seconds)` gives the results, `plain` one of them for JSON, `draw` their plot.
+    """
+    parser = command_line(description)
+    parser.add_argument("--docs", default="", help="folder with stale-index.md; empty: only print")
+    parser.add_argument("--rounds", type=int, default=5, help="of which the best counts")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each run, at least")
+    parser.add_argument("--json", default="", help="write the results here too")
+    given = parser.parse_args()
+
+    def work() -> None:
+        started = time.monotonic()
+        results = measure(Workshop(ROOT / given.build, given.make), given.rounds, given.seconds)
+        print(table(results))
+        print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
+        if given.json:
+            Path(given.json).write_text(json.dumps([plain(result) for result in results], indent=1))
+        if given.docs:
+            from grade.growth import put_table
+
+            docs = ROOT / given.docs
+            (docs / "img").mkdir(exist_ok=True)
+            put_table(docs / "stale-index.md", name, table(results))
+            draw(docs / f"img/{name}.svg", results)
+
+    return attempt(f"experiment-{name}", ROOT / given.build, work)
