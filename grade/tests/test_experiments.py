@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 from PIL import Image, ImageChops
 
@@ -26,11 +27,14 @@ HERE = ROOT / "labs/4-slow-wheel/experiments"
 sys.path.insert(0, str(HERE))
 
 
-def script(name: str, *options: str) -> None:
+def command(name: str, *options: str) -> list[str]:
     given = [word for word in os.environ.get("SAME_BUILD", "").split() if not word.startswith(("BUILD=", "START="))]
-    words = [sys.executable, str(HERE / f"{name}.py"), "--build", str(BUILD), *options, *given]
+    return [sys.executable, str(HERE / f"{name}.py"), "--build", str(BUILD), *options, *given]
+
+
+def script(name: str, *options: str) -> None:
     done = subprocess.run(
-        words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        command(name, *options), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         timeout=600 * calibrate.scale(),
     )
     assert done.returncode == 0, done.stdout
@@ -159,3 +163,25 @@ def test_demo(tmp_path: Path) -> None:
             assert fences == report.total("completions"), loop
         else:
             assert fences > 2 * report.total("completions"), loop
+
+
+def test_the_recorded_run(tmp_path: Path) -> None:
+    """What the lecturer falls back on: r opens it in the browser, here one that writes down what it was given."""
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    os.mkfifo(opened)
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    environment = {**os.environ, "VNC": "0,to=99", "BROWSER": f"{browser} %s"}
+    reader = pexpect.spawn("cat", [str(opened)], encoding="utf-8", timeout=120 * calibrate.scale())
+    program, *words = command("demo")
+    demo = pexpect.spawn(program, words, cwd=str(ROOT), env=environment, encoding="utf-8", timeout=120 * calibrate.scale())
+    try:
+        demo.expect("q end")
+        demo.send("r")
+        reader.expect_exact((ROOT / "docs/img/slow-wheel.gif").as_uri())
+        demo.send("q")
+        demo.expect(pexpect.EOF)
+    finally:
+        demo.close(force=True)
+        reader.close(force=True)
+    assert demo.exitstatus == 0
