@@ -57,7 +57,7 @@ def main() -> int:
     # A hundredth of a second is what GIF can say.
     lengths = [max(20, round((after - at) * 100) * 10) for at, after in zip(shown, later)]
     pictures[0].save(options.out, save_all=True, append_images=pictures[1:], duration=lengths, loop=0, optimize=False)
-    print(f"\rrecord: {options.out}: {len(pictures)} pictures of {sum(lengths) / 1000:.1f} s, {options.out.stat().st_size >> 10} KiB")
+    print(f"\rrecord: {options.out}: {len(pictures)} pictures taken in {sum(lengths) / 1000:.1f} s, {options.out.stat().st_size >> 10} KiB")
     return 0
 
 

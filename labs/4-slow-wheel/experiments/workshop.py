@@ -167,7 +167,7 @@ class Timing:
 
     @property
     def undisturbed(self) -> float:
-        """Frames a second if the slowest tenth of the kicks were not: a busy host hardly changes that."""
+        """Frames a second if the slowest tenth of the kicks were not: work beside it now and then hardly changes that."""
         return 1 / ((self.kicks - 1) * trimmed(self.within) + trimmed(self.between))
 
     def kick(self, share: float) -> float:
