@@ -1,8 +1,9 @@
 """make mutants [LAB=] [ONLY=] [CC=clang | TOOLPREFIX=]: tests the tests.
 
 Each labs/*/mutants/*.patch is a wrong solution: grading it must lose exactly the test it names, with a message that
-says what it says. Each labs/*/variants/*.patch is a right one, different from ours: it must get full marks, and so must
-the tree as it is. A patch is for `patch -p1`; what stands before it is its head:
+says what it says. Each in labs/*/variants/ is a right one, different from ours: it must get full marks, and so must the tree
+as it is. A variant is a patch, or a folder of whole files to lay over the tree. A patch is for `patch -p1`; what stands
+before it is its head:
 
     What a student did, in a sentence.
     Test: index-wraps
@@ -40,7 +41,7 @@ WORKERS = max(1, min(2, len(os.sched_getaffinity(0))))
 @dataclass(frozen=True)
 class Case:
     lab: Lab
-    patch: Optional[Path]  # None: the tree as it is
+    patch: Optional[Path]  # or a folder of files; None: the tree as it is
     test: str = ""  # that must fail; "": none
     says: str = ""
     along: tuple[str, ...] = ()  # that are lost with it
@@ -51,6 +52,8 @@ class Case:
 
 
 def read_case(lab: Lab, patch: Path) -> Case:
+    if patch.is_dir():
+        return Case(lab, patch)
     head = re.split(r"^(?:diff |--- )", patch.read_text(encoding="utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
     fields = dict(re.findall(r"^(Test|Says|With): *(.*?) *$", head, re.MULTILINE))
     along = tuple(re.findall(r"[^\s,]+", fields.get("With", "")))
@@ -70,7 +73,7 @@ def find_cases(labs: list[Lab], only: str) -> list[Case]:
     cases = []
     for lab in labs:
         mine = [Case(lab, None)]
-        mine += [read_case(lab, p) for kind in ("mutants", "variants") for p in sorted(lab.folder.glob(f"{kind}/*.patch"))]
+        mine += [read_case(lab, p) for kind in ("mutants", "variants") for p in sorted(lab.folder.glob(f"{kind}/*"))]
         if len(mine) > 1:
             cases += [case for case in mine if only in case.name]
     return cases
@@ -113,6 +116,11 @@ def grade(tree: Path, lab: Lab, variables: list[str]) -> dict[str, Any]:
 
 def apply(patch: Path, tree: Path) -> list[str]:
     """Applies it; the files it has changed."""
+    if patch.is_dir():
+        names = [str(found.relative_to(patch)) for found in sorted(patch.rglob("*")) if found.is_file()]
+        for name in names:
+            shutil.copyfile(patch / name, tree / name)
+        return names
     done = subprocess.run(
         ["patch", "-p1", "--batch", "--no-backup-if-mismatch", "-r", "-", "-i", str(patch)],
         cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

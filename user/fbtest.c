@@ -2,8 +2,8 @@
 //
 //   fbtest [-r WxH] [-n STEPS] [-w MS] [-k] NAME... | all
 //
-// A name is that of a pattern (fbtest_patterns.c), or `modes`, which goes through several sizes. The last
-// picture stays on the screen; the host's draw_fbtest draws the same one.
+// A name is that of a pattern (fbtest_patterns.c), or `modes`, which goes through several sizes, or `info`. The
+// last picture stays on the screen; the host's draw_fbtest draws the same one.
 
 #include "user/fbtest.h"
 #include "user/lib/fb.h"
@@ -99,10 +99,20 @@ static void show_modes(void)
         show(pattern_find("size"), pattern_modes[i].width, pattern_modes[i].height);
 }
 
+static void show_info(void)
+{
+    const struct fb_info *info = &fb.info;
+    printf("fbtest: display %ux%u, picture %ux%u, %u bytes a row, %d buffers of %u bytes\n",
+           info->display_width, info->display_height, info->width, info->height, info->stride,
+           FB_BUFFERS, info->buffer_bytes);
+}
+
 static void show_named(const char *name)
 {
     const struct pattern *pattern = pattern_find(name);
-    if (strcmp(name, "modes") == 0) {
+    if (strcmp(name, "info") == 0) {
+        show_info();
+    } else if (strcmp(name, "modes") == 0) {
         show_modes();
     } else if (strcmp(name, "all") == 0) {
         for (unsigned i = 0; i < pattern_count; i++)
@@ -126,8 +136,10 @@ static void help(void)
            "names:\n");
     for (unsigned i = 0; i < pattern_count; i++)
         printf("  %-8s  %s\n", patterns[i].name, patterns[i].meaning);
-    printf("  %-8s  %u sizes, one after the other\n  %-8s  everything\n", "modes",
-           pattern_mode_count, "all");
+    printf("  %-8s  %u sizes, one after the other\n"
+           "  %-8s  all patterns, and modes\n"
+           "  %-8s  the sizes of the display and of the picture\n",
+           "modes", pattern_mode_count, "all", "info");
     exit(2);
 }
 

@@ -178,11 +178,13 @@ static int change_resources(uint32_t first, char *pixels, uint32_t width, uint32
 // Makes the resources `first` and `first` + 1, of width x height pixels, for the two buffers of
 // buffer_bytes each that lie at `pixels` one after the other, and shows the first of them. Once they
 // are shown, the device is to forget the two of the old mode, gpu.resource[0] and [1], if there is
-// one (gpu.pixels is NULL if not). The caller sees to everything else in `gpu`.
+// one (gpu.pixels is NULL if not). What `gpu` says of the mode is the old one's still; the caller
+// sees to that when this has returned 0.
 //
-// If a command fails the old mode stays as it is, the device forgets what it has made of the new
-// one, and the error is returned; otherwise 0. All commands have been answered when this returns,
-// for then the memory of the one mode or of the other is given away.
+// If a command up to SET_SCANOUT fails the old mode stays as it is, the device forgets what it has
+// made of the new one, and the error is returned; otherwise 0, whatever RESOURCE_UNREF is answered.
+// All commands have been answered when this returns, for then the memory of the one mode or of the
+// other is given away.
 static int change_resources(uint32_t first, char *pixels, uint32_t width, uint32_t height,
                             uint32_t buffer_bytes)
 {
@@ -309,7 +311,8 @@ static int gpu_present(const struct fb_present *present)
 // transferred to that buffer's resource, and then flushed. One batch, hence one kick, and one
 // rectangle's pixels for each rectangle: a present costs what it changes. All transfers come first,
 // so that neither a half-new nor an old picture is ever seen; then, if the display shows the other
-// buffer's resource (gpu.shown says which; keep it true), SET_SCANOUT; then the flushes.
+// buffer's resource, SET_SCANOUT; then the flushes. gpu.shown is the buffer that SET_SCANOUT named
+// last, in a batch that was sent, whatever becomes of it; keep it so.
 //
 // The batch is sent as a present (gpu_batch_send(..., true)). With FB_ASYNC in present->flags that
 // is all: the result is 0. Otherwise the result is the batch's error or 0, and every batch is done

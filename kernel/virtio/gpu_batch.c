@@ -47,12 +47,16 @@ static struct {
     struct gpu_batch batch[BATCHES];
     unsigned next_batch;
     int late_error;
+    uint32_t refused, refusal; // command and answer that the console has named last
 } gpu;
 
 // ---- filling and sending ----
 
 void *gpu_batch_add(struct gpu_batch *batch, uint32_t type, uint32_t size)
 {
+    if (batch->count == GPU_BATCH_COMMANDS || size > sizeof(batch->dma->command))
+        panic("gpu0: a batch holds %d commands of at most %lu bytes", GPU_BATCH_COMMANDS,
+              sizeof(batch->dma->command));
     struct gpu_dma *dma = &batch->dma[batch->count];
     struct virtio_gpu_header *header = (struct virtio_gpu_header *)dma->command;
     batch->commands[batch->count++] = (struct gpu_command){
@@ -106,12 +110,36 @@ static int response_error(const struct gpu_command *command, long result)
     return type == VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER ? -EINVAL : -EIO;
 }
 
+static const char *command_name(uint32_t type)
+{
+    static const char *const names[] = {
+        "GET_DISPLAY_INFO", "RESOURCE_CREATE_2D",  "RESOURCE_UNREF",          "SET_SCANOUT",
+        "RESOURCE_FLUSH",   "TRANSFER_TO_HOST_2D", "RESOURCE_ATTACH_BACKING",
+    };
+    uint32_t index = type - VIRTIO_GPU_CMD_GET_DISPLAY_INFO;
+    return index < sizeof(names) / sizeof(names[0]) ? names[index] : "a command";
+}
+
+// Tells of a refusal on the console, but not a thousand times of the same.
+static void say_refused(const struct gpu_batch *batch, const struct gpu_command *command)
+{
+    const struct gpu_dma *dma = &batch->dma[command - batch->commands];
+    uint32_t type = ((const struct virtio_gpu_header *)dma->command)->type;
+    uint32_t answer = READ_ONCE(command->response->type);
+    if (type != gpu.refused || answer != gpu.refusal)
+        kprintf("gpu0: %s was answered 0x%x\n", command_name(type), answer);
+    gpu.refused = type;
+    gpu.refusal = answer;
+}
+
 static void gpu_complete(struct virtio_queue *queue, void *token, long result)
 {
     struct gpu_command *command = token;
     struct gpu_batch *batch = command->batch;
     int error = response_error(command, result);
     (void)queue;
+    if (error && result >= 0)
+        say_refused(batch, command);
     if (error && !batch->error)
         batch->error = error;
     if (--batch->pending > 0)

@@ -1,5 +1,6 @@
-// Batches of GPU commands: all of a batch go to the device under one kick, each is answered, and
-// the batch has one error, that of the first command that failed.
+// Batches of GPU commands: all of a batch go to the device under one kick, each is carried out and
+// answered, and the batch has one error, that of the first command that failed. A command that
+// fails does not keep the device from those after it. The console says which was refused.
 //
 // There are two batches, which take turns, so at most two are in flight. The callers see to it that
 // one process at a time is in here (dev/fb.c holds a mutex). Waiting polls, then sleeps.

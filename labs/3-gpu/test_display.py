@@ -30,6 +30,7 @@ class Event:
     name: str
     resource: int = 0
     size: tuple[int, int] = (0, 0)
+    place: tuple[int, int] = (0, 0)  # of its upper left corner; 0 in those whose trace does not tell
 
     def __str__(self) -> str:
         return f"{self.name} {self.resource}" + (f" ({self.size[0]}x{self.size[1]})" if self.size[0] else "")
@@ -44,11 +45,20 @@ def events(machine: Machine) -> list[Event]:
         match = re.search(r":virtio_gpu_cmd_(\w+) ?(.*)", line)
         if match:
             resource = re.search(r"res (0x[0-9a-f]+|\d+)", match[2])
-            size = re.search(r"w (\d+), h (\d+)", match[2])
             found.append(
-                Event(match[1], int(resource[1], 0) if resource else 0, (int(size[1]), int(size[2])) if size else (0, 0))
+                Event(
+                    match[1],
+                    int(resource[1], 0) if resource else 0,
+                    pair(r"w (\d+), h (\d+)", match[2]),
+                    pair(r"x (\d+), y (\d+)", match[2]),
+                )
             )
     return found
+
+
+def pair(pattern: str, text: str) -> tuple[int, int]:
+    match = re.search(pattern, text)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def named(log: list[Event], *names: str) -> list[Event]:
@@ -64,6 +74,12 @@ def boot(factory: Boot, gpu: str = "") -> Machine:
 def said(machine: Machine) -> str:
     lines = re.findall(r"^(?:lab 3: .*|gpu0.*|.*panic.*)$", machine.text, re.MULTILINE)
     return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
+
+
+def unwritten(machine: Machine) -> str:
+    """What is to be written before anything else; "" if all is that a picture takes."""
+    left = [name for name in ("change_resources", "gpu_present") if f"lab 3: {name} is yours to write" in machine.text]
+    return f"{left[0]}(), which is not written yet" if left else ""
 
 
 def of_no_resource(log: list[Event]) -> str:
@@ -82,16 +98,19 @@ def of_no_resource(log: list[Event]) -> str:
     return ""
 
 
-def ask(machine: Machine, command: str, fails: bool = False) -> list[Event]:
-    """Runs a program; what the device saw meanwhile."""
+def ask(machine: Machine, command: str, fails: Optional[bool] = False) -> list[Event]:
+    """Runs a program, which `fails` or must not (None: that does not matter); what the device saw meanwhile."""
     before = len(events(machine))
     try:
         status, output = machine.run_status(command, quiet=30, total=120)
     except ConsoleError:
         raise Broken(seen=f"{command!r} does not end{said(machine)}") from None
-    if (status != 0) != fails:
+    if fails is not None and (status != 0) != fails:
         ending = "succeeds" if fails else "fails"
-        raise Broken(seen=f"{command!r} {ending}: {output.strip()}{of_no_resource(events(machine))}{said(machine)}")
+        raise Broken(
+            seen=f"{command!r} {ending}: {output.strip()}{of_no_resource(events(machine))}{said(machine)}",
+            look=unwritten(machine),
+        )
     for _ in range(2):  # what the main loop has been told to do is done once it has answered
         assert machine.qmp is not None
         machine.qmp.command("query-status")
@@ -140,12 +159,20 @@ def by_kick(log: list[Event]) -> list[list[Event]]:
 
 
 @pytest.mark.promise("commands")
-def test_commands(machine_factory: Boot) -> None:
-    machine = boot(machine_factory)
-    log = ask(machine, "fbtest -r 640x480 border")
+def test_commands(machine_factory: Boot, seed: int) -> None:
+    display = (900 + seed % 300, 700 + seed % 200)
+    machine = boot(machine_factory, f",xres={display[0]},yres={display[1]}")
+    log = ask(machine, "fbtest -r 640x480 border", fails=None)  # it may be that nothing can be presented yet
     # The first mode is set when the device is opened, the second by the program.
     if not named(log, DISPLAY_INFO):
         raise Broken(seen=f"the display is never asked for its size{said(machine)}", look="ask_display()")
+    found = pair(r"display (\d+)x(\d+)", machine.run("fbtest info"))
+    if found != display:
+        raise Broken(
+            seen=f"the display's size is {display[0]}x{display[1]}; 'fbtest info' finds {found[0]}x{found[1]} in gpu.display_width "
+            "and gpu.display_height",
+            look="ask_display(): what becomes of the answer?",
+        )
     created = named(log, CREATE)
     attached = {event.resource for event in named(log, ATTACH)}
     ids = [event.resource for event in created]
@@ -180,6 +207,7 @@ def test_picture(machine_factory: Boot, host: Path, exhibit: Exhibit) -> None:
 @pytest.mark.promise("rectangles")
 def test_rectangles(machine_factory: Boot, host: Path, exhibit: Exhibit, seed: int) -> None:
     machine = boot(machine_factory)
+    check(machine, host, exhibit, "-n 2 rects")  # the first of them is the whole picture
     for size in ("640x480", "333x217", "17x16", f"{400 + seed % 400}x{200 + seed % 311}"):
         check(machine, host, exhibit, f"-r {size} -n {60 + seed % 50} rects")
 
@@ -204,6 +232,18 @@ def test_only_what_changed(machine_factory: Boot, host: Path, exhibit: Exhibit) 
                 seen=f"the buffer was drawn anew, and its middle presented; around it pixels are seen that were not: {broken.seen}",
                 look="gpu_present(): what does each TRANSFER say about its rectangle?",
             ) from None
+        last = named(events(machine), FLUSH)[-1:]
+        wanted = Event(FLUSH, size=(box[2] - box[0], box[3] - box[1]), place=box[:2])
+        if last and (last[0].size, last[0].place) != (wanted.size, wanted.place):
+            raise Broken(
+                seen=f"{rectangle(wanted)}, the middle of the picture, was presented; FLUSH says {rectangle(last[0])}: a display "
+                "shows that part of it anew, and no other",
+                look="gpu_present(): what does each FLUSH say about its rectangle?",
+            )
+
+
+def rectangle(event: Event) -> str:
+    return f"{event.size[0]}x{event.size[1]} at {event.place[0]},{event.place[1]}"
 
 
 def present_sizes(steps: int) -> Iterator[int]:
@@ -244,6 +284,7 @@ def test_one_kick(machine_factory: Boot) -> None:
 def test_waits(machine_factory: Boot) -> None:
     """A large picture keeps the device busy, and bench draws nothing in between."""
     machine = boot(machine_factory)
+    ask(machine, "fbtest border")
     groups = by_kick(ask(machine, "bench -q show-1920 show-1024"))
     presents = [len(named(group, TRANSFER)) for group in groups]
     if sum(presents) < 4:
@@ -257,12 +298,13 @@ def test_waits(machine_factory: Boot) -> None:
 @pytest.mark.promise("two-buffers")
 def test_two_buffers(machine_factory: Boot, host: Path, exhibit: Exhibit) -> None:
     machine = boot(machine_factory)
-    for arguments in ("-n 8 flip", "-n 7 flip"):
-        check(machine, host, exhibit, arguments)
     log = ask(machine, "fbtest -n 20 flip")
     last = [event.resource for event in named(log, SCANOUT)][-19:]
     if len(set(last)) != 2 or any(a == b for a, b in zip(last, last[1:])):
-        raise Broken(seen=f"20 presents of the two buffers in turn; SET_SCANOUT named the resources {last}")
+        raise Broken(
+            seen=f"20 presents of the two buffers in turn; SET_SCANOUT named the resources {last}, where two are to take turns",
+            look="gpu_present(): whose resource does SET_SCANOUT name, and when does gpu.shown change?",
+        )
     shown = 0
     for event, before in zip(log[1:], log):
         if event.name == SCANOUT:
@@ -274,6 +316,8 @@ def test_two_buffers(machine_factory: Boot, host: Path, exhibit: Exhibit) -> Non
                 seen="within a present, SET_SCANOUT comes before a TRANSFER: for a moment the display shows what the buffer "
                 "held two pictures ago"
             )
+    for arguments in ("-n 8 flip", "-n 7 flip"):
+        check(machine, host, exhibit, arguments)
 
 
 def leftover(log: list[Event]) -> set[int]:
@@ -290,8 +334,17 @@ def leftover(log: list[Event]) -> set[int]:
 @pytest.mark.promise("no-leak")
 def test_no_leak(machine_factory: Boot) -> None:
     machine = boot(machine_factory)
-    ask(machine, "fbtest modes size size size")
+    ask(machine, "fbtest modes size size size", fails=None)
     log = events(machine)
+    shown = 0
+    for event in log:
+        if event.name == SCANOUT:
+            shown = event.resource
+        elif event.name == UNREF and event.resource == shown:
+            raise Broken(
+                seen=f"resource {shown} is given back while the display shows it: the screen is dark until the next SET_SCANOUT",
+                look="change_resources(): what does the display show when the old mode's resources are given back?",
+            )
     alive = leftover(log)
     if len(alive) != 2:
         made = len(named(log, CREATE))
@@ -313,4 +366,10 @@ def test_refused(machine_factory: Boot, host: Path) -> None:
             look="change_resources(): when is it certain that the old mode's resources are not needed any more?",
         )
     # There is room for this one only if what was made of the other is gone.
-    check(machine, host, None, "-r 1024x768 border")
+    try:
+        check(machine, host, None, "-r 1024x768 border")
+    except Broken as broken:
+        raise Broken(
+            seen=f"after the device refused a mode, a smaller one, for which it has room, does not come: {broken.seen}",
+            look="change_resources(): which resources does the device hold when it returns an error?",
+        ) from None
