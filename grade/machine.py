@@ -222,6 +222,11 @@ class Machine:
         """All that has come from the console so far."""
         return self.console.text if self.console else ""
 
+    def said(self, pattern: str) -> str:
+        """The lines like these, and a panic, that the kernel has printed, for the end of a message; "" if there is none."""
+        lines = re.findall(rf"^(?:{pattern}|.*panic.*)$", self.text, re.MULTILINE)
+        return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
+
     # ---- from outside ----
 
     def screendump(self) -> Image.Image:

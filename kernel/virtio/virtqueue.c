@@ -185,11 +185,11 @@ bool virtq_kick(struct virtq *q)
 //   next        number of the next descriptor, where VIRTQ_DESC_F_NEXT is set
 //
 // The links are also kept in chain[].next, which the device cannot overwrite: nothing that is in
-// the descriptor table is read back, ever. chain[head] remembers the token, the number of
-// descriptors and the bytes of in[] together. Then the head's number goes into the available ring,
-// in slot avail_next modulo the queue's size (2.7.6), and avail_next, in_flight, free_count and
-// stats.adds follow. avail->idx does not move yet: until it does, the device does not look at any
-// of this.
+// the descriptor table is read back, ever, and so no `|=` there either. chain[head] remembers the
+// token, the number of descriptors and the bytes of in[] together. Then the head's number goes into
+// the available ring, in slot avail_next modulo the queue's size (2.7.6), and avail_next,
+// in_flight, free_count and stats.adds follow. avail->idx does not move yet: until it does, the
+// device does not look at any of this.
 //
 // If the call fails (virtqueue.h has the errors) nothing has changed. -ENOSPC means "later": the
 // chain would fit if enough others came back. out or in may be NULL if its number is 0.
@@ -386,7 +386,11 @@ void *virtq_take_back(struct virtq *q)
 // Asks for interrupts: clears VIRTQ_AVAIL_F_NO_INTERRUPT in avail->flags and notes it in
 // q->callbacks. Then looks at the used ring once more, for a completion may have come in the
 // meantime, whose interrupt nobody asked for (2.7.7): true only if there is none to take and the
-// queue is not broken. The device, on its side, moves used->idx and then looks at our flag.
+// queue is not broken.
+//
+// A promise of order, as in virtq_kick(): the store of our flag comes before the load of used->idx,
+// for the device, on its side, moves used->idx and then looks at our flag. Each barrier is counted
+// in stats.fences.
 bool virtq_enable_cb(struct virtq *q)
 {
     (void)q;

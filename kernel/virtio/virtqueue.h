@@ -69,7 +69,8 @@ struct virtq_chain {
 };
 
 struct virtq_stats {
-    uint64_t adds, completions, bytes;
+    uint64_t adds, completions;
+    uint64_t bytes; // that the device says it wrote
     uint64_t kicks, kicks_saved;
     uint64_t polls, spins, fences;
     uint64_t interrupts, sleeps; // counted by the driver
@@ -115,9 +116,10 @@ int virtq_init(struct virtq *q, uint16_t size, void *ring, struct virtq_chain *c
 
 // Builds a descriptor chain (2.7.13.1): first the `nout` buffers that the device reads, then the
 // `nin` that it writes. The buffers belong to the device until the chain comes back from
-// poll_used() with `token` (not NULL). The device does not see the chain before virtq_publish(). 0;
-// -ENOSPC if there are too few free descriptors now; -EINVAL for no buffers, more than the queue
-// can ever hold, an empty one, or more than 4 GiB to write; -EIO if the queue is broken.
+// poll_used() with `token`. The device does not see the chain before virtq_publish(). 0, or the
+// first of these that holds: -EIO if the queue is broken; -EINVAL for no token (NULL), no buffers,
+// more than the queue can ever hold, an empty one, or 4 GiB or more to write (`writable` has 32
+// bits); -ENOSPC if there are too few free descriptors now.
 int virtq_add(struct virtq *q, const struct virtq_buf out[], unsigned nout,
               const struct virtq_buf in[], unsigned nin, void *token);
 
@@ -142,6 +144,7 @@ bool virtq_enable_cb(struct virtq *q);
 void virtq_disable_cb(struct virtq *q);
 
 // Marks the queue broken for a reason of the caller's (a static string), such as no answer in time.
+// Messages show the value after the reason: "used id out of range: 12".
 void virtq_break(struct virtq *q, const char *fault, uint32_t value);
 
 // After the queue broke or the device was reset: the token of one chain still in flight, NULL when

@@ -53,8 +53,7 @@ def events(machine: Machine, name: str) -> list[str]:
 
 def said(machine: Machine) -> str:
     """What the kernel has said about the device."""
-    lines = re.findall(r"^(?:lab 1: .*|rng0: .*|.*panic.*)$", machine.text, re.MULTILINE)
-    return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
+    return machine.said(r"lab 1: .*|rng0: .*")
 
 
 def read_random(machine: Machine, size: int) -> bytes:
@@ -92,7 +91,11 @@ def test_random(machine_factory: Boot, feed: Feed, seed: int) -> None:
     feed.give(given)
     got = read_random(machine, len(given))
     if got != given:
-        raise Broken(seen=f"the device gave {given[:16].hex(' ')} ..., the process got {got[:16].hex(' ') or 'nothing'} ...")
+        at = next((i for i, pair in enumerate(zip(got, given)) if pair[0] != pair[1]), min(len(got), len(given)))
+        raise Broken(
+            seen=f"the device gave {len(given)} bytes, the process got {len(got)}; from byte {at} on they differ: given "
+            f"{given[at : at + 8].hex(' ') or 'nothing'} ..., got {got[at : at + 8].hex(' ') or 'nothing'} ...{said(machine)}"
+        )
     kicks, popped = len(events(machine, "virtio_queue_notify")), len(events(machine, "virtqueue_pop"))
     if (kicks, popped) != (3, 3):
         raise Broken(seen=f"for three requests the device was kicked {kicks} times and took {popped} chains")
@@ -127,7 +130,7 @@ def test_sleep(machine_factory: Boot, feed: Feed, seed: int) -> None:
             raise Broken(seen=f"the device was never kicked{said(machine)}")
         time.sleep(0.02)
     deadline = time.monotonic() + 5 * calibrate.scale()
-    while not interrupts_wanted(machine) and time.monotonic() < deadline:
+    while not (wanted := interrupts_wanted(machine)) and time.monotonic() < deadline:
         time.sleep(0.02)
     if not asleep(machine):
         raise Broken(seen=f"the device has not answered yet, and the process does not sleep: a hart is busy all the time{said(machine)}")
@@ -136,8 +139,14 @@ def test_sleep(machine_factory: Boot, feed: Feed, seed: int) -> None:
     try:
         machine.expect(r"<end:0>", quiet=10, total=10)
     except ConsoleError:
+        if not events(machine, "virtqueue_fill"):
+            raise Broken(
+                seen=f"the device was kicked, and completes nothing, so this says nothing about sleeping{said(machine)}",
+                look="the line above (random), and first of all those of part A",
+            ) from None
         count = len(events(machine, "virtio_notify")) - before
         told = "it interrupted, and nobody woke up" if count else "it was not asked to interrupt, so it did not"
         raise Broken(seen=f"the device has answered; {told}; the process sleeps on{said(machine)}") from None
     if len(events(machine, "virtio_notify")) == before:
-        raise Broken(seen="the process went on, but no interrupt came: it did not sleep")
+        why = "it did not sleep" if wanted else "by its flag in avail->flags the driver wants none"
+        raise Broken(seen=f"the process went on, but no interrupt came: {why}{said(machine)}")

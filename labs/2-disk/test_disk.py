@@ -59,8 +59,7 @@ def serve() -> Iterator[Serve]:
 
 
 def said(machine: Machine) -> str:
-    lines = re.findall(r"^(?:lab [12]: .*|disk0: .*|blk0: .*|.*panic.*)$", machine.text, re.MULTILINE)
-    return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
+    return machine.said(r"lab [12]: .*|disk0: .*|blk0: .*")
 
 
 NOTHING_YET = "the first lines of this table: until the disk can be mounted, nothing can be seen of this promise"

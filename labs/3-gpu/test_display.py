@@ -72,8 +72,7 @@ def boot(factory: Boot, gpu: str = "") -> Machine:
 
 
 def said(machine: Machine) -> str:
-    lines = re.findall(r"^(?:lab 3: .*|gpu0.*|.*panic.*)$", machine.text, re.MULTILINE)
-    return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
+    return machine.said(r"lab 3: .*|gpu0.*")
 
 
 def unwritten(machine: Machine) -> str:

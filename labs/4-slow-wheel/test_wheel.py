@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import time
 from pathlib import Path
 from typing import Any, Callable
@@ -31,8 +30,7 @@ def boot(sanitizer: Sanitizer, args: str) -> Machine:
 
 
 def said(machine: Machine) -> str:
-    lines = re.findall(r"^(?:gpu0.*|rng0.*|.*panic.*|present: .*)$", machine.text, re.MULTILINE)
-    return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
+    return machine.said(r"gpu0.*|rng0.*|present: .*")
 
 
 def ask(machine: Machine, command: str, quiet: float = 30) -> None:

@@ -20,7 +20,19 @@ struct fixture {
 };
 extern struct fixture t;
 
-// Ends the test at once with a reason.
+// The function that was called last: if a test does not come to an end, that is where it is.
+extern const char *called;
+#define virtq_init(...) (called = "virtq_init", virtq_init(__VA_ARGS__))
+#define virtq_add(...) (called = "virtq_add", virtq_add(__VA_ARGS__))
+#define virtq_publish(...) (called = "virtq_publish", virtq_publish(__VA_ARGS__))
+#define virtq_kick(...) (called = "virtq_kick", virtq_kick(__VA_ARGS__))
+#define poll_used(...) (called = "poll_used", poll_used(__VA_ARGS__))
+#define virtq_poll(...) (called = "virtq_poll", virtq_poll(__VA_ARGS__))
+#define virtq_enable_cb(...) (called = "virtq_enable_cb", virtq_enable_cb(__VA_ARGS__))
+#define virtq_disable_cb(...) (called = "virtq_disable_cb", virtq_disable_cb(__VA_ARGS__))
+#define virtq_take_back(...) (called = "virtq_take_back", virtq_take_back(__VA_ARGS__))
+
+// Ends the test at once with a reason; line 0: that of the file as a whole.
 void test_fail(const char *file, int line, const char *format, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
 

@@ -123,13 +123,9 @@ void test_batch_one_kick(void)
     CHECK(virtq_kick(&t.q), "virtq_kick() says it did not ring");
     CHECK(mock_kicked(&t.device, QUEUE_INDEX), "the doorbell was not rung with the queue's index");
     EQUAL(t.q.stats.kicks, 1);
-    for (int i = 0; i < 5; i++) {
-        CHECK(mock_take(&t.device, &t.chain), "chain %d is missing", i);
-        mock_complete(&t.device, t.chain.head, i);
-    }
-    CHECK(!mock_take(&t.device, &t.chain), "there are more chains than were added");
     for (int i = 0; i < 5; i++)
-        expect_done(&tokens[i], i);
+        CHECK(mock_take(&t.device, &t.chain), "chain %d is missing", i);
+    CHECK(!mock_take(&t.device, &t.chain), "there are more chains than were added");
 }
 
 // Suppression, driver to device.
