@@ -46,6 +46,7 @@ class ServedDisk:
         self.fails: Callable[[int, int], bool] = lambda offset, length: False  # reads that are answered with an error
         self.pairs = 0  # so many times still, it answers the later one of two reads first, and the other a while after
         self.slow_writes = False  # answers a write only a while after it came
+        self.slow_reads = 0.0  # answers a read only so many seconds after it came
         self.writes = self.flushes = 0
         self._cached: list[tuple[int, bytes]] = []  # written and answered, not yet durable
         self._open: list[Request] = []  # oldest first
@@ -62,6 +63,10 @@ class ServedDisk:
         self.arguments += ["-device", "virtio-blk-device,drive=served,bus=virtio-mmio-bus.0,request-merging=off"]
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def holding(self) -> bool:
+        """Is there a request that it has not answered yet?"""
+        return bool(self._open)
 
     def close(self) -> None:
         for end in (self._server, self._connection):
@@ -148,6 +153,8 @@ class ServedDisk:
             self._hold(0.1)  # so that whoever is woken in place of the other has time to look at his buffer
         elif kind == WRITE and self.slow_writes:
             self._hold(0.3)
+        elif kind == READ and self.slow_reads > 0:
+            self._hold(self.slow_reads)
         else:
             self._answer(request)
         return True
