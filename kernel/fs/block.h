@@ -23,10 +23,11 @@ struct block_segment {
 // owns it all until status is no longer BLOCK_PENDING.
 struct block_request {
     enum block_op op;
-    uint64_t block;                 // first block, of BLOCK_SIZE bytes
-    struct block_segment *segments; // none for BLOCK_FLUSH
-    unsigned count;                 // at most the device's max_segments
-    int status;                     // BLOCK_PENDING, then 0 or -EIO, -EROFS, -EINVAL, -ETIMEDOUT
+    // A BLOCK_FLUSH has no use for these three: nobody looks at them.
+    uint64_t block; // first block, of BLOCK_SIZE bytes
+    struct block_segment *segments;
+    unsigned count; // at most the device's max_segments
+    int status;     // BLOCK_PENDING, then 0 or -EIO, -EROFS, -EINVAL, -ETIMEDOUT
     // If set, called once when the request is done, status already final; from interrupt or another
     // process's wait, with no lock of the caller's: must not sleep. It may reuse or free the
     // request.
@@ -44,11 +45,11 @@ struct block_device {
     bool persistent;         // false for the initrd
     uint64_t mounted_blocks; // of the file system mounted from it (fs_mount() sets it), or 0
     // Hands a chain of requests (linked by `next`, ended by NULL) to the device, with one kick for
-    // all. Never waits for their completion; may sleep for room in the queue. The driver queues any
-    // number.
+    // all. Never waits for their completion. The driver takes any number. It may sleep until there
+    // is room for them (virtio/blk.c has a list instead), so callers hold no spinlock.
     void (*submit)(struct block_device *device, struct block_request *chain);
-    // Returns when request->status is final: polls for a while, then sleeps. Only for requests
-    // without done(). Returns the status.
+    // Sleeps until request->status is final; may poll for a while before. Only for requests without
+    // done(). Returns the status.
     int (*wait)(struct block_device *device, struct block_request *request);
     void *driver; // the driver's own
 };

@@ -153,7 +153,7 @@ static void issue_waiting(struct virtio_queue *queue)
 //   the header     struct virtio_blk_header, which the device reads: type VIRTIO_BLK_T_IN to read,
 //                  _OUT to write, _FLUSH; the first sector. Sectors are of VIRTIO_BLK_SECTOR bytes
 //                  whatever the disk is made of, request->block counts blocks of BLOCK_SIZE. A
-//                  flush has sector 0.
+//                  flush has sector 0 (QEMU does not look).
 //   the data       the segments one after the other, none for a flush. The device writes them when
 //                  we read, and reads them when we write.
 //   the status     one byte, which the device writes. It should hold STATUS_NONE before, so that a
@@ -164,12 +164,16 @@ static void issue_waiting(struct virtio_queue *queue)
 // list blk.free and with `request` set, until blk_complete() is given it.
 //
 // There is no room when no slot is free or virtq_add() says -ENOSPC; then nothing may have changed.
-// Any other error of virtq_add() finishes the request, with queue->error if that is set. The
-// device is to see all requests of one call at once, with one virtq_publish() and one virtq_kick();
-// and neither is called when nothing was added.
+// Any other error of virtq_add() finishes the request, with queue->error if that is set: then no
+// request needs a slot any more. The device is to see all requests of one call at once, with one
+// virtq_publish() and one virtq_kick(); and neither is called when nothing was added.
 //
-// Checkpoint 1 needs this for a single BLOCK_READ of one segment. A function of its own that issues
-// one request is a good beginning.
+// finish() may release the lock, and another call then works on list and queue. So take the request
+// off the list before, and look at the list anew afterwards. That chains of yours are added and not
+// yet published does no harm: the other call publishes them with its own.
+//
+// Checkpoint 1 needs this for BLOCK_READ alone, of one segment or many. A function of its own that
+// issues one request is a good beginning.
 static void issue_waiting(struct virtio_queue *queue)
 {
     (void)queue;
@@ -255,9 +259,12 @@ static int blk_wait(struct block_device *device, struct block_request *request)
 // where VIRTIO_BLK_F_FLUSH is not among blk.device.features: there, every write is durable when it
 // is done (5.2.6.2). The others go to the end of the waiting list, from blk.waiting_first to
 // blk.waiting_last, which is linked by `next` as well; so read a request's `next` before you change
-// it, and before finish(). A later call must not overtake an earlier one.
+// it, and before finish(). What is in the list is never overtaken. (While finish() has released the
+// lock, another call may get in between two requests of this one; that is no overtaking.)
 //
-// All of it with the lock held: virtio_queue_lock() and virtio_queue_unlock(), not spin_lock().
+// All of it with the lock held: virtio_queue_lock() and virtio_queue_unlock(), not spin_lock() and
+// spin_unlock(). virtio_queue_unlock() also switches the interrupt on for those who count on it,
+// such as requests that nobody waits for (`done` is set).
 static void blk_submit(struct block_device *device, struct block_request *chain)
 {
     (void)device;
@@ -272,8 +279,8 @@ static void blk_submit(struct block_device *device, struct block_request *chain)
 }
 
 // Returns request->status once it is no longer BLOCK_PENDING. A process that has to wait does not
-// spin: virtio_queue_wait() with request->sleepers, which finish() wakes, polls as long as that pays
-// and then sleeps until an interrupt. It may also return early (kernel/virtio/queue.h).
+// spin: virtio_queue_wait() with request->sleepers, which finish() wakes, sleeps until an interrupt,
+// after a few looks at the ring at most. It may also return early (kernel/virtio/queue.h).
 static int blk_wait(struct block_device *device, struct block_request *request)
 {
     (void)device;

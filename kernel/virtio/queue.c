@@ -15,10 +15,11 @@
 #include "kernel/mm/page.h"
 #include "kernel/proc/proc.h"
 
-// Looks at the ring before a wait sleeps until the interrupt. Some 200
-// microseconds, enough for most requests; on a host with few idle cores, more only keeps the device
-// from running.
+// Looks at the ring before a wait sleeps until the interrupt; the boot argument poll=N has N in place
+// of it.
 #if SOLVED_WHEEL
+// Some 200 microseconds, enough for most requests; on a host with few idle cores, more only keeps the
+// device from running (docs/performance.md).
 #define POLL_TURNS 8000
 #else
 #define POLL_TURNS 0
