@@ -201,9 +201,8 @@ doctor` what is wrong. On macOS and Windows the supported way is the dev contain
 in Container"). There is no window there: `make screenshot` saves a picture, and `make qemu VNC=1` shows it.
 
 {hand_in}
-
-Your copy is number `{id}`; small sizes in it may differ from those of your neighbour's.
 """
+VARIED_NOTE = "\nYour copy is number `{id}`; small sizes in it may differ from those of your neighbour's.\n"
 
 DEVCONTAINER = {
     "name": "Ringfence",
@@ -217,7 +216,8 @@ def _readme(lab: Lab, id: str) -> str:
     hand_in = "You hand in " + (" and ".join(f"`{name}`" for name in lab.files) if lab.files else "nothing") + "."
     if lab.files:
         hand_in += " Other files may be changed to try things; they are not graded."
-    return README.format(number=lab.name.split("-")[0], title=lab.title, lab=lab.name, id=id, hand_in=hand_in)
+    text = README.format(number=lab.name.split("-")[0], title=lab.title, lab=lab.name, hand_in=hand_in)
+    return text + (VARIED_NOTE.format(id=id) if id != "plain" else "")
 
 
 # ---- solutions as objects ----

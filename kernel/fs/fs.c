@@ -24,27 +24,25 @@ static bool areas_valid(const struct super_block *super)
            super->data_start < super->size;
 }
 
+// build/disk.img is made by the first "make" that does not find it.
+#define MAKE_ANEW "; delete the image, and \"make\" makes it anew\n"
+
 static int check_super(const struct block_device *device, const struct super_block *super)
 {
     const char *name = device->name;
     if (super->magic != FS_MAGIC) {
-        kprintf("%s: not a Ringfence disk (no magic number); \"make disk\" makes one\n", name);
+        kprintf("%s: not a Ringfence disk (no magic number)\n", name);
     } else if (super->version != FS_VERSION) {
-        kprintf("%s: the file system has version %u, this kernel knows version %u; make the disk "
-                "anew with \"make disk\"\n",
-                name, super->version, FS_VERSION);
+        kprintf("%s: the file system has version %u, this kernel knows version %u" MAKE_ANEW, name,
+                super->version, FS_VERSION);
     } else if (super->checksum != fs_checksum(0, super, offsetof(struct super_block, checksum))) {
-        kprintf("%s: the super block is corrupt (wrong checksum); make the disk anew with \"make "
-                "disk\"\n",
-                name);
+        kprintf("%s: the super block is corrupt (wrong checksum)" MAKE_ANEW, name);
     } else if (super->size > device->blocks) {
         kprintf(
             "%s: the file system has %u blocks but the disk only %lu; is the image cut short?\n",
             name, super->size, (unsigned long)device->blocks);
     } else if (!areas_valid(super)) {
-        kprintf("%s: the super block is corrupt (areas overlap); make the disk anew with \"make "
-                "disk\"\n",
-                name);
+        kprintf("%s: the super block is corrupt (areas overlap)" MAKE_ANEW, name);
     } else {
         return 0;
     }
