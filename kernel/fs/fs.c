@@ -31,7 +31,7 @@ static int check_super(const struct block_device *device, const struct super_blo
 {
     const char *name = device->name;
     if (super->magic != FS_MAGIC) {
-        kprintf("%s: not a Ringfence disk (no magic number)\n", name);
+        kprintf("%s: not a Ringfence disk (no magic number); build/host/mkfs makes one\n", name);
     } else if (super->version != FS_VERSION) {
         kprintf("%s: the file system has version %u, this kernel knows version %u" MAKE_ANEW, name,
                 super->version, FS_VERSION);
