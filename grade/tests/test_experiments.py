@@ -159,8 +159,9 @@ def test_demo(tmp_path: Path) -> None:
         assert found == rules or (loop == 0 and not found), (loop, found)
         waits = [wait for queue in report.queues for wait in queue["loops"] if wait["turns"] > 1000]
         assert all(wait["looks"] > 0.9 * wait["turns"] for wait in waits) == loads, (loop, waits)
-        if fences_per == "element":
-            assert fences == report.total("completions"), loop
+        if fences_per == "element":  # and one for each time that the correct loop asked to be woken
+            completions = report.total("completions")
+            assert completions <= fences <= completions + 2 * report.total("sleeps"), loop
         else:
             assert fences > 2 * report.total("completions"), loop
 

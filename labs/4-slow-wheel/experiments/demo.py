@@ -69,6 +69,7 @@ class DemoShop(Workshop):
             {
                 "user/roulette_main.c": (HERE / "demo/main.c").read_text(),
                 "kernel/virtio/demo.c": (HERE / "demo/switch.c").read_text(),
+                "kernel/virtio/gpu_wait.c": (HERE / "demo/gpu_wait.c").read_text(),
                 "kernel/virtio/vqstat.c": once(STAT, STAT_TOO, stat, "kernel/virtio/vqstat.c"),
                 RING: ring_source(),
             },
