@@ -220,6 +220,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         "lab": item.path.parent.name,
         "id": promise.id,
         "test": item.nodeid,
+        "line": item.location[1],
         "fraction": fraction if not report.skipped else 0.0,
         "why": why,
         "seconds": round(report.duration, 2),

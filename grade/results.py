@@ -40,7 +40,8 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def _test_result(test: Any, records: list[dict[str, Any]], shown: bool, trouble: str) -> dict[str, Any]:
-    """One promise; the least of the tests that decide it counts, and is what is shown."""
+    """One promise; the least of the tests that decide it counts, and is what is shown: of several, the first in the file,
+    whichever came to its end first."""
     result: dict[str, Any] = {
         **{"id": test.id, "title": test.title, "points": test.points, "visible": test.visible},
         **{"score": 0.0, "fraction": 0.0, "status": FAIL, "why": "", "seconds": 0.0, "exhibits": [], "log": ""},
@@ -54,7 +55,7 @@ def _test_result(test: Any, records: list[dict[str, Any]], shown: bool, trouble:
         explained = {"promised": test.title, "seen": trouble or "the test did not run to its end", "spec": test.spec}
         result.update(explained, look="" if trouble else "the log of the tests: pytest.txt")
         return result
-    worst = min(records, key=lambda record: (record["fraction"], "seen" not in record))
+    worst = min(records, key=lambda record: (record["fraction"], "seen" not in record, record.get("line", 0)))
     for key in ("why", "log", "promised", "seen", "look", "spec"):
         result[key] = worst.get(key, "")
     for key in ("exhibits", "plots"):

@@ -75,6 +75,16 @@ def test_points_come_from_what_the_tests_say(tmp_path: Path) -> None:
     assert lab["score"] == 1.25
 
 
+def test_the_first_failure_in_the_file_is_told(tmp_path: Path) -> None:
+    """Two tests of one promise may run at the same time, and either may come to its end first."""
+    records, _ = run_plugin(tmp_path, TESTS.replace('"c")', '"b")'))
+    assert [record["test"].split("::")[1] for record in records][-2:] == ["test_b", "test_c"]
+    records[-1]["fraction"] = 0.0
+    for order in (records, records[::-1]):
+        told = rs.lab_result(LAB, [record | {"lab": LAB.name} for record in order], True)["tests"]
+        assert any(test["seen"].startswith("seed ") for test in told), told
+
+
 def test_a_seed_brings_choices_back(tmp_path: Path) -> None:
     def seen(*options: str) -> str:
         return next(r["seen"] for r in run_plugin(tmp_path, TESTS, *options)[0] if r["id"] == "b")
