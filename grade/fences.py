@@ -28,7 +28,7 @@ MANY = 10_000  # requests, where a run ends with the first that goes wrong
 # As in driver.c.
 SHAPES = (
     *("none", "r,r", "r,rw", "rw,rw", "tso", "w,w", "rw,w", "w,r", "w,rw", "rw,r", "fence.i"),
-    *("amo", "amo.aq", "amo.aqrl", "amo.rl amo.aq", "w,o", "iorw,iorw", "load.aq", "address", "amo.rl idx"),
+    *("amo", "amo.aq", "amo.aqrl", "amo.rl amo.aq", "w,o", "iorw,iorw", "load.aq", "address", "amo.rl idx", "ld"),
 )
 SLEEP, EVENT, INDIRECT, RESET, EARLY, HOISTED, NO_IR, FORGET = (1 << bit for bit in range(8))
 RIGHT = {"rmb": "r,r", "wmb": "w,w", "kick": "w,r", "enable": "w,r", "iob": "w,o"}
@@ -39,7 +39,7 @@ PLACES = {
         "R1",
         "rmb",
         ("r,r", "r,rw", "rw,rw", "tso", "iorw,iorw", "amo.aqrl", "amo.rl amo.aq", "load.aq", "address"),
-        ("none", "w,w", "rw,w", "w,r", "fence.i", "amo", "amo.aq"),
+        ("none", "w,w", "rw,w", "w,r", "fence.i", "amo", "amo.aq", "ld"),
     ),
     "wmb": (
         "R3",

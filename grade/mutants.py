@@ -73,7 +73,9 @@ def find_cases(labs: list[Lab], only: str) -> list[Case]:
     cases = []
     for lab in labs:
         mine = [Case(lab, None)]
-        mine += [read_case(lab, p) for kind in ("mutants", "variants") for p in sorted(lab.folder.glob(f"{kind}/*"))]
+        mine += [read_case(lab, patch) for patch in sorted(lab.folder.glob("mutants/*.patch"))]
+        variants = sorted(lab.folder.glob("variants/*"))
+        mine += [read_case(lab, variant) for variant in variants if variant.is_dir() or variant.suffix == ".patch"]
         if len(mine) > 1:
             cases += [case for case in mine if only in case.name]
     return cases

@@ -129,6 +129,16 @@ def test_no_display(machine_factory: Callable[..., Machine], program: str) -> No
     assert output == f"{name}: no display: start QEMU with -device virtio-gpu-device, as `make qemu` does\n"
 
 
+def test_a_refusal_is_named(machine_factory: Callable[..., Machine]) -> None:
+    """The device has no memory for the mode; the console says which command it refused, and how."""
+    display = ["-device", "virtio-gpu-device,bus=virtio-mmio-bus.1,max_hostmem=12M"]
+    machine = machine_factory(gpu=False, extra=display)
+    status, _ = machine.run_status("fbtest -r 1600x900 border")
+    assert status == 1
+    assert "gpu0: RESOURCE_CREATE_2D was answered 0x1201" in machine.text
+    assert machine.run("fbtest border")
+
+
 def test_bad_arguments(machine: Machine) -> None:
     for arguments, message in {
         "-r 100x100": "bad size 100x100",

@@ -90,11 +90,11 @@ def mappings(machine: Machine, cpu: int) -> list[Mapping]:
 
 def mappings_where(machine: Machine, cpu: int, wanted: Callable[[list[Mapping]], bool]) -> list[Mapping]:
     """The mappings of a hart, once `wanted` of them: it may take the host a while to let the hart come so far."""
-    for _ in range(200):
+    for _ in range(60):
         table = mappings(machine, cpu)
         if wanted(table):
             return table
-        machine.run("sleep 1")  # time for the guest, however slow the host is
+        machine.run("sleep 1")  # a second of the guest's, however slow the host is
     raise AssertionError(f"hart {cpu} was never found so; `info mem` says last:\n{table}")
 
 
@@ -159,12 +159,12 @@ def test_user_layout(machine_factory: Boot) -> None:
     """A running program: its text cannot be written, its data cannot run, and below its stack lies nothing."""
     machine = machine_factory(cpus=1)
     machine.run("fbtest -n 1000000 rects &")  # no other program is of use to the hart for long
-    lower = 1 << 38
+    lower = 1 << 30  # text, data and stack; the framebuffer lies higher
     table = mappings_where(machine, 0, lambda table: any(address < lower for address, _, _ in table))
     user = [mapping for mapping in table if mapping[0] < lower]
     assert user[0][0] == 0 and user[0][2].startswith("r-xu"), user
     assert len(user) >= 3, user
     for address, size, rights in user[1:]:
         assert rights.startswith("rw-u"), user
-    stack = user[2][0]  # after text and data
-    assert stack > sum(user[1][:2]), f"the data run on into the stack at 0x{stack:x}"
+    holes = sum(below[0] + below[1] < above[0] for below, above in zip(user, user[1:]))
+    assert holes == 1, f"text and data, a hole, then the stack: {user}"

@@ -136,6 +136,11 @@ def test_modes_not_enough(guest: Guest, place: str, mode: int) -> None:
     assert run.report.rules == {PLACES[place][0]}, run
 
 
+def test_element_read_at_once(guest: Guest) -> None:
+    """By one load of eight bytes, which vqsan watches in another way unless it injects."""
+    assert guest("", rmb="ld").report.rules == {"R1"}
+
+
 @long
 def test_early_element(guest: Guest) -> None:
     assert "R2" in guest("", EARLY).report.rules

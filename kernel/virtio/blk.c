@@ -279,8 +279,8 @@ static void blk_submit(struct block_device *device, struct block_request *chain)
 }
 
 // Returns request->status once it is no longer BLOCK_PENDING. A process that has to wait does not
-// spin: virtio_queue_wait() with request->sleepers, which finish() wakes, sleeps until an interrupt,
-// after a few looks at the ring at most. It may also return early (kernel/virtio/queue.h).
+// spin: virtio_queue_wait() with request->sleepers, which finish() wakes, polls for a while at most
+// and then sleeps until an interrupt. It may also return early (kernel/virtio/queue.h).
 static int blk_wait(struct block_device *device, struct block_request *request)
 {
     (void)device;

@@ -50,8 +50,8 @@ void virtio_queue_lock(struct virtio_queue *queue);
 void virtio_queue_unlock(struct virtio_queue *queue);
 
 // Waits for completions, anyone's: polls for a while (POLL_TURNS in queue.c; where that is 0, not at
-// all), then sleeps in `sleepers`, which complete() wakes. Called with the lock held, which it releases meanwhile; returns early at times, so the
-// caller loops:
+// all), then sleeps in `sleepers`, which complete() wakes. Called with the lock held, which it
+// releases meanwhile; returns early at times, so the caller loops:
 //
 //     while (!my_request_is_done)
 //         virtio_queue_wait(queue, &sleepers);

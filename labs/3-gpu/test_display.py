@@ -165,7 +165,8 @@ def test_commands(machine_factory: Boot, seed: int) -> None:
     # The first mode is set when the device is opened, the second by the program.
     if not named(log, DISPLAY_INFO):
         raise Broken(seen=f"the display is never asked for its size{said(machine)}", look="ask_display()")
-    found = pair(r"display (\d+)x(\d+)", machine.run("fbtest info"))
+    ask(machine, "fbtest info")
+    found = pair(r"fbtest: display (\d+)x(\d+)", machine.text)
     if found != display:
         raise Broken(
             seen=f"the display's size is {display[0]}x{display[1]}; 'fbtest info' finds {found[0]}x{found[1]} in gpu.display_width "

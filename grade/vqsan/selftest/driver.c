@@ -38,6 +38,7 @@ enum shape {
     LOAD_AQ,    // rmb: the load of the index is an lr.aq
     ADDRESS,    // rmb: the address of the element is computed from the index
     AMO_RL_IDX, // wmb: the index is stored by an amoadd.rl
+    WIDE,       // rmb: nothing, and the element is read by one load of eight bytes
 };
 
 enum {
@@ -245,6 +246,14 @@ static bool take(void)
         slot %= SIZE;
     } else {
         order(PARAMETERS.rmb);
+    }
+    if (PARAMETERS.rmb == WIDE) {
+        uint64_t both;
+        asm volatile("ld %0, %1"
+                     : "=r"(both)
+                     : "m"(ring.used.ring[slot])); // the element's id and len
+        check((uint32_t)both, both >> 32);
+        return true;
     }
     uint32_t id = early;
     if (!(PARAMETERS.mode & MODE_EARLY))
