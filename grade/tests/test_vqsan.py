@@ -157,6 +157,14 @@ def test_stale_index_asleep(guest: Guest) -> None:
     assert guest("", FORGET).report.rules == {"R7"}
 
 
+def test_who_sleeps(guest: Guest) -> None:
+    """A sleep is that of the hart that waits, not of one that has looked for another."""
+    alone = guest("", FORGET).report
+    assert alone.total("sleeps") == alone.total("sleeps_unnotified") > 0, alone
+    beside = guest("", SLEEP, harts=2).report
+    assert beside.total("completions") == 200 and beside.total("sleeps_unnotified") == 0, beside
+
+
 def test_interrupt_status(guest: Guest) -> None:
     assert guest("", SLEEP | NO_IR).report.rules == {"R8"}
 

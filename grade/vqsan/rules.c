@@ -216,6 +216,14 @@ void rules_irq_status(struct hart *h, const struct site *site, unsigned slot)
 
 // ---- stores ----
 
+// The hart publishes or switches notifications, and will look before it waits. Another that looked last was there for
+// somebody else, as an interrupt handler is: should it sleep now, it does not wait for this queue.
+static void drives(struct hart *h, struct queue *q)
+{
+    if (q->waiter != (int)h->number)
+        q->waiter = -1;
+}
+
 // R3: avail->idx stored while a descriptor or ring entry that it covers lacks w,w.
 //
 //     driver                      device
@@ -234,6 +242,7 @@ static void published(struct hart *h, struct queue *q, const struct site *site, 
     }
     order_pending(&v->ww);
     v->wo.fresh = v->wr.fresh = store;
+    drives(h, q);
     q->published = ram_u16(avail_idx_address(q));
     if ((uint16_t)(q->published - q->taken) > q->count.deepest)
         q->count.deepest = (uint16_t)(q->published - q->taken);
@@ -246,6 +255,7 @@ static void published(struct hart *h, struct queue *q, const struct site *site, 
 static void notifications(struct hart *h, struct queue *q, struct event store, bool enable)
 {
     struct view *v = &q->view[h->number];
+    drives(h, q);
     if (enable) {
         // Storing again what was there races with nothing; a new event index does.
         if (!q->enabled || q->event_idx)

@@ -406,6 +406,28 @@ static void drive_together(unsigned hart)
     }
 }
 
+// Hart 1 looks and finds nothing, as at the end of an interrupt. Hart 0 asks, and before it looks itself hart 1 comes
+// to rest, which does not mean that it waits for the answer.
+static void rest_beside(unsigned hart)
+{
+    static volatile int looked, asked;
+    if (hart == 1) {
+        (void)READ_ONCE(ring.used.idx);
+        looked = 1;
+        while (!asked)
+            ;
+    } else if (hart == 0) {
+        while (!looked)
+            ;
+        ask();
+        asked = 1;
+        timer_start(SLEEP_MS);
+        while (!timer_ended())
+            ;
+        drive();
+    }
+}
+
 void start(uint64_t hart)
 {
     static volatile int ready;
@@ -422,7 +444,9 @@ void start(uint64_t hart)
         asm volatile("fence iorw, iorw" ::: "memory");
     }
     if (PARAMETERS.harts > 1) {
-        if (hart < PARAMETERS.harts)
+        if (PARAMETERS.mode & MODE_SLEEP)
+            rest_beside(hart);
+        else if (hart < PARAMETERS.harts)
             drive_together(hart);
         if (hart != 0)
             return;
