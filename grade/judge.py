@@ -48,7 +48,7 @@ if __name__ == "__main__":
 
 from grade import calibrate
 from grade.console import ConsoleError
-from grade.machine import BUILD, PROMPT, Machine
+from grade.machine import BUILD, NEVER_GIVE_UP, PROMPT, VIRTUAL_TIME, Machine
 from grade.promise import Broken
 from grade.qmp import QmpError
 
@@ -255,10 +255,10 @@ def watch(width: int, height: int, seed: int, shots: int, more: tuple[str, ...] 
     with tempfile.TemporaryDirectory(prefix="ringfence-judge-") as folder:
         profile = Path(folder) / "profile"
         polls = _symbol(BUILD / "kernel.elf", "poll_used")
-        extra = ["-icount", "shift=0,sleep=off", "-d", "plugin", *more]
+        extra = [*VIRTUAL_TIME, "-d", "plugin", *more]
         extra += ["-plugin", f"{PLUGIN},profile={profile},polls={polls:#x}"]
         try:
-            with Machine(cpus=1, args="poll=0", rng=False, trace=EVENTS, extra=extra) as machine:
+            with Machine(cpus=1, args=f"poll=0 {NEVER_GIVE_UP}", rng=False, trace=EVENTS, extra=extra) as machine:
                 log = _Log(machine.trace_file)
                 machine.send(f"roulette -q -f 0 -r {width}x{height} -s {wheel_seed} -o {first}\n")
                 start = machine.expect(r"any key ends it\n", quiet=90).end()

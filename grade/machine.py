@@ -35,6 +35,12 @@ BUILD = ROOT / os.environ.get("BUILD", "build")
 QEMU = os.environ.get("QEMU") or "qemu-system-riscv64"
 PROMPT = r"^\$ "
 
+# Virtual time, for a machine of one hart: its clock advances a nanosecond with each instruction, so what is counted
+# repeats. While the hart sleeps the clock jumps from tick to tick, thirty seconds within some milliseconds of the host's,
+# so the kernel must never give a silent device up.
+VIRTUAL_TIME = ["-icount", "shift=0,sleep=off"]
+NEVER_GIVE_UP = "blk_timeout=4294967295"
+
 _alive: weakref.WeakSet[Machine] = weakref.WeakSet()
 
 

@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 NAMED_THREADS = ["-name", "ringfence,debug-threads=on"]
-VIRTUAL_TIME = ["-icount", "shift=0,sleep=off"]
 
 
 class Counts(NamedTuple):
@@ -62,14 +61,14 @@ def run_bench(machine: Any, name: str) -> dict[str, Any]:
 
 
 def count_instructions(build: Path, folder: Path, name: str) -> Counts:
-    from grade.machine import Machine
+    from grade.machine import NEVER_GIVE_UP, VIRTUAL_TIME, Machine
 
     out = folder / "counts"
     plugin = f"{build}/host/profile.so,elf={build}/kernel.elf,out={out}"
     boot = name == "boot"
     # Without virtual time for boot: there an idle hart would skip from tick to tick and count those.
     extra = ["-plugin", plugin if boot else f"{plugin},marked=on", *([] if boot else VIRTUAL_TIME)]
-    with Machine(cpus=1, args="poll=0", extra=extra) as machine:
+    with Machine(cpus=1, args=f"poll=0 {NEVER_GIVE_UP}", extra=extra) as machine:
         operations = 1 if boot else run_bench(machine, name)["operations"]
         assert machine.qmp is not None
         machine.qmp.command("quit")

@@ -157,12 +157,13 @@ def test_stale_index_asleep(guest: Guest) -> None:
     assert guest("", FORGET).report.rules == {"R7"}
 
 
-def test_who_sleeps(guest: Guest) -> None:
-    """A sleep is that of the hart that waits, not of one that has looked for another."""
+def test_who_waits(guest: Guest) -> None:
+    """A sleep is that of the hart that waits, not of one that has looked for another, nor is a wait for a lock one."""
     alone = guest("", FORGET).report
     assert alone.total("sleeps") == alone.total("sleeps_unnotified") > 0, alone
-    beside = guest("", SLEEP, harts=2).report
-    assert beside.total("completions") == 200 and beside.total("sleeps_unnotified") == 0, beside
+    beside = guest("device=slow,every=1", SLEEP, harts=2)
+    assert beside.status == GOOD and not beside.report.violations, beside
+    assert beside.report.total("completions") == 200 and beside.report.total("sleeps_unnotified") == 0, beside
 
 
 def test_interrupt_status(guest: Guest) -> None:

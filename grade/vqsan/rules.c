@@ -108,6 +108,7 @@ static void used_idx_loaded(struct hart *h, struct queue *q, const struct site *
     q->last_look = load;
     q->moved_unseen = false;
     q->sleeps_unseen = 0;
+    h->look.atomic = false;
     h->look.queue = NULL;
     if (index == q->taken) {
         q->count.spins++;
@@ -407,9 +408,11 @@ void rules_acquire(struct hart *h, const struct site *site)
 // R7: the driver waits for completions, the device has moved its index, and the driver does not look.
 // docs/ordering.md says how that comes about. Seen as a loop that takes the same
 // jump back a thousand times, stores nothing and loads the same, or as a hart that has waited, then slept with
-// notifications off, and finds the index moved when it looks again.
+// notifications off, and finds the index moved when it looks again. After an atomic such a loop is a wait for a lock.
 void rules_spinning(struct hart *h, const struct block *block)
 {
+    if (h->look.atomic)
+        return;
     for (unsigned i = 0; i < queue_count; i++) {
         struct queue *q = &queues[i];
         // With notifications on, an interrupt will end it.

@@ -25,6 +25,7 @@ struct hart {
             *queue;      // at whose used->idx it has looked and found nothing; NULL: it has found
         uint64_t stores; // `stores` at that look
         bool fresh;      // no turn of a loop since
+        bool atomic;     // the hart has done an atomic since the last look, whatever it found
     } look;
     struct event irq_read; // R8: interrupt status read, no i,r since
     unsigned irq_slot;

@@ -193,6 +193,7 @@ static void on_atomic(unsigned number, qemu_plugin_meminfo_t info, uint64_t vadd
 {
     struct hart *h = &harts[number];
     h->stores++;
+    h->look.atomic = true;
     dispatch(h, info, vaddr, data);
 }
 

@@ -51,6 +51,8 @@ enum {
     MODE_NO_IR = 64,   // no fence i,r after the interrupt status
     MODE_FORGET = 128, // sleep without asking for an interrupt
 };
+// With two harts: how they can stand beside each other.
+#define MODE_BESIDE MODE_SLEEP
 
 #define SIZE 8 // of the queue
 
@@ -370,10 +372,14 @@ static void drive(void)
 
 static void acquire(void)
 {
-    int taken;
-    do
+    for (;;) {
+        int taken;
         asm volatile("amoswap.w.aq %0, %1, %2" : "=r"(taken), "+r"((int){1}), "+A"(lock)::"memory");
-    while (taken);
+        if (!taken)
+            return;
+        while (lock)
+            ;
+    }
 }
 
 // A lock is given back by an amo with .rl or by a fence and a store, in turn.
@@ -406,26 +412,55 @@ static void drive_together(unsigned hart)
     }
 }
 
-// Hart 1 looks and finds nothing, as at the end of an interrupt. Hart 0 asks, and before it looks itself hart 1 comes
-// to rest, which does not mean that it waits for the answer.
-static void rest_beside(unsigned hart)
+static volatile int scene; // of the two below
+
+static void wait_for_scene(int number)
 {
-    static volatile int looked, asked;
-    if (hart == 1) {
-        (void)READ_ONCE(ring.used.idx);
-        looked = 1;
-        while (!asked)
-            ;
-    } else if (hart == 0) {
-        while (!looked)
-            ;
-        ask();
-        asked = 1;
+    while (scene != number)
+        ;
+}
+
+static void wait_for_timers(unsigned count)
+{
+    for (; count > 0; count--) {
         timer_start(SLEEP_MS);
         while (!timer_ended())
             ;
-        drive();
     }
+}
+
+// Hart 0 asks, looks too early, and waits long for a lock, meanwhile the answer comes: so it does not see it, and has
+// done nothing wrong. Then hart 1 looks, finds nothing, as at the end of an interrupt, and comes to rest after hart 0
+// has asked again: it does not wait for that answer.
+static void ask_beside_hart_1(void)
+{
+    wait_for_scene(1);
+    ask();
+    (void)READ_ONCE(ring.used.idx);
+    scene = 2;
+    acquire();
+    give_back(0);
+    while (!take())
+        ;
+    scene = 3;
+    wait_for_scene(4);
+    ask();
+    scene = 5;
+    wait_for_timers(1);
+    drive();
+}
+
+static void be_hart_1(void)
+{
+    acquire();
+    scene = 1;
+    wait_for_scene(2);
+    wait_for_timers(2);
+    give_back(0);
+    wait_for_scene(3);
+    (void)READ_ONCE(ring.used.idx);
+    scene = 4;
+    wait_for_scene(5);
 }
 
 void start(uint64_t hart)
@@ -444,8 +479,8 @@ void start(uint64_t hart)
         asm volatile("fence iorw, iorw" ::: "memory");
     }
     if (PARAMETERS.harts > 1) {
-        if (PARAMETERS.mode & MODE_SLEEP)
-            rest_beside(hart);
+        if (PARAMETERS.mode & MODE_BESIDE)
+            hart == 0 ? ask_beside_hart_1() : be_hart_1();
         else if (hart < PARAMETERS.harts)
             drive_together(hart);
         if (hart != 0)
