@@ -32,39 +32,50 @@ MAKEFLAGS += --no-print-directory
 
 # ---- tools ----
 #
-# tools.sh looks for them. Goals that run something install what is lacking; others only say it.
+# tools.sh looks for them. Goals that run something install what is missing; the others only say what it is.
 
 GOALS := $(or $(MAKECMDGOALS),all)
 NEED_NOTHING := help setup doctor clean format check-format matrix-fetch
-USING_STAFFS_TOOLS := test test-all grade handout mutants
-PLOTTING := bench-growth experiment-barriers experiment-case trace
-INSTALLING := qemu qemu-gdb qemu-web gdb screenshot record loop hypothesis bench profile matrix torture demo-wheel $(PLOTTING) $(USING_STAFFS_TOOLS)
+TESTING := test test-all
+USING_STAFFS_TOOLS := $(TESTING) grade handout mutants
+PLOTTING := $(TESTING) trace bench-growth experiment-barriers experiment-case
+INSTALLING := qemu qemu-gdb qemu-web gdb screenshot record loop hypothesis bench profile matrix torture demo-wheel \
+    fresh $(PLOTTING) $(USING_STAFFS_TOOLS)
 
 # CC has a value in every make; only one that somebody gave counts, and from the environment only clang,
 # for there CC usually means the host's compiler.
 ifneq ($(origin CC),command line)
 CC := $(if $(findstring clang,$(CC)),$(CC))
 endif
-find_tools = $(foreach line,$(shell CC='$(CC)' TOOLPREFIX='$(TOOLPREFIX)' QEMU='$(QEMU)' \
-    HOSTCC='$(HOSTCC)' PYTHON='$(PYTHON)' GDB='$(GDB)' sh grade/tools.sh </dev/null),$(eval $(line)))
+find_tools = $(eval TOOLS_FOUND :=)$(eval FALLBACK :=)$(foreach line,$(shell CC='$(CC)' TOOLPREFIX='$(TOOLPREFIX)' \
+    QEMU='$(QEMU)' HOSTCC='$(HOSTCC)' PYTHON='$(PYTHON)' GDB='$(GDB)' sh grade/tools.sh </dev/null),$(eval $(line))) \
+    $(if $(TOOLS_FOUND),,$(error grade/tools.sh failed; its message is above))
+tell = $(shell printf '%s\n' '$(1)' >&2)
 
 ifneq ($(filter-out $(NEED_NOTHING),$(GOALS)),)
 $(find_tools)
 comma := ,
 space := $(subst ,, )
-# What these goals can do without. Only a tree with all the labs in it has tools for staff.
-UNUSED = $(if $(filter $(INSTALLING),$(GOALS)),,qemu gdb python) \
-    $(if $(filter $(USING_STAFFS_TOOLS),$(GOALS)),,staff) $(if $(filter $(PLOTTING) test-all,$(GOALS)),,plots)
-NEEDED = $(subst $(space),$(comma),$(strip $(filter-out $(UNUSED),$(subst $(comma), ,$(MISSING)))))
+# What these goals can do without.
+UNUSED = $(if $(filter $(INSTALLING),$(GOALS)),,qemu gdb python) $(if $(filter $(USING_STAFFS_TOOLS),$(GOALS)),,staff) \
+    $(if $(filter $(PLOTTING),$(GOALS)),,plots) $(if $(filter fresh,$(GOALS)),,debootstrap)
+NEEDED = $(strip $(filter-out $(UNUSED),$(subst $(comma), ,$(MISSING))))
 ifneq ($(NEEDED),)
 ifneq ($(filter $(INSTALLING),$(GOALS)),)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
-SETUP_STATUS := $(shell sh grade/setup.sh '$(NEEDED)' </dev/null >&2; echo $$?)
+SETUP_STATUS := $(shell sh grade/setup.sh '$(subst $(space),$(comma),$(NEEDED))' </dev/null >&2; echo $$?)
+$(find_tools)
+# Another compiler is better than none, but only if the right one cannot be installed.
+ifneq ($(and $(FALLBACK),$(filter gcc,$(NEEDED))),)
+$(call tell,make: riscv64-unknown-elf-gcc could not be installed; using $(FALLBACK) (if you give that yourself$(comma) make does not try))
+$(eval override $(FALLBACK))
+export CC TOOLPREFIX
 $(find_tools)
 endif
 endif
+endif
 ifneq ($(NEEDED),)
-$(error not found: $(NEEDED). Try `make setup`; `make doctor` says more)
+$(error not found: $(NEEDED). Try `make setup`$(if $(FALLBACK), or use the compiler that is here: `make $(FALLBACK)`); `make doctor` says more)
 endif
 endif
 endif

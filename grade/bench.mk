@@ -13,7 +13,9 @@ MEASURE = QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND)
 # The variables that this make was given, for the build that bench times.
 MEASURE_MAKE = '$(firstword $(MAKE)) $(MAKEOVERRIDES)'
 
-.PHONY: bench bench-growth matrix matrix-fetch
+FRESH ?=# make fresh: which rows, such as trixie; empty: all
+
+.PHONY: bench bench-growth matrix matrix-fetch fresh
 bench: all $(FLOOR) ## Measure everything against its target: a table, and build/bench.json (1 to 2 minutes)
 	@$(MEASURE) grade/bench.py --build $(BUILD) --cpus $(CPUS) --mem $(MEM) --make $(MEASURE_MAKE) $(BENCH)
 
@@ -25,3 +27,6 @@ matrix: all ## Build and test with every compiler and QEMU found (MATRIX=dir: wh
 
 matrix-fetch: ## Unpack GCC 14 and QEMU 10 from Debian's mirrors beside the system, for `make matrix`
 	@sh grade/matrix_fetch.sh '$(or $(MATRIX),build/matrix)'
+
+fresh: ## Try the README's commands on fresh machines, as root (FRESH=row: see grade/fresh.py; an hour)
+	@$(PYTHON_FOUND) grade/fresh.py --logs '$(BUILD)/fresh' $(FRESH)

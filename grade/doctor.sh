@@ -1,11 +1,14 @@
 #!/bin/sh
 # `make doctor`: a table of the tools that were found, their versions, and what to do about what is wrong.
-# Exit status 1 if something is needed and not there.
+# Exit status 1 if `make qemu` cannot work with what is here.
 
 cd "$(dirname "$0")/.." || exit 1
 tools=$(sh grade/tools.sh)
 value() {
     echo "$tools" | sed -n "s/^$1=//p"
+}
+is_missing() {
+    case ",$(value MISSING)," in *",$1,"*) return 0 ;; *) return 1 ;; esac
 }
 status=0
 
@@ -13,28 +16,46 @@ status=0
 row() {
     printf '%-18s %-28s %-14s %s\n' "$1" "${2:--}" "${3:--}" "$4"
 }
-# First number with dots in what a program says of itself.
+# Prints the first number with dots in what a program says about itself.
 version_of() {
     [ -n "$1" ] || return
     "$@" 2>/dev/null | sed -n '1,3s/.*[^0-9.]\([0-9][0-9]*\.[0-9.]*[0-9]\).*/\1/p' | head -n 1
 }
-# check WHAT NAME VERSION: fine when NAME is there.
+# check WHAT COMMAND [WHO-NEEDS-IT]: a tool that is needed, always or only by some goals.
 check() {
-    if [ -n "$2" ]; then
-        row "$1" "$2" "$3" ok
+    if [ -n "$2" ] && command -v "$2" >/dev/null 2>&1; then
+        row "$1" "$2" "$(version_of "$2" --version)" ok
+    elif [ -n "$3" ]; then
+        row "$1" "" "" "not here; $3 installs it"
     else
         row "$1" "" "" "missing: make setup"
         status=1
     fi
 }
+# check_module NAME WHO-NEEDS-IT: a module of the Python that was found.
+check_module() {
+    version=$([ -z "$python" ] || "$python" -c "import $1; print(getattr($1, '__version__', 'here'))" 2>/dev/null)
+    if [ -n "$version" ]; then
+        row "  $1" "" "$version" ok
+    else
+        row "  $1" "" "" "not here; $2"
+    fi
+}
 
 row tool found version verdict
 compiler=$(value COMPILER)
-check "RISC-V compiler" "$compiler" "$(version_of $compiler --version)"
-linker=$(value LINKER)
-check "linker" "$linker" "$(version_of $linker --version)"
-hostcc=$(value HOST_COMPILER)
-check "host compiler" "$hostcc" "$(version_of $hostcc --version)"
+fallback=$(value FALLBACK)
+check "RISC-V compiler" "$compiler"
+if [ -n "$fallback" ]; then
+    row "" "" "" "riscv64-unknown-elf-gcc is what the course uses: make setup"
+fi
+if is_missing riscv-headers; then
+    row "  stdint.h" "" "" "missing: make setup"
+    status=1
+fi
+check "linker" "$(value LINKER)"
+check "objcopy" "$(value OBJCOPY)"
+check "host compiler" "$(value HOST_COMPILER)"
 
 qemu=$(value QEMU_FOUND)
 if [ -n "$qemu" ]; then
@@ -63,34 +84,25 @@ if [ -n "$qemu" ]; then
     [ -n "$DISPLAY$WAYLAND_DISPLAY" ] || window="no screen here; make screenshot and VNC=1 work"
     row "window" "" "" "$window"
 else
-    check QEMU "" ""
+    check QEMU ""
 fi
 
-gdb=$(value GDB_FOUND)
-check GDB "$gdb" "$(version_of $gdb --version)"
+check GDB "$(value GDB_FOUND)"
 python=$(value PYTHON_FOUND)
-check "Python" "$python" "$(version_of $python --version)"
+check "Python" "$python"
 if [ -n "$python" ]; then
-    for module in pytest pexpect PIL; do
-        row "  $module" "" "$("$python" -c "import $module; print($module.__version__)" 2>/dev/null)" ok
-    done
-    for module in xdist pytest_timeout; do
-        if ! "$python" -c "import $module" 2>/dev/null; then
-            row "  $module" "" "" "missing (make test is slower without): apt-get install python3-pytest-xdist python3-pytest-timeout"
-        fi
-    done
+    check_module pytest "make setup"
+    check_module pexpect "make setup"
+    check_module PIL "make setup"
+    check_module xdist "make test is slower without: apt-get install python3-pytest-xdist"
+    check_module matplotlib "what draws a plot (make trace, make test) installs it"
 fi
-if [ -e grade/staff.mk ]; then # the tree with all the labs: for handouts and submissions
+if [ -e grade/staff.mk ]; then # the tree with all the labs makes handouts and grades submissions
     for tool in unifdef patch git; do
-        check $tool "$(command -v $tool)" "$(version_of $tool --version)"
+        check $tool $tool "make test or make grade"
     done
-    [ "$(uname)" != Linux ] || check bubblewrap "$(command -v bwrap)" "$(version_of bwrap --version)"
+    [ "$(uname)" != Linux ] || check bubblewrap bwrap "make test or make grade"
+    check debootstrap debootstrap "make fresh"
 fi
-for optional in clang-format; do
-    if command -v $optional >/dev/null 2>&1; then
-        row $optional $optional "$(version_of $optional --version)" ok
-    else
-        row $optional "" "" "only 'make format' wants it"
-    fi
-done
+check clang-format clang-format "apt-get, for make format only,"
 exit $status

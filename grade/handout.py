@@ -36,7 +36,7 @@ GRADER = (
     "calibrate conftest console course feed gdb gdb_virtq lab_plugin machine next promise qmp report results score screen screenshot"
 )
 COMES_ALONG = [
-    *("Makefile", ".gdbinit", ".clang-format", ".editorconfig", ".gitignore", "LICENSE"),
+    *("Makefile", ".gdbinit", ".clang-format", ".editorconfig", ".gitattributes", ".gitignore", "LICENSE"),
     *("kernel/*", "user/*", "mkfs/*"),
     *(f"grade/{name}.py" for name in GRADER.split()),
     *(f"grade/{name}.sh" for name in "qemu setup tools doctor".split()),
