@@ -15,7 +15,7 @@ MEASURE_MAKE = '$(firstword $(MAKE)) $(MAKEOVERRIDES)'
 
 FRESH ?=# make fresh: which rows, such as trixie; empty: all
 
-.PHONY: bench bench-growth matrix matrix-fetch fresh
+.PHONY: bench bench-growth matrix matrix-fetch fresh nightly
 bench: all $(FLOOR) ## Measure everything against its target: a table, and build/bench.json (1 to 2 minutes)
 	@$(MEASURE) grade/bench.py --build $(BUILD) --cpus $(CPUS) --mem $(MEM) --make $(MEASURE_MAKE) $(BENCH)
 
@@ -30,3 +30,6 @@ matrix-fetch: ## Unpack GCC 14 and QEMU 10 from Debian's mirrors beside the syst
 
 fresh: ## Try the README's commands on fresh machines, as root (FRESH=row: see grade/fresh.py; an hour)
 	@$(PYTHON_FOUND) grade/fresh.py --logs '$(BUILD)/fresh' $(FRESH)
+
+nightly: ## Everything that .ci/run runs in turns, at once, as root (hours)
+	@.ci/run nightly

@@ -124,6 +124,7 @@ ROWS = [
     # Nobody installs the compiler that is missing, so make has to use what is there, and say so.
     Row("bookworm-only-gnu", "bookworm", (QEMU, TEST), user="student", installed=f"{NO_COMPILER} gcc-riscv64-linux-gnu"),
     Row("bookworm-only-clang", "bookworm", (QEMU, TEST), user="student", installed=f"{NO_COMPILER} clang lld llvm"),
+    Row("trixie-clang", "trixie", (Command("make test CC=clang", runs_the_tests),)),
     Row("bookworm-test-all", "bookworm", (TEST_ALL,)),
 ]
 

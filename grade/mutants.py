@@ -1,4 +1,4 @@
-"""make mutants [LAB=] [ONLY=] [CC=clang | TOOLPREFIX=]: tests the tests.
+"""make mutants [LAB=] [ONLY=] [VERDICTS=folder] [CC=clang | TOOLPREFIX=]: tests the tests.
 
 Each labs/*/mutants/*.patch is a wrong solution: grading it must lose exactly the test it names, with a message that
 says what it says. Each in labs/*/variants/ is a right one, different from ours: it must get full marks, and so must the tree
@@ -10,12 +10,16 @@ before it is its head:
     Says: slot 256 of 256            (a regular expression, in what the failure says)
     With: other, another             (if need be: tests that build on the first, and are lost with it)
 
-It works in copies of the tree, as many at a time as there are processors to spare.
+It works in copies of the tree, as many at a time as there are processors to spare. With VERDICTS, a case that was graded
+as it must be is noted in that folder, under a digest of all that its verdict depends on, and is not graded again until
+something of that changes.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 import json
 import os
 import queue
@@ -30,7 +34,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[0] = str(ROOT)
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)
 
 from grade.course import CourseError, Lab, all_labs, find_lab, lab_names  # noqa: E402
 from grade.handout import tree_files  # noqa: E402
@@ -166,11 +171,48 @@ def judge(case: Case, results: dict[str, Any]) -> str:
     return ""
 
 
-def run_all(cases: list[Case], variables: list[str]) -> list[tuple[Case, str]]:
+# ---- verdicts that are known ----
+
+# Grading reads nothing of these, except the case that is graded.
+UNREAD = re.compile(r"docs/|\.ci/|grade/(tests|torture)/|labs/[^/]+/(mutants|variants)/|[^/]*\.md$")
+
+
+@functools.lru_cache(maxsize=None)
+def _digest_of_all(variables: tuple[str, ...]) -> str:
+    """Of what every verdict depends on: the tree without UNREAD, and the tools."""
+    digest = hashlib.sha256(repr(variables).encode())
+    for name in tree_files(ROOT):
+        if not UNREAD.match(name):
+            digest.update(name.encode() + b"\0" + hashlib.sha256((ROOT / name).read_bytes()).digest())
+    for tool in [os.environ.get("COMPILER"), os.environ.get("HOST_COMPILER"), os.environ.get("QEMU"), sys.executable]:
+        done = subprocess.run([tool or "false", "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        digest.update(done.stdout + b"\0")
+    return digest.hexdigest()
+
+
+def verdict_file(folder: Path, case: Case, variables: list[str]) -> Path:
+    """The file that is there if this very case, in this very tree, was graded as it must be."""
+    digest = hashlib.sha256(f"{case.name} {_digest_of_all(tuple(variables))}".encode())
+    if case.patch:
+        for path in sorted(case.patch.rglob("*")) if case.patch.is_dir() else [case.patch]:
+            if path.is_file():
+                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return folder / digest.hexdigest()
+
+
+# ---- all of them ----
+
+
+def run_all(cases: list[Case], variables: list[str], known: Optional[Path]) -> list[tuple[Case, str]]:
     waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
-    for case in cases:
-        waiting.put(case)
     verdicts: dict[Case, str] = {}
+    for case in cases:
+        if known and verdict_file(known, case, variables).exists():
+            verdicts[case] = ""
+        else:
+            waiting.put(case)
+    if verdicts:
+        print(f"{len(verdicts)} of {len(cases)} have known verdicts, and nothing that these depend on has changed", flush=True)
     lock = threading.Lock()
 
     def work(tree: Path) -> None:
@@ -188,13 +230,15 @@ def run_all(cases: list[Case], variables: list[str]) -> list[tuple[Case, str]]:
             undo(changed, tree)
             with lock:
                 verdicts[case] = verdict
+                if known and not verdict:
+                    verdict_file(known, case, variables).touch()
                 expected = f"loses {case.test}" if case.test else "full marks"
                 print(f"{'ok   ' if not verdict else 'WRONG'} {case.name:56} {expected}", flush=True)
                 if verdict:
                     print("      " + verdict.replace("\n", "\n      "), flush=True)
 
     with tempfile.TemporaryDirectory(prefix="ringfence-mutants-") as scratch:
-        threads = [threading.Thread(target=work, args=(Path(scratch) / str(n),)) for n in range(min(WORKERS, len(cases)))]
+        threads = [threading.Thread(target=work, args=(Path(scratch) / str(n),)) for n in range(min(WORKERS, waiting.qsize()))]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -206,6 +250,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lab", default="")
     parser.add_argument("--only", default="")
+    parser.add_argument("--verdicts", default="", metavar="FOLDER", help="where the verdicts that are known are noted")
     parser.add_argument("variables", nargs="*", help="for make: the compiler")
     given = parser.parse_args()
     try:
@@ -216,7 +261,10 @@ def main() -> int:
     if not cases:
         print("mutants: there are none of that name", file=sys.stderr)
         return 2
-    wrong = [case for case, verdict in run_all(cases, given.variables) if verdict]
+    known = Path(given.verdicts) if given.verdicts else None
+    if known:
+        known.mkdir(parents=True, exist_ok=True)
+    wrong = [case for case, verdict in run_all(cases, given.variables, known) if verdict]
     print(f"{len(cases) - len(wrong)} of {len(cases)} are graded as they must be")
     return 1 if wrong else 0
 

@@ -3,6 +3,7 @@
 ID ?=# of a handout: what varies in it, such as a student's number; empty: nothing
 SUBMISSION ?=# make grade: a student's directory, zip or tar
 ONLY ?=# make mutants: those with this in their names
+VERDICTS ?=# make mutants: a folder; do not grade again what is noted there and has not changed
 GIF ?=# make demo-wheel: record into this file
 DOCS ?=# experiments: the folder whose stale-index.md gets the tables; empty: they are only printed
 
@@ -11,8 +12,9 @@ handout: ## Write what students are given for a lab (LAB= OUT= ID= EARLIER=)
 	@$(PYTHON_FOUND) grade/handout.py --lab '$(LAB)' --out '$(if $(filter command line,$(origin OUT)),$(OUT))' \
 	    --id '$(or $(ID),plain)' --earlier '$(EARLIER)'
 
-mutants: all ## Grade the known-wrong and the known-good solutions (LAB= ONLY=)
-	@BUILD='$(BUILD)' $(PYTHON_FOUND) grade/mutants.py --lab '$(LAB)' --only '$(ONLY)' -- TOOLPREFIX='$(TOOLPREFIX)' CC='$(CC)'
+mutants: all ## Grade the known-wrong and the known-good solutions (LAB= ONLY= VERDICTS=)
+	@BUILD='$(BUILD)' COMPILER='$(COMPILER)' HOST_COMPILER='$(HOST_COMPILER)' QEMU='$(QEMU_FOUND)' \
+	    $(PYTHON_FOUND) grade/mutants.py --lab '$(LAB)' --only '$(ONLY)' --verdicts '$(VERDICTS)' -- TOOLPREFIX='$(TOOLPREFIX)' CC='$(CC)'
 
 gradescope: ## Pack the autograder for Gradescope (LAB= OUT=grader.zip)
 	@$(PYTHON_FOUND) grade/gradescope.py --lab '$(LAB)' --id '$(or $(ID),plain)' \

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from grade import mutants
 from grade import next as going_on
 from grade.course import ROOT, CourseError, Lab, all_labs, lab_names, read_lab
 from grade.handout import HandoutError, make_handout, resolve, solved_at, student_toml, tree_files, visible_tests
@@ -167,6 +168,41 @@ def test_what_a_student_sees_of_lab_toml(tmp_path: Path) -> None:
     lab = read_lab(folder)
     assert [test.id for test in lab.tests] == ["a", "c"] and lab.points == 4 and lab.files == LAB.files
     assert lab.promise("a").hint == "look at a" and lab.promise("c").hint == ""
+
+
+# ---- known-wrong solutions ----
+
+
+def test_a_known_verdict_holds_only_while_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of the case, of what grading reads, or of the compiler asks for a new verdict; one of a text does not."""
+    files = {
+        "kernel/a.c": "int a;",
+        "grade/score.py": "",
+        "docs/book.md": "",
+        "labs/1-x/mutants/mine.patch": "one",
+        "labs/1-x/mutants/other.patch": "two",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    case = mutants.Case(LAB, tmp_path / "labs/1-x/mutants/mine.patch", "a", "x")
+
+    def file(*variables: str) -> Path:
+        mutants._digest_of_all.cache_clear()
+        return mutants.verdict_file(tmp_path, case, list(variables))
+
+    seen = [file()]
+    for unread in ("docs/book.md", "labs/1-x/mutants/other.patch"):
+        (tmp_path / unread).write_text("changed")
+        assert file() == seen[0], unread
+    for read in ("kernel/a.c", "grade/score.py", "labs/1-x/mutants/mine.patch"):
+        (tmp_path / read).write_text("changed")
+        assert file() not in seen, read
+        seen.append(file())
+    monkeypatch.setenv("COMPILER", "true")
+    assert file() not in seen
+    assert file("CC=clang") not in [*seen, file()]
 
 
 # ---- going on to the next lab ----
