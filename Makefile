@@ -39,7 +39,7 @@ NEED_NOTHING := help setup doctor clean format check-format matrix-fetch
 TESTING := test test-all
 USING_STAFFS_TOOLS := $(TESTING) grade handout mutants
 PLOTTING := $(TESTING) trace bench-growth experiment-barriers experiment-case
-INSTALLING := qemu qemu-gdb qemu-web gdb screenshot record loop hypothesis bench profile matrix torture demo-wheel \
+INSTALLING := qemu qemu-gdb qemu-web gdb screenshot record loop hypothesis bench guard profile matrix torture demo-wheel \
     fresh $(PLOTTING) $(USING_STAFFS_TOOLS)
 
 # CC has a value in every make; only one that somebody gave counts, and from the environment only clang,

@@ -13,14 +13,18 @@ MEASURE = QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND)
 # The variables that this make was given, for the build that bench times.
 MEASURE_MAKE = '$(firstword $(MAKE)) $(MAKEOVERRIDES)'
 
+UPDATE ?=# make guard: 1 writes the counts instead of comparing them
 FRESH ?=# make fresh: which rows, such as trixie; empty: all
 
-.PHONY: bench bench-growth matrix matrix-fetch fresh nightly
+.PHONY: bench bench-growth guard matrix matrix-fetch fresh nightly
 bench: all $(FLOOR) ## Measure everything against its target: a table, and build/bench.json (1 to 2 minutes)
 	@$(MEASURE) grade/bench.py --build $(BUILD) --cpus $(CPUS) --mem $(MEM) --make $(MEASURE_MAKE) $(BENCH)
 
 bench-growth: all ## Measure how costs grow, for the plots of docs/performance.md (some minutes)
 	@$(MEASURE) grade/growth.py --build $(BUILD) $(BENCH)
+
+guard: all ## Count the instructions of the main paths against grade/instructions.toml (UPDATE=1: write it; half a minute)
+	@$(MEASURE) grade/guard.py --build $(BUILD) --compiler '$(COMPILER)' $(if $(UPDATE),--update)
 
 matrix: all ## Build and test with every compiler and QEMU found (MATRIX=dir: where more are unpacked)
 	@$(PYTHON_FOUND) grade/matrix.py $(if $(MATRIX),--extra '$(MATRIX)')

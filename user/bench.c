@@ -1,8 +1,9 @@
 // bench: how fast the system's parts are, each measured over several rounds, of which the median
 // counts.
 //
-//   bench [-q] [-j] [NAME...]    all benchmarks, or those whose names begin with a NAME
+//   bench [-q] [-j] [-n COUNT] [NAME...]    all benchmarks, or those whose names begin with a NAME
 //   -q   shorter rounds (a first impression)
+//   -n   a round has COUNT operations, however long they take
 //   -j   for programs: one JSON object a line between the lines BENCH-BEGIN and BENCH-END; NAMEs are
 //        whole ones
 //   -l   lists the names
@@ -13,6 +14,7 @@
 #define MAX_ROUNDS 5
 
 static uint64_t round_ns = 110000000;
+static uint64_t fixed_count; // operations of a round; 0: as many as take round_ns
 static int rounds = MAX_ROUNDS;
 static bool as_json;
 
@@ -51,15 +53,23 @@ static uint64_t time_of(const struct benchmark *benchmark, uint64_t n)
     return ns > 0 ? ns : 1;
 }
 
-static struct result measure(const struct benchmark *benchmark)
+// This also warms everything up.
+static uint64_t operations_of_a_round(const struct benchmark *benchmark)
 {
-    // Find how many operations fill a round; this also warms everything up.
+    if (fixed_count > 0) {
+        benchmark->run(fixed_count);
+        return fixed_count;
+    }
     uint64_t n = 1, ns;
     while ((ns = time_of(benchmark, n)) < round_ns / 4)
         n = ns < round_ns / 64 ? n * 8 : n * 2;
     n = n * round_ns / ns;
-    if (n == 0)
-        n = 1;
+    return n > 0 ? n : 1;
+}
+
+static struct result measure(const struct benchmark *benchmark)
+{
+    uint64_t n = operations_of_a_round(benchmark), ns;
     uint64_t rate[MAX_ROUNDS];
     PROFILE_MARK(PROFILE_BEGIN);
     for (int i = 0; i < rounds; i++) {
@@ -130,8 +140,10 @@ int main(int argc, char *argv[])
             as_json = true;
         } else if (strcmp(argv[i], "-l") == 0) {
             list_only = true;
+        } else if (strcmp(argv[i], "-n") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0) {
+            fixed_count = atoi(argv[++i]);
         } else {
-            usage("bench [-q] [-j] [-l] [NAME...]");
+            usage("bench [-q] [-j] [-l] [-n COUNT] [NAME...]");
         }
     }
     static const struct benchmark *const tables[] = {process_benchmarks, file_benchmarks,

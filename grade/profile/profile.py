@@ -47,9 +47,9 @@ def read_counts(path: Path) -> Counter[str]:
     return functions
 
 
-def run_bench(machine: Any, name: str) -> dict[str, Any]:
-    """Runs that benchmark alone; what it says of itself."""
-    machine.send(f"bench -j {name}\n")
+def run_bench(machine: Any, name: str, count: int = 0) -> dict[str, Any]:
+    """Runs that benchmark alone, with `count` operations a round if that is not 0; what it says about itself."""
+    machine.send(f"bench -j {f'-n {count} ' if count else ''}{name}\n")
     while True:
         result = json.loads(machine.expect(r"^(\{.*\})$", quiet=60, total=600).group(1))
         if result["name"] == name:
@@ -60,16 +60,18 @@ def run_bench(machine: Any, name: str) -> dict[str, Any]:
     return result
 
 
-def count_instructions(build: Path, folder: Path, name: str) -> Counts:
+def count_instructions(build: Path, folder: Path, name: str, count: int = 0, idle: bool = True) -> Counts:
+    """What the benchmark executes on one hart, with `count` operations a round if that is not 0. Without `idle`, it does
+    not count wake-ups of the idle hart for nothing."""
     from grade.machine import NEVER_GIVE_UP, VIRTUAL_TIME, Machine
 
     out = folder / "counts"
     plugin = f"{build}/host/profile.so,elf={build}/kernel.elf,out={out}"
     boot = name == "boot"
     # Without virtual time for boot: there an idle hart would skip from tick to tick and count those.
-    extra = ["-plugin", plugin if boot else f"{plugin},marked=on", *([] if boot else VIRTUAL_TIME)]
+    extra = ["-plugin", plugin if boot else f"{plugin},marked=on{'' if idle else ',idle=off'}", *([] if boot else VIRTUAL_TIME)]
     with Machine(cpus=1, args=f"poll=0 {NEVER_GIVE_UP}", extra=extra) as machine:
-        operations = 1 if boot else run_bench(machine, name)["operations"]
+        operations = 1 if boot else run_bench(machine, name, count)["operations"]
         assert machine.qmp is not None
         machine.qmp.command("quit")
         machine.wait()
