@@ -16,7 +16,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from grade import calibrate
-from grade.machine import BUILD, QEMU, ROOT
+from grade.machine import BUILD, QEMU, ROOT, SLOTS
 from grade.sanitizer import Report, plugin_arguments, read_report
 
 GUEST = BUILD / "vqsan/driver.elf"
@@ -94,7 +94,7 @@ class Guest:
         parameters = bytes(chosen + [mode, requests // 100, harts])
         command = [QEMU, "-machine", "virt", "-m", "32M", "-smp", str(harts), "-bios", "none", "-kernel", str(GUEST)]
         command += ["-display", "none", "-nodefaults", "-serial", "stdio", "-monitor", "none"]
-        command += ["-global", "virtio-mmio.force-legacy=false", "-object", "rng-builtin,id=rng"]
+        command += [*SLOTS, "-object", "rng-builtin,id=rng"]
         command += ["-device", "virtio-rng-device,rng=rng,bus=virtio-mmio-bus.0"]
         command += ["-device", f"loader,addr=0x80100000,data={int.from_bytes(parameters, 'little'):#x},data-len=8"]
         command += plugin_arguments(GUEST, ",".join(filter(None, (f"json={json},log={log}", options))))

@@ -150,7 +150,7 @@ def read_report(path: Path) -> Report:
 def plugin_arguments(kernel: Path, options: str = "") -> list[str]:
     """QEMU's arguments for vqsan."""
     plugin = f"{PLUGIN},elf={kernel}" + (f",{options}" if options else "")
-    return ["-global", "virtio-mmio.ioeventfd=off", "-plugin", plugin]
+    return ["-plugin", plugin]
 
 
 class Sanitizer:

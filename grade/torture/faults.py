@@ -320,7 +320,7 @@ def disk_stops_to_answer_writes(ground: Ground) -> None:
 
 
 def display_stops_to_answer(ground: Ground) -> None:
-    display = ["-device", "virtio-gpu-device,bus=virtio-mmio-bus.1", "-global", "virtio-mmio.ioeventfd=off"]
+    display = ["-device", "virtio-gpu-device,bus=virtio-mmio-bus.1"]
     plugin = ["-plugin", f"{BUILD}/host/vqsan.so,elf={BUILD}/kernel.elf,device=stuck,only=gpu,every=20"]
     machine = ground.boot(extra=display + plugin, args="blk_timeout=2")
     refused(machine, "roulette -n 500 -f 0", "timed out", IO_ERROR)

@@ -12,6 +12,5 @@ if [ -n "$VQSAN" ] && [ "$VQSAN" != 0 ]; then
     # Newer ones may not tell a plugin where the guest's memory is: then it looks for this.
     [ "${version%.*}" -lt 11 ] || set -- "$@" -machine memory-backend=ram \
         -object "memory-backend-memfd,id=ram,size=$MEM,share=on"
-    # With the doorbell handled by the hart that rings it, what it has done is known when it returns.
-    set -- "$@" -global virtio-mmio.ioeventfd=off -plugin "$BUILD/host/vqsan.so,$options"
+    set -- "$@" -plugin "$BUILD/host/vqsan.so,$options"
 fi
