@@ -45,7 +45,8 @@ def test_forbidden_acts(machine: Machine) -> None:
         status, output = machine.run_status(f"crash {act}")
         said = [line for line in machine.text[start:].splitlines() if "killed" in line]
         assert len(said) == 1, f"crash {act} printed:\n{output}"
-        assert re.fullmatch(rf"crash: pid \d+: killed: .*{re.escape(words)}.*", said[0]), said[0]
+        # The firmware may have put a word of its own before it, in the same line.
+        assert re.search(rf"crash: pid \d+: killed: .*{re.escape(words)}", said[0]), said[0]
         assert status != 0 and "did no harm" not in output
     # The machine is as well as before.
     assert machine.run("echo alive") == "alive\n"
@@ -73,9 +74,10 @@ PROGRAMS_SP = "((struct trap_frame *) ((char *) args - (unsigned long) &((struct
 def test_kernel_cannot_touch_user_memory(machine_factory: Boot, act: list[str], words: str) -> None:
     """In a system call of a program, where its text is mapped at 0, GDB sends the kernel there: that is a fault."""
     machine = machine_factory(cpus=1, gdb=True, shell=False)
-    commands = ["break sys_write", "continue", "delete", "x/i 0", *act, "continue"]
+    commands = ["break sys_write", "continue", "delete", "monitor info mem", *act, "continue"]
     text = run_gdb(machine, commands, drive=lambda: machine.expect(r"panic: .*\n") and None)
-    assert "Cannot access memory" not in text, text  # the program is mapped there
+    # GDB itself may not read there: from QEMU 10 on it is refused as the kernel is. The page tables tell.
+    assert re.search(r"^0{16} [0-9a-f]{16} [0-9a-f]{16} r-xu", text, re.MULTILINE), text
     assert f"kernel fault: {words}" in machine.text, machine.text[-600:]
 
 
