@@ -143,7 +143,7 @@ struct stat {
 #define FB_BUFFERS 2
 #define FB_MAX_WIDTH 3840
 #define FB_MAX_HEIGHT 2160
-#define FB_MAX_RECTS 16
+#define FB_MAX_RECTS 15 // as many as one kick can tell the device of (gpu_batch.h)
 
 struct fb_info {
     uint32_t width, height;                 // pixels

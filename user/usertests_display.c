@@ -175,6 +175,15 @@ static void fb_present(void)
         present.rects[i] =
             (struct fb_rect){i % 2 ? info.width - 1 : 0, i % 4 > 1 ? info.height - 1 : 0, 1, 1};
     EXPECT(ioctl(fd, FB_PRESENT, &present), 0);
+    // Two such presents are more than the device's queue holds: the second has to wait for room.
+    present.flags = FB_ASYNC;
+    for (int i = 0; i < 20; i++) {
+        present.buffer = i % 2;
+        EXPECT(ioctl(fd, FB_PRESENT, &present), 0);
+    }
+    EXPECT(ioctl(fd, FB_WAIT, NULL), 0);
+    EXPECT(ioctl(fd, FB_GET_INFO, &after), 0);
+    EXPECT(after.presents, info.presents + 42);
 }
 
 static void fb_present_errors(void)

@@ -95,7 +95,7 @@ def test_virtq(machine_factory: Boot) -> None:
     assert re.search(r"virtq: no queue moon; there are .*blk0", output), output
     assert re.search(r"^gpu0.control +avail->idx +4 +used->idx +[0-4] +last_used +0 +in flight +4$", output, re.MULTILINE), output
     assert re.search(r"^blk0 +avail->idx +(\d+) +used->idx +\1 +last_used +\1 +in flight +0$", output, re.MULTILINE), output
-    assert "gpu0.control: 256 descriptors, 248 free\n  available ring   avail->idx 4, the next chain goes to 4" in output
+    assert "gpu0.control: 64 descriptors, 56 free\n  available ring   avail->idx 4, the next chain goes to 4" in output
     chain = r"^ +\d+ (done, not taken|with the device) +(40|48) bytes at 0x\w+ \(device reads\), 24 bytes at 0x\w+ \(device writes\)$"
     assert len(re.findall(chain, output, re.MULTILINE)) == 4, output
 

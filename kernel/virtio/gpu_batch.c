@@ -11,10 +11,10 @@
 
 #define BATCHES 2
 #define BATCH_PAGES 2 // for the commands of one
-#define QUEUE_SIZE 256
-#define QUEUE_NEEDED (2 * BATCHES * GPU_BATCH_COMMANDS) // two descriptors a command
+#define QUEUE_SIZE 64 // what QEMU's device has; up to QEMU 10 it lets a driver ask for more
+#define QUEUE_NEEDED (2 * GPU_BATCH_COMMANDS) // two descriptors a command
 
-_Static_assert(QUEUE_NEEDED <= QUEUE_SIZE, "adding a command never has to wait for room");
+_Static_assert(QUEUE_NEEDED <= QUEUE_SIZE, "an empty queue has room for a whole batch");
 
 // A command and its response, where the device can reach them.
 struct gpu_dma {
@@ -84,6 +84,9 @@ void gpu_batch_send(struct gpu_batch *batch, bool present)
 {
     struct virtq *vq = &gpu.queue.vq;
     virtio_queue_lock(&gpu.queue);
+    // The other batch may take up the room that this one needs.
+    while (vq->in_flight > 0 && vq->free_count < 2 * batch->count)
+        gpu_wait(&gpu.queue, &gpu.sleepers);
     batch->present = present;
     for (unsigned i = 0; i < batch->count && !batch->error; i++) {
         struct gpu_command *command = &batch->commands[i];

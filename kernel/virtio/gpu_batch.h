@@ -32,7 +32,8 @@ void *gpu_batch_add(struct gpu_batch *batch, uint32_t type, uint32_t size);
 // type that means success is `type`.
 void gpu_batch_expect(struct gpu_batch *batch, void *response, uint32_t size, uint32_t type);
 
-// Hands the batch to the device and returns. A `present` is counted when it has succeeded.
+// Hands the batch to the device and returns. Waits first if the queue has no room for it beside the
+// other batch: so each batch is one kick. A `present` is counted when it has succeeded.
 void gpu_batch_send(struct gpu_batch *batch, bool present);
 // Waits until a batch that was sent is done: 0, -ENOMEM, -EINVAL (says the device), -EIO or
 // -ETIMEDOUT.

@@ -246,7 +246,7 @@ def rectangle(event: Event) -> str:
 
 
 def present_sizes(steps: int) -> Iterator[int]:
-    """How many rectangles fbtest presents together: 32 singly, then 1, 2, 3 up to 16, and again."""
+    """How many rectangles fbtest presents together: 32 singly, then 1, 2, 3 up to 15 (FB_MAX_RECTS), and again."""
     n, group = 0, 1
     for step in range(steps):
         n += 1
@@ -255,7 +255,7 @@ def present_sizes(steps: int) -> Iterator[int]:
         yield n
         n = 0
         if step >= 32:
-            group = group % 16 + 1
+            group = group % 15 + 1
 
 
 @pytest.mark.promise("one-kick")
