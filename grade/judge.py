@@ -48,7 +48,7 @@ if __name__ == "__main__":
 
 from grade import calibrate
 from grade.console import ConsoleError
-from grade.machine import BUILD, NEVER_GIVE_UP, PROMPT, VIRTUAL_TIME, Machine
+from grade.machine import BUILD, NEVER_GIVE_UP, PROMPT, VIRTUAL_TIME, Machine, trace_line
 from grade.promise import Broken
 from grade.qmp import QmpError
 
@@ -136,11 +136,11 @@ class _Log:
             data = data[: data.rfind(b"\n") + 1]
             self.offset += len(data)
             for line in data.decode(errors="replace").splitlines():
-                self._take(line)
+                self._take(trace_line(line))
         return len(self.frames)
 
     def _take(self, line: str) -> None:
-        mark = re.match(r"frame instructions=(\d+) waits=(\d+) polls=(\d+)", line)
+        mark = re.search(r"^(?:\S+:)?frame instructions=(\d+) waits=(\d+) polls=(\d+)", line)
         if mark:
             now = tuple(int(value) for value in mark.groups())
             if self.frames:

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import weakref
+from datetime import datetime
 from pathlib import Path
 from typing import Iterable, Optional, Union
 
@@ -74,6 +75,14 @@ def copy_sparse(source: Path, target: Path) -> None:
                 dst.write(piece)
                 left -= len(piece)
             position = end
+
+
+def trace_line(line: str) -> str:
+    """A line of QEMU's trace, `PID@SECONDS:EVENT WHAT`, from any version: from 11 on QEMU itself writes `DATE EVENT WHAT`."""
+    dated = re.match(r"(\d+-\d+-\d+T[\d:.]+)Z (.*)", line)
+    if dated is None:
+        return line
+    return f"0@{datetime.fromisoformat(dated[1] + '+00:00').timestamp():.6f}:{dated[2]}"
 
 
 class Machine:
@@ -272,7 +281,8 @@ class Machine:
 
     def trace(self) -> list[str]:
         """The lines of QEMU's trace so far."""
-        return self.trace_file.read_text(errors="replace").splitlines() if self.trace_file.exists() else []
+        text = self.trace_file.read_text(errors="replace") if self.trace_file.exists() else ""
+        return [trace_line(line) for line in text.splitlines()]
 
     def stderr(self) -> str:
         path = self.folder / "stderr.log"
@@ -326,4 +336,4 @@ def _close_all() -> None:
         machine.close()
 
 
-__all__ = ["BUILD", "ConsoleError", "Machine", "PROMPT", "QEMU", "QmpError", "ROOT", "SLOTS", "copy_sparse"]
+__all__ = ["BUILD", "ConsoleError", "Machine", "PROMPT", "QEMU", "QmpError", "ROOT", "SLOTS", "copy_sparse", "trace_line"]

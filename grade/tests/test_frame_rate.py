@@ -63,6 +63,13 @@ def test_bands_of_one_resource_stay_with_their_frame(tmp_path: Path) -> None:
     assert [len(frame.flushes) for frame in frames] == [2, 2, 2]
 
 
+def test_the_log_of_newer_versions_is_read(tmp_path: Path) -> None:
+    """From QEMU 11 on each line begins with the date, what a plugin writes as well."""
+    lines = [mark(0), KICK.split(":", 1)[1], flush(3).split(":", 1)[1], mark(100)]
+    first, _ = frames_of(tmp_path, *(f"1970-01-01T00:00:01.500000Z {line}" for line in lines))
+    assert (first.instructions, first.kicks, len(first.flushes), first.wall) == (100, 1, 1, 1.5)
+
+
 def test_a_line_half_written_is_read_later(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     log = judge._Log(path)

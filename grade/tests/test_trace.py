@@ -13,7 +13,7 @@ from PIL import Image
 
 from grade import hypothesis, judge
 from grade.loop import Function, Instruction, disassemble, mark_shared
-from grade.machine import BUILD, ROOT
+from grade.machine import BUILD, ROOT, trace_line
 from grade.trace import budget_table, group, perfetto, read_kicks, table
 
 # Two frames of two bands: the device takes 2 ms for a band, the driver 8 ms to go on.
@@ -41,6 +41,12 @@ def test_a_trace_is_read() -> None:
     assert "2.0 ms" in told and "8.0 ms" in told
     events = perfetto(frames)["traceEvents"]
     assert isinstance(events, list) and sum(event["ph"] == "X" for event in events) == 2 + 4 + 3 + 8
+
+
+def test_every_qemu_writes_the_same_line() -> None:
+    kick = "virtio_queue_notify vdev 0x1 n 0 vq 0x2"
+    assert trace_line(f"1@1.25:{kick}") == f"1@1.25:{kick}"
+    assert trace_line(f"1970-01-01T00:00:01.250000Z {kick}") == f"0@1.250000:{kick}"
 
 
 def test_a_picture_in_one_present_is_a_frame() -> None:

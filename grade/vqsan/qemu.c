@@ -28,7 +28,8 @@ static struct {
     void (*big_unlock)(void);
     bool (*big_locked)(void);
     void *(*physical_map)(uint64_t phys, uint64_t *length, bool write);
-    void (*physical_rw)(uint64_t phys, void *buffer, uint64_t length, bool write);
+    void (*physical_read)(uint64_t phys, void *buffer, uint64_t length);
+    void (*physical_rw)(uint64_t phys, void *buffer, uint64_t length, bool write); // to 10
 } qemu;
 
 // The value of an access, as version 4 passes it.
@@ -87,7 +88,9 @@ __attribute__((constructor)) static void look_up(void)
     LOOK_UP(qemu.byte_array_new, "g_byte_array_new");
     LOOK_UP(qemu.byte_array_free, "g_byte_array_free");
     LOOK_UP(qemu.physical_rw, "cpu_physical_memory_rw");
-    LOOK_UP(qemu.physical_map, "cpu_physical_memory_map");
+    LOOK_UP(qemu.physical_read, "physical_memory_read");
+    LOOK_UP(qemu.physical_map,
+            has("physical_memory_map") ? "physical_memory_map" : "cpu_physical_memory_map");
     bool old = !has("bql_unlock");
     LOOK_UP(qemu.big_lock, old ? "qemu_mutex_lock_iothread_impl" : "bql_lock_impl");
     LOOK_UP(qemu.big_unlock, old ? "qemu_mutex_unlock_iothread" : "bql_unlock");
@@ -207,9 +210,12 @@ bool qemu_stored_value(unsigned hart, qemu_plugin_meminfo_t info, unsigned rs2, 
 
 bool qemu_read_register(uint64_t phys, uint32_t *value)
 {
-    if (!qemu.physical_rw)
+    if (qemu.physical_read)
+        qemu.physical_read(phys, value, sizeof(*value));
+    else if (qemu.physical_rw)
+        qemu.physical_rw(phys, value, sizeof(*value), false);
+    else
         return false;
-    qemu.physical_rw(phys, value, sizeof(*value), false);
     return true;
 }
 
