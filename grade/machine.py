@@ -57,7 +57,8 @@ def _die_with_parent() -> None:
 
 def copy_sparse(source: Path, target: Path) -> None:
     """Copies a disk image without its holes, which are most of it."""
-    with source.open("rb") as src, target.open("wb") as dst:
+    # No buffer for the source: os.lseek() moves the file's position behind its back.
+    with source.open("rb", buffering=0) as src, target.open("wb") as dst:
         size = os.fstat(src.fileno()).st_size
         dst.truncate(size)
         position = 0
