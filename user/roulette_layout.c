@@ -60,8 +60,7 @@ static size_t arrange(struct wheel *w, char *block)
 {
     size_t size = 0;
     take(&size, sizeof(struct wheel));
-    struct font_mask digit = number_mask(w, 0);
-    size_t digits = take(&size, (size_t)10 * digit.width * digit.height);
+    size_t digits = take(&size, number_masks_bytes(w));
     size_t glyph = take(&size, (size_t)(w->unit * 24 / SUB + 8) * (size_t)(w->unit * 26 / SUB + 8));
     if (block != NULL) {
         w->digits = (uint8_t *)(block + digits);

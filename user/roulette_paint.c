@@ -33,13 +33,25 @@ static int32_t number_stroke(const struct wheel *w)
     return number_height(w) * 5 / 32;
 }
 
-struct font_mask number_mask(const struct wheel *w, unsigned digit)
+// A digit's mask without its bytes: all digits have the same size.
+static struct font_mask mask_size(const struct wheel *w)
 {
     int32_t height = number_height(w), margin = number_stroke(w) + SUB;
-    struct font_mask m = {
+    return (struct font_mask){
         .width = (height * 2 / 3 + 2 * margin) * MASK_SCALE / SUB,
         .height = (height + 2 * margin) * MASK_SCALE / SUB,
     };
+}
+
+size_t number_masks_bytes(const struct wheel *w)
+{
+    struct font_mask m = mask_size(w);
+    return (size_t)10 * m.width * m.height;
+}
+
+static struct font_mask number_mask(const struct wheel *w, unsigned digit)
+{
+    struct font_mask m = mask_size(w);
     m.bytes = w->digits + (size_t)digit * m.width * m.height;
     return m;
 }

@@ -96,8 +96,9 @@ uint32_t cell_colour(const struct wheel *w, uint32_t column, uint32_t row);
 
 // roulette_paint.c: the wheel's colour at a point (radius in sub-pixels), at rest. `facing` is as for lit().
 uint32_t wheel_colour(const struct wheel *w, int32_t radius, angle_t angle, int facing);
-// The numbers are sampled from masks of the digits, which must be drawn before, into w->digits.
-struct font_mask number_mask(const struct wheel *w, unsigned digit);
+// The numbers are sampled from masks of the digits. w->digits needs so many bytes for them, and they must be
+// drawn there before.
+size_t number_masks_bytes(const struct wheel *w);
 void number_masks_draw(struct wheel *w);
 
 // roulette_still.c: the colour of a pixel that does not turn, `radius` from the hub (rounded down).
