@@ -33,7 +33,7 @@ if __name__ == "__main__":
 from grade.course import AFTER_DUE, HIDDEN, ROOT, VISIBLE, CourseError, Lab, commit, find_lab, lab_names, read_lab
 
 GRADER = (
-    "calibrate conftest console course feed gdb gdb_virtq lab_plugin machine next promise qmp report results score screen screenshot"
+    "binutils calibrate conftest console course feed gdb gdb_virtq lab_plugin machine next promise qmp report results score screen screenshot"
 )
 COMES_ALONG = [
     *("Makefile", ".gdbinit", ".clang-format", ".editorconfig", ".gitattributes", ".gitignore", "LICENSE"),

@@ -46,7 +46,7 @@ from PIL import Image, ImageChops
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from grade import calibrate
+from grade import binutils, calibrate
 from grade.console import ConsoleError
 from grade.machine import BUILD, NEVER_GIVE_UP, PROMPT, VIRTUAL_TIME, Machine, trace_line
 from grade.promise import Broken
@@ -233,7 +233,7 @@ def _spin(machine: Machine, log: _Log, rng: random.Random, shots: int) -> tuple[
 
 
 def _symbol(elf: Path, name: str) -> int:
-    out = subprocess.run(["nm", str(elf)], stdout=subprocess.PIPE, text=True).stdout
+    out = subprocess.run([binutils.find("nm"), str(elf)], stdout=subprocess.PIPE, text=True).stdout
     found = re.search(rf"^([0-9a-f]+) [tT] {name}$", out, re.MULTILINE)
     return int(found[1], 16) if found else 1  # an odd address, where nothing is
 
@@ -346,20 +346,16 @@ class Function:
 
 
 def functions(run: Run) -> list[Function]:
-    """What ran while the wheel turned, the costliest first. Empty where there is no addr2line."""
+    """What ran while the wheel turned, the costliest first."""
     found: dict[tuple[str, str], list[float]] = {}
     kicks = sum(frame.kicks for frame in run.frames) or 1
     for elf, high in ((BUILD / "kernel.elf", True), (BUILD / "user/roulette.elf", False)):
         addresses = [address for address in run.profile if (address >> 32 != 0) == high]
-        try:
-            done = subprocess.run(
-                ["addr2line", "-f", "-e", str(elf)], input="\n".join(map(hex, addresses)), stdout=subprocess.PIPE, text=True
-            )
-        except OSError:
-            return []
+        command = [binutils.find("addr2line"), "-f", "-e", str(elf)]
+        done = subprocess.run(command, input="\n".join(map(hex, addresses)), stdout=subprocess.PIPE, text=True, check=True)
         lines = done.stdout.splitlines()
         for address, name, place in zip(addresses, lines[::2], lines[1::2]):
-            file = re.search(r"((?:kernel|user)/[^:]*):", place)
+            file = re.match(r"(?:.*/)?((?:kernel|user)/[^:]*):", place)
             entry = found.setdefault((name, file[1] if file else ""), [0.0, 0.0])
             executions, instructions = run.profile[address]
             entry[0] += instructions / len(run.frames)
@@ -389,10 +385,11 @@ def budget(run: Run) -> dict[str, float]:
 def busiest(run: Run) -> Function:
     """The kernel's function that goes round most often for each kick. Those that fill memory, or wait for the serial line to
     take a byte, go round for a purpose, and are paid for as such."""
-    rest = Function("", "", 0, 0)
     purpose = r"kernel/(string|printf|dev/(uart|console))"
     mine = [f for f in functions(run) if f.file.startswith("kernel/") and not re.match(purpose, f.file)]
-    return max(mine, key=lambda f: f.turns, default=rest)
+    if not mine:
+        raise LookupError("the profile shows no function of the kernel: nothing is known of its loops")
+    return max(mine, key=lambda f: f.turns)
 
 
 # ---- the screens ----

@@ -10,7 +10,7 @@ import ctypes
 import re
 from pathlib import Path
 
-from grade import sandbox
+from grade import binutils, sandbox
 
 # What compilers call on their own account; the last are functions of libgcc, such as __popcountdi2().
 _COMPILER = re.compile(
@@ -24,9 +24,10 @@ _SYSTEM_CALL = re.compile(r"\t(syscall|sysenter|int +\$0x80|int +\$0x3|svc\b.*)"
 
 
 def _tool(work: Path, *command: str) -> str:
-    done = sandbox.run(command, work, sandbox.Limits(seconds=30, output=16))
+    tool, *arguments = command
+    done = sandbox.run((binutils.find(tool), *arguments), work, sandbox.Limits(seconds=30, output=16))
     if done.status != 0 or done.stopped:
-        raise RuntimeError(f"{command[0]} failed: {done.stopped or done.output[-300:]}")
+        raise RuntimeError(f"{tool} failed: {done.stopped or done.output[-300:]}")
     return done.output
 
 

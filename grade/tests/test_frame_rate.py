@@ -16,7 +16,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from grade import judge, mutants
+from grade import binutils, judge, mutants
 from grade.course import ROOT
 
 LAB = ROOT / "labs/5-frame-rate"
@@ -90,6 +90,24 @@ def test_work_cannot_be_hidden_in_every_other_frame() -> None:
     assert even.frame_ns == odd.frame_ns == 1000
     # A rare event does not count.
     assert judge.model(run_of([1000] * 40 + [9_000_000] + [1000] * 55)).frame_ns == 1000
+
+
+# ---- the profile ----
+
+
+def test_no_profile_is_not_a_quiet_kernel(build: Path) -> None:
+    with pytest.raises(LookupError, match="no function of the kernel"):
+        judge.busiest(run_of([1000]))
+
+
+def test_tools_are_found_by_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("llvm-nm-15", "riscv64-linux-gnu-addr2line"):
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    find = binutils.find.__wrapped__  # what other tests have found does not count
+    assert (find("nm"), find("addr2line")) == ("llvm-nm-15", "riscv64-linux-gnu-addr2line")
+    with pytest.raises(FileNotFoundError, match="objdump is not installed"):
+        find("objdump")
 
 
 # ---- the judge at work ----

@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import pytest
 
+from grade import binutils
 from grade.course import Lab
 from grade.machine import Machine
 from grade.promise import Broken
@@ -88,7 +89,7 @@ def test_kicks(machine_factory: Boot, answer: Answer) -> None:
 @pytest.mark.promise("poll-used")
 def test_poll_used(build: Path, answer: Answer) -> None:
     said = answer("poll_used", int)
-    symbols = subprocess.run(["nm", str(build / "kernel.elf")], capture_output=True, text=True).stdout
+    symbols = subprocess.run([binutils.find("nm"), str(build / "kernel.elf")], capture_output=True, text=True).stdout
     match = re.search(r"^([0-9a-f]+) T poll_used$", symbols, re.MULTILINE)
     assert match, "there is no poll_used in the kernel"
     check("poll_used", said, int(match[1], 16))
