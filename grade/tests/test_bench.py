@@ -69,10 +69,10 @@ def test_what_the_host_cannot_do_either_is_explained() -> None:
 def test_profile_counts_every_instruction_between_the_marks(build: Path, tmp_path: Path) -> None:
     first, again = (profile.count_instructions(build, tmp_path, "getpid") for _ in range(2))
     each = [sum(counts.functions.values()) / counts.operations for counts in (first, again)]
-    assert 100 < each[0] < 400, "getpid is some 165 instructions"
     assert each[0] == pytest.approx(each[1], rel=0.01)
-    once_a_call = first.functions["sys_getpid"] / first.operations
-    assert 2 <= once_a_call < 30 and once_a_call == pytest.approx(round(once_a_call), abs=0.1)
+    # Assembly, which no compiler changes: it restores 31 registers, once for each call.
+    once_a_call = first.functions["user_return"] / first.operations
+    assert 31 <= once_a_call < 62 and once_a_call == pytest.approx(round(once_a_call), abs=0.1)
     assert first.functions["(program)"] / first.operations > 3
 
 
