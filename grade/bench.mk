@@ -26,7 +26,7 @@ bench-growth: all ## Measure how costs grow, for the plots of docs/performance.m
 guard: all ## Count the instructions of the main paths against grade/instructions.toml (UPDATE=1: write it; half a minute)
 	@$(MEASURE) grade/guard.py --build $(BUILD) --compiler '$(COMPILER)' $(if $(UPDATE),--update)
 
-matrix: all ## Build and test with every compiler and QEMU found (MATRIX=dir: where more are unpacked)
+matrix: all ## Build and test with every compiler and QEMU found (TESTS= PYTEST_ARGS=; MATRIX=dir: where more are unpacked)
 	@$(PYTHON_FOUND) grade/matrix.py $(if $(MATRIX),--extra '$(MATRIX)')
 
 matrix-fetch: ## Unpack GCC 14 and QEMU 10 from Debian's mirrors beside the system, for `make matrix`
