@@ -28,4 +28,4 @@ def test_mutants_of_lab_4(choice: str) -> None:
     name = choice.split("=")[1]
     if not shutil.which("clang" if name == "clang" else f"{name}gcc"):
         pytest.skip(f"{name} is not here")
-    make(ROOT, "mutants", "LAB=4-slow-wheel", choice, f"BUILD={BUILD}/ci-{name}", seconds=1800)
+    make(ROOT, "mutants", "LAB=4-slow-wheel", "CC=", choice, f"BUILD={BUILD}/ci-{name}", seconds=1800)

@@ -17,19 +17,22 @@ from grade.tests.lab_trees import graded, graded_labs, lost, make, put_reference
 
 pytestmark = pytest.mark.long
 
-COMPILERS = {"gcc": "riscv64-unknown-elf-gcc", "clang": "clang"}
+# What make is told, and the command that must be there: one GCC, by whatever name, and clang.
+PREFIXES = ("riscv64-unknown-elf-", "riscv64-linux-gnu-", "riscv64-elf-")
+GCC = next((prefix for prefix in PREFIXES if shutil.which(f"{prefix}gcc")), PREFIXES[0])
+COMPILERS = {"gcc": (f"{GCC}gcc", ["CC=", f"TOOLPREFIX={GCC}"]), "clang": ("clang", ["CC=clang"])}
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("name", graded_labs())
 def test_a_handout_scores_what_it_says(name: str, compiler: str, tmp_path: Path) -> None:
     """Without a warning; exactly its starting score as it is, full marks with the reference put back."""
-    if not shutil.which(COMPILERS[compiler]):
-        pytest.skip(f"{COMPILERS[compiler]} is not here")
+    command, choice = COMPILERS[compiler]
+    if not shutil.which(command):
+        pytest.skip(f"{command} is not here")
     lab = read_lab(ROOT / "labs" / name)
     tree = tmp_path / "tree"
     make_handout(lab, tree, "s42")
-    choice = ["CC=clang"] if compiler == "clang" else ["TOOLPREFIX=riscv64-unknown-elf-"]
     output = make(tree, "all", *choice, CI="1")
     assert "warning" not in output, output
 

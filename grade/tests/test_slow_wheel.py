@@ -29,7 +29,8 @@ COUNTED = ("        got = poll_used(q, done);\n", "        __atomic_fetch_add(&q
 
 
 def make(tree: Path, *words: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in ("BUILD", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    outer = ("BUILD", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CC", "TOOLPREFIX")
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
     done = subprocess.run(["make", *words], cwd=tree, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
