@@ -117,7 +117,8 @@ static char *next_line(int fd, const char *name)
                 return line;
             }
         }
-        memmove(buffer, buffer + start, end - start);
+        if (start > 0) // there is a buffer
+            memmove(buffer, buffer + start, end - start);
         end -= start;
         searched -= start;
         start = 0;
