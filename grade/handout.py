@@ -49,7 +49,6 @@ STAYS_OF_DOCS = ["*/selftest/*"]
 # Lines that differ from handout to handout: file, the line as it is in the tree, the values it may get.
 VARIED = [
     ("kernel/virtio/blk.c", "#define QUEUE_SIZE 256", (128, 256)),
-    ("kernel/virtio/gpu_batch.c", "#define QUEUE_SIZE 256", (256, 512)),
     ("kernel/virtio/rng.c", "#define QUEUE_SIZE 8", (4, 8, 16, 32)),
     ("user/roulette*.[ch]", "#define BAND_ROWS 2", (2, 3)),
 ]

@@ -13,7 +13,7 @@ import pytest
 from grade import mutants
 from grade import next as going_on
 from grade.course import ROOT, CourseError, Lab, all_labs, lab_names, read_lab
-from grade.handout import HandoutError, make_handout, resolve, solved_at, student_toml, tree_files, visible_tests
+from grade.handout import VARIED, HandoutError, make_handout, resolve, solved_at, student_toml, tree_files, visible_tests
 from grade.tests.lab_trees import LAB
 
 
@@ -123,6 +123,11 @@ def test_an_id_gives_the_same_handout_again(tmp_path: Path) -> None:
     differing = {name for name in first if first[name] != other[name]}
     assert "handout.mk" in differing and first.keys() == other.keys()
     assert b"LINK_FIRST" in first["handout.mk"]
+
+
+@pytest.mark.parametrize("pattern, line, values", VARIED)
+def test_what_varies_is_in_the_tree(pattern: str, line: str, values: tuple[int, ...]) -> None:
+    assert any(line in path.read_text().splitlines() for path in ROOT.glob(pattern)), f"no {pattern} has the line {line!r}"
 
 
 def test_a_handout_is_not_written_over_something(tmp_path: Path) -> None:
