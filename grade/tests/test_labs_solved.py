@@ -1,0 +1,34 @@
+"""The solved tree gets full marks in every lab: so a judge that a new QEMU or compiler misleads is noticed here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grade.course import ROOT
+from grade.tests.lab_trees import graded
+
+VARIABLES = os.environ.get("SAME_BUILD", "").split()
+OTHER_KERNEL = any(word.startswith(("START=", "SAN=")) for word in VARIABLES)
+
+
+@pytest.mark.skipif(OTHER_KERNEL, reason="this build is not the solved tree as it is graded")
+def test_the_solved_tree_gets_full_marks(tmp_path: Path) -> None:
+    """All labs in one run of the grader, as `make grade` does it."""
+    words = [sys.executable, "grade/score.py", "--results", str(tmp_path), "--", *VARIABLES]
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    results = graded(tmp_path)
+    assert results["state"] == "complete", results["reason"]
+    lost = [
+        f"{lab['name']}, {test['id']}: {test['score']:g} of {test['points']:g} points. {test['seen']}\n"
+        for lab in results["labs"]
+        for test in lab["tests"]
+        if test["score"] < test["points"]  # lab 0 gives no points: its questions are for each student to answer
+    ]
+    assert not lost, "\n".join(lost)
+    assert {lab["name"][0] for lab in results["labs"] if lab["score"]} == set("12345")
