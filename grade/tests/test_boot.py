@@ -75,7 +75,7 @@ def test_reboot(machine_factory: Boot) -> None:
     machine = machine_factory()
     machine.run("echo kept > file")
     machine.send("reboot\n")
-    machine.expect(r"^Ringfence: ")
+    machine.expect(r"Ringfence: ")
     machine.expect(r"^\$ ")
     assert machine.run("cat file") == "kept\n"
     machine.power_off()

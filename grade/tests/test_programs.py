@@ -178,6 +178,6 @@ def test_reboot(machine: Machine) -> None:
     """What was written before is there afterwards."""
     machine.run("echo kept > t")
     machine.send("reboot\r")
-    machine.expect(r"^Ringfence")
+    machine.expect(r"Ringfence: ")
     machine.expect(r"^\$ ")
     assert machine.run("cat t") == "kept\n"
