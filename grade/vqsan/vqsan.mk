@@ -23,10 +23,11 @@ $(BUILD)/host/vqsan.so: $(VQSAN_OBJECTS)
 	$(call say,HOSTLD,$@)
 	$(Q)$(HOST_COMPILER) -shared -o $@ $^ -ldl -lpthread
 
+# With a frame pointer, as in the kernel: vqsan takes what lies below s0 for the stack.
 $(BUILD)/grade/%.o: grade/% $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILER) $(COMMON) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILER) $(COMMON) -fno-omit-frame-pointer -MMD -MP -c -o $@ $<
 
 $(BUILD)/vqsan/driver.elf: $(VQSAN_GUEST_OBJECTS) grade/vqsan/selftest/guest.ld
 	$(call say,LD,$@)
