@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import io
 import os
@@ -14,6 +15,7 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import Any, Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image, ImageChops
@@ -111,17 +113,24 @@ def turned(first: Image.Image, second: Image.Image) -> bool:
     return (ImageChops.difference(first.crop(box), second.crop(box)).convert("L").point(lambda v: 255 * (v > 40))).histogram()[255] > 2000
 
 
+def upgrade(page: str, token: str) -> int:
+    """The status that answers a request for a websocket; 0 if the server hangs up without one."""
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    headers["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
+    connection = http.client.HTTPConnection(urlsplit(page).netloc, timeout=20 * calibrate.scale())
+    try:
+        connection.request("GET", f"/{token}", headers=headers)
+        return connection.getresponse().status
+    except (http.client.RemoteDisconnected, ConnectionResetError):
+        return 0
+    finally:
+        connection.close()
+
+
 def test_nobody_without_the_password(address: str) -> None:
-    """The page is there for anyone on this host; the sockets behind it are not."""
-    page = address.split("#")[0]
+    """Anyone on this host can load the page. Only those who know the password reach the sockets behind it."""
+    page, password = address.split("#")
     assert b"Ringfence" in urllib.request.urlopen(page).read()
     for token in ("", "?token=display", "?token=wrong-display"):
-        request = urllib.request.Request(page.replace("index.html", token))
-        request.add_header("Upgrade", "websocket")
-        request.add_header("Connection", "Upgrade")
-        request.add_header("Sec-WebSocket-Version", "13")
-        request.add_header("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")
-        with pytest.raises(Exception) as refused:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                raise AssertionError(f"token {token!r}: status {answer.status}")
-        assert "status 101" not in str(refused.value)
+        assert upgrade(page, token) != http.HTTPStatus.SWITCHING_PROTOCOLS, f"token {token!r} is let in"
+    assert upgrade(page, f"?token={password}-display") == http.HTTPStatus.SWITCHING_PROTOCOLS
