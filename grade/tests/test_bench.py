@@ -65,7 +65,7 @@ def test_what_the_host_cannot_do_either_is_explained() -> None:
     assert verdict(**{"show-1920": [2400.0]}) == "missed"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the plugin is for Linux")
+@pytest.mark.needs("linux")
 def test_profile_counts_every_instruction_between_the_marks(build: Path, tmp_path: Path) -> None:
     first, again = (profile.count_instructions(build, tmp_path, "getpid") for _ in range(2))
     each = [sum(counts.functions.values()) / counts.operations for counts in (first, again)]

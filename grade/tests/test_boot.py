@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Callable
 
@@ -39,7 +38,7 @@ def test_memory(machine_factory: Boot, mem: str) -> None:
     machine.power_off()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells")
+@pytest.mark.needs("linux")
 def test_boot_touches_little_memory(machine_factory: Boot) -> None:
     """The host clears what the guest touches, in pages of up to 2 MiB; that is a good part of a boot's time."""
     machine = machine_factory(mem="256M")

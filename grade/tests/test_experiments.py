@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +17,10 @@ from PIL import Image, ImageChops
 from grade import calibrate
 from grade.loop import disassemble
 from grade.machine import BUILD, ROOT
-from grade.tests.test_slow_wheel import COMPILERS, RING, make, tree_of_the_kernel
+from grade.tests.test_slow_wheel import COMPILERS, EACH_COMPILER, RING, make, tree_of_the_kernel
 
 # They share the copy of the tree in build/experiments.
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("experiments")]
+pytestmark = [pytest.mark.long, pytest.mark.needs("linux"), pytest.mark.xdist_group("experiments")]
 
 HERE = ROOT / "labs/4-slow-wheel/experiments"
 sys.path.insert(0, str(HERE))
@@ -76,14 +75,12 @@ def fences_in_the_loop(kernel: Path) -> list[str]:
     return [each.text for body in loops for each in body if each.name == "fence"]
 
 
-@pytest.mark.parametrize("choice", COMPILERS)
+@pytest.mark.parametrize("choice", EACH_COMPILER)
 def test_fences_of_the_loops(tmp_path: Path, choice: str) -> None:
     """Which fence each compiler puts into each turn; C11's acquire load is the one that it may choose."""
     import barriers
     import workshop
 
-    if not shutil.which(COMPILERS[choice]):
-        pytest.skip(f"{COMPILERS[choice]} is not here")
     tree = tree_of_the_kernel(tmp_path)
     source, object_file = (tree / RING).read_text(), "build/kernel/virtio/virtqueue.c.o"
     found = {}

@@ -22,7 +22,7 @@ from grade.course import ROOT
 LAB = ROOT / "labs/5-frame-rate"
 NOISE = 0.02
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the plugin is made for Linux")
+pytestmark = pytest.mark.needs("linux")
 
 
 # ---- reading a trace ----

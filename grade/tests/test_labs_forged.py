@@ -16,7 +16,7 @@ from grade.handout import make_handout
 from grade.tests.lab_trees import graded_labs, lost, put_reference, submit
 
 # They share a handout that is built once.
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("submissions")]
+pytestmark = [pytest.mark.long, pytest.mark.needs("sandbox"), pytest.mark.xdist_group("submissions")]
 
 RING, REGISTERS = "kernel/virtio/virtqueue.c", "kernel/virtio/mmio.c"
 DISK, DISPLAY = "kernel/virtio/blk.c", "kernel/virtio/gpu.c"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,8 @@ CASES = [(model, mistake) for model in sorted(MODELS.glob("*.pml")) for mistake 
 
 
 @pytest.mark.long
+@pytest.mark.needs("spin")
 @pytest.mark.parametrize("model, mistake", CASES, ids=[f"{model.stem}-{mistake or 'right'}" for model, mistake in CASES])
 def test_model(model: Path, mistake: str) -> None:
-    if not shutil.which("spin"):
-        pytest.skip("spin is not here (Debian: apt-get install spin)")
     verdict = check(model, mistake)
     assert verdict.right and verdict.states > 10, verdict

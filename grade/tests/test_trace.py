@@ -72,7 +72,7 @@ def test_instructions_are_shown_by_purpose_and_by_function() -> None:
     assert told[-2:] == [["paint", "900", "90", "%", "user/wheel.c"], ["send", "100", "10", "%", "kernel/virtio/gpu.c"]]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the plugin is made for Linux")
+@pytest.mark.needs("linux")
 def test_the_wheel_is_traced_and_counted() -> None:
     """Most of what the solved wheel does is drawing, whose costliest function is in roulette.c: which one, inlining decides.
     The plot shows each purpose."""

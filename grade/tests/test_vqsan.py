@@ -7,10 +7,8 @@ injected.
 
 from __future__ import annotations
 
-import platform
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Iterable
 
@@ -38,7 +36,7 @@ from grade.fences import (
 from grade.machine import QEMU, ROOT
 from grade.sanitizer import PLUGIN
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="vqsan needs Linux")
+pytestmark = pytest.mark.needs("linux")
 long = pytest.mark.long
 
 
@@ -100,7 +98,7 @@ def test_not_enough(guest: Guest, place: str, shape: str) -> None:
 
 
 @pytest.mark.parametrize("place", cases(PLACES, ["rmb"]))
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="a claim about x86")
+@pytest.mark.needs("x86-64")
 def test_x86_hides_it(guest: Guest, place: str) -> None:
     """Without injection the missing fence is reported and nothing fails: why a sanitizer is needed."""
     run = guest("", mode_for(place), **{place: "none"})

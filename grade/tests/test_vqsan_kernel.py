@@ -17,6 +17,7 @@ from test_display import drawn, picture_box, same
 from grade.machine import BUILD, PROMPT, ROOT, ConsoleError, Machine
 from grade.sanitizer import Report, Sanitizer, vqsan  # noqa: F401
 
+pytestmark = pytest.mark.needs("linux")  # vqsan is for Linux
 long = pytest.mark.long
 Boot = Callable[..., Machine]
 MakeSanitizer = Callable[..., Sanitizer]
@@ -58,13 +59,12 @@ def build_kernel(name: str, *variables: str) -> Path:
 
 def kernel_of(compiler: str, start: str = "") -> Path:
     """The kernel by "gcc" (that of the build, unless it is the start of a lab) or by "clang"."""
-    if compiler == "clang" and not shutil.which("clang"):
-        pytest.skip("no clang")
     variables = [*(["CC=clang"] if compiler == "clang" else []), *([f"START={start}"] if start else [])]
     return build_kernel("-".join(filter(None, (compiler, start))), *variables) if variables else BUILD / "kernel.elf"
 
 
-COMPILERS = ("gcc", "clang")
+CLANG = pytest.param("clang", marks=pytest.mark.needs("clang"))
+COMPILERS = ("gcc", CLANG)
 
 # ---- the kernel as it is ----
 
@@ -72,8 +72,8 @@ COMPILERS = ("gcc", "clang")
 @pytest.mark.parametrize(
     "compiler,cpus,options",
     [
-        pytest.param(compiler, cpus, options, marks=() if (compiler, cpus, options) == ("gcc", 2, "inject=all") else long)
-        for compiler in COMPILERS
+        pytest.param(compiler, cpus, options, marks=() if (compiler, cpus, options) == ("gcc", 2, "inject=all") else [long, *marks])
+        for compiler, marks in (("gcc", ()), ("clang", CLANG.marks))
         for cpus in (1, 2, 4)
         for options in ("", "inject=all")
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import io
 import os
 import re
@@ -22,10 +21,8 @@ from PIL import Image, ImageChops
 
 from grade import calibrate
 from grade.machine import BUILD, QEMU, ROOT
-from grade.web import missing
 
-BROWSER = ("chromium", "chromedriver")
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.needs("novnc")]
 
 
 def wait_for(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:
@@ -40,11 +37,9 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """The page's address; the machine behind it ends with the test."""
-    if lacking := missing():
-        pytest.skip(f"not here: {', '.join(lacking)}")
     disk = tmp_path / "disk.img"
     shutil.copy(BUILD / "disk.img", disk)
-    environment = {**os.environ, "BUILD": str(BUILD.relative_to(ROOT)), "QEMU": QEMU, "CPUS": "2", "MEM": "256M", "DISK": str(disk)}
+    environment = {**os.environ, "BUILD": str(BUILD), "QEMU": QEMU, "CPUS": "2", "MEM": "256M", "DISK": str(disk)}
     server = subprocess.Popen(
         [sys.executable, ROOT / "grade/web.py", "--", "sh", "grade/qemu.sh"],
         cwd=ROOT,
@@ -63,8 +58,6 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Any]:
-    if not all(map(shutil.which, BROWSER)) or not importlib.util.find_spec("selenium"):
-        pytest.skip("not here: a browser to drive (Debian: apt-get install chromium chromium-driver python3-selenium)")
     from selenium import webdriver
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
@@ -80,6 +73,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     driver.quit()
 
 
+@pytest.mark.needs("chromium", "selenium")
 def test_wheel_turns_in_the_browser(address: str, browser: Any, tmp_path: Path) -> None:
     from selenium.webdriver.common.by import By
 
