@@ -365,6 +365,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3, help="machines that each figure is the median of")
     parser.add_argument("--args", default="", help="kernel boot arguments")
     parser.add_argument("--make", default="make", help="the command that builds, for the row `rebuild`")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the results go; without it, BUILD/bench.json")
     parser.add_argument("--docs", action="store_true", help="put the table into docs/performance.md as well")
     parser.add_argument("names", nargs="*", metavar="NAME", help="rows to measure; none: all")
     given = parser.parse_args()
@@ -404,7 +405,7 @@ def main() -> int:
         return 1
     say.done()
     print(table(results))
-    (BUILD / "bench.json").write_text(json.dumps(as_json(results, host), indent=1) + "\n")
+    (given.json or BUILD / "bench.json").write_text(json.dumps(as_json(results, host), indent=1) + "\n")
     if given.docs:
         put_table(ROOT / "docs/performance.md", "bench", f"{host_line(host)}\n\n{markdown(results)}")
     return 0

@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from grade import bench, growth
+from grade import bench, calibrate, growth
 from grade.profile import profile
 from grade.machine import QEMU, ROOT
+from grade.tests.test_clean import await_end
 
 
 def run(script: str, build: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -24,7 +24,7 @@ def run(script: str, build: Path, *arguments: str) -> subprocess.CompletedProces
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "QEMU": QEMU},
-        timeout=300,
+        timeout=300 * calibrate.scale(),
     )
 
 
@@ -33,10 +33,11 @@ def test_every_figure_of_the_guest_has_a_row(machine_factory) -> None:
     assert names == {name for name, _ in bench.IN_GUEST.values()}
 
 
-def test_table_and_json(build: Path) -> None:
-    done = run("bench.py", build, "--runs", "1", "getpid", "fsync")
+def test_table_and_json(build: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    done = run("bench.py", build, "--runs", "1", "--json", str(out), "getpid", "fsync")
     assert done.returncode == 0, done.stderr
-    rows = {row["name"]: row for row in json.loads((build / "bench.json").read_text())["rows"]}
+    rows = {row["name"]: row for row in json.loads(out.read_text())["rows"]}
     assert set(rows) == {"getpid", "fsync"}
     assert rows["getpid"]["target"] == 900 and rows["getpid"]["median"] > 0
     assert rows["getpid"]["met"] == (rows["getpid"]["ratio"] >= 1)
@@ -82,6 +83,19 @@ def test_unknown_row(build: Path) -> None:
     assert "no row of that name; there are boot, getpid, " in done.stderr
 
 
+def children(parent: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:  # it has just ended
+            continue
+        if int(fields[1]) == parent:
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.needs("linux")
 def test_interrupt_ends_the_machine(build: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-u", ROOT / "grade/bench.py", "--build", str(build), "getpid", "fork"],
@@ -95,15 +109,13 @@ def test_interrupt_ends_the_machine(build: Path) -> None:
     for line in process.stderr:
         if "getpid" in line:  # the guest is at work
             break
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    qemu = [int(pid) for pid in children.read_text().split()] if children.exists() else []
+    machines = children(process.pid)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60 * calibrate.scale())
     assert process.returncode == 130 and errors.endswith("bench: interrupted\n")
-    deadline = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in qemu) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [pid for pid in qemu if Path(f"/proc/{pid}").exists()]
+    assert machines, "no machine was at work"
+    for pid in machines:
+        await_end(pid)
 
 
 @pytest.mark.parametrize("command", ["directory 30", "file 2", "processes 8", "workers 2", "damage 3"])

@@ -3,7 +3,7 @@
 It prints one table of what was tried and what was lost.
 
 Each suite is a module of this folder (frame.py says what it looks like). The table is also written to
-<build>/torture.json. The exit status is 1 if anything was lost. --docs puts the table into docs/reliability.md.
+<build>/torture.json (--json). The exit status is 1 if anything was lost. --docs puts the table into docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def main() -> int:
     parser.add_argument("--seed", default="", help="brings back the choices of an earlier run")
     parser.add_argument("--share", type=float, default=1.0, help="how much of the full work to do")
     parser.add_argument("--soak", type=float, default=0.0, metavar="MINUTES", help="of the suite soak, instead of its share")
+    parser.add_argument("--json", type=Path, default=BUILD / "torture.json", metavar="FILE", help="where the table goes as well")
     parser.add_argument("--docs", action="store_true", help="put the table into docs/reliability.md as well")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"some of: {' '.join(SUITES)}")
     given = parser.parse_args()
@@ -100,7 +101,7 @@ def main() -> int:
     if lost:
         print(f"To see it again: make torture SEED={seed} SHARE={given.share:g}")
     result = {"seed": seed, "share": given.share, "tree": commit(), "seconds": seconds, "rows": [vars(row) for row in rows]}
-    (BUILD / "torture.json").write_text(json.dumps(result, indent=1) + "\n")
+    given.json.write_text(json.dumps(result, indent=1) + "\n")
     if given.docs:
         put_table(ROOT / "docs/reliability.md", "torture", f"{head}, {minutes} min {rest:02} s:\n\n{markdown(rows)}")
     return 1 if lost else 0

@@ -19,6 +19,7 @@ struct hart {
         const struct block *block;     // that ends in a jump back, ...
         uint64_t stores, trace, delta; // ... the above when it last ran, what a turn loads ...
         unsigned turns;                // ... and how many turns were all the same
+        unsigned others;               // other such blocks since it last ran
     } spin;                            // R7
     struct {
         struct queue
@@ -57,9 +58,13 @@ void rules_spinning(struct hart *h, const struct block *block);
 void rules_sleep(struct hart *h, const struct site *site, bool all);
 
 // The hart enters a block that ends in a jump back. True if that is the thousandth time, or a multiple, that
-// it stores nothing and loads from the same places: so it waits. Needs no lock.
+// it stores nothing and loads from the same places: so it waits. A compiler may put more jumps back into a loop, which
+// are not taken: a few blocks that end in them do not end the count. Needs no lock.
 static inline bool rules_spins(struct hart *h, const struct block *block)
 {
+    if (h->spin.block != block && h->spin.others++ < 4)
+        return false;
+    h->spin.others = 0;
     uint64_t delta = h->trace - h->spin.trace;
     if (h->spin.block != block || h->spin.stores != h->stores || h->spin.delta != delta) {
         h->spin.block = block;

@@ -52,12 +52,12 @@ def polls_and_fences(report: Any) -> tuple[int, int]:
     return polls, fences
 
 
-def under_vqsan(kernel: Path, initrd: Path, command: str) -> tuple[int, int, Any]:
-    """What vqsan counts and finds while the wheel turns; nothing is changed."""
+def under_vqsan(kernel: Path, initrd: Path, command: str, options: str = "") -> tuple[int, int, Any]:
+    """What vqsan counts and finds while the wheel turns; without `options`, it changes nothing."""
     from grade.sanitizer import Sanitizer
 
     with workshop.scratch() as folder:
-        sanitizer = Sanitizer(Path(folder), "", kernel)
+        sanitizer = Sanitizer(Path(folder), options, kernel)
         with boot(kernel, initrd, extra=sanitizer.arguments) as machine:
             machine.run(command, quiet=120)
             report = sanitizer.finish(machine)
