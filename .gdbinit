@@ -13,14 +13,18 @@ define user-symbols
     if $argc != 1
         echo user-symbols NAME: also load the symbols of the program build/user/NAME.elf\n
     else
-        add-symbol-file build/user/$arg0.elf
+        eval "add-symbol-file %s/user/$arg0.elf", $build
     end
 end
 document user-symbols
 user-symbols NAME: also load the symbols of the program build/user/NAME.elf, to stop in it.
 end
 
-target remote build/gdb.sock
+# `make gdb` says where the build is.
+if $_isvoid($build)
+    set $build = "build"
+end
+eval "target remote %s/gdb.sock", $build
 
 # A step stays on its hart; the devices go on all the same.
 set scheduler-locking step

@@ -253,9 +253,9 @@ qemu-gdb: all ## The same, waiting for GDB: type `make gdb` in a second terminal
 
 gdb: $(BUILD)/kernel.elf ## Debug the machine that `make qemu-gdb` has started
 	@# The other terminal may have been told to start a moment ago.
-	@turns=0; until [ -S build/gdb.sock ] || [ $$turns -ge 15 ]; do turns=$$((turns + 1)); sleep 0.2; done
-	@[ -S build/gdb.sock ] || { echo "gdb: nothing to debug: type 'make qemu-gdb' in another terminal first"; exit 1; }
-	@$(GDB_FOUND) -q -iex 'add-auto-load-safe-path $(CURDIR)/.gdbinit' $(BUILD)/kernel.elf
+	@turns=0; until [ -S $(BUILD)/gdb.sock ] || [ $$turns -ge 15 ]; do turns=$$((turns + 1)); sleep 0.2; done
+	@[ -S $(BUILD)/gdb.sock ] || { echo "gdb: nothing to debug: type 'make qemu-gdb' in another terminal first"; exit 1; }
+	@$(GDB_FOUND) -q -iex 'add-auto-load-safe-path $(CURDIR)/.gdbinit' -iex 'set $$build = "$(BUILD)"' $(BUILD)/kernel.elf
 
 screenshot: all ## A picture of the spinning wheel (OUT=wheel.png)
 	@$(PYTHON_FOUND) grade/screenshot.py --build $(BUILD) $(OUT)

@@ -53,10 +53,11 @@ set -- -machine virt -smp "$CPUS" -m "$MEM" -display "$display" \
 # The sanitizer, where this tree has it.
 [ ! -f grade/vqsan/qemu.sh ] || . grade/vqsan/qemu.sh
 if [ -n "$wait_for_gdb" ]; then
-    # A socket in our own directory: nobody else's GDB can meet this machine by accident. .gdbinit names it too.
-    mkdir -p build && rm -f build/gdb.sock
-    set -- "$@" -S -gdb unix:build/gdb.sock,server=on,wait=off
-    echo "qemu: waiting for GDB: type 'make gdb' in a second terminal" >&2
+    # A socket in the build's own directory: no other GDB can meet this machine by accident. .gdbinit names it too.
+    rm -f "$BUILD/gdb.sock"
+    set -- "$@" -S -gdb "unix:$BUILD/gdb.sock,server=on,wait=off"
+    [ "$BUILD" = build ] || same=" BUILD=$BUILD"
+    echo "qemu: waiting for GDB: type 'make gdb$same' in a second terminal" >&2
 fi
 
 [ -z "$WEB" ] || exec "$QEMU" "$@" -monitor none -serial "unix:$WEB/console.sock,server=on,wait=on"

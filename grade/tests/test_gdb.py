@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 import pexpect
 import pytest
@@ -159,32 +161,45 @@ def test_memory_and_register_disagree(machine_factory: Boot, tmp_path: Path) -> 
         assert int(said[-1][3]) == said[-1][1], said
 
 
-def test_make_qemu_gdb_and_make_gdb(tmp_path: Path) -> None:
-    """The two terminals of README.md."""
+@pytest.fixture
+def second_build() -> Iterator[str]:
+    """A copy of the build. The name of a socket must be short, so the folder has a short one."""
+    with tempfile.TemporaryDirectory(prefix="ringfence-") as folder:
+        ignored = shutil.ignore_patterns("san", "demo", "experiments", "kernels", "*.sock")
+        shutil.copytree(BUILD, f"{folder}/build", ignore=ignored)
+        yield f"{folder}/build"
+
+
+def test_make_qemu_gdb_and_make_gdb(tmp_path: Path, second_build: str) -> None:
+    """The two terminals of README.md, twice at the same time: each GDB meets the machine of its own build."""
     copy_sparse(BUILD / "disk.img", tmp_path / "disk.img")
-    scale = calibrate.scale()
+    terminals: list[pexpect.spawn] = []
 
     def terminal(*words: str) -> pexpect.spawn:
         program, *arguments = command(*words)
-        return pexpect.spawn(
-            program, arguments, cwd=str(ROOT), env=clean_environment(), timeout=60 * scale, encoding="utf-8"
+        environment = {**clean_environment(), "TERM": "dumb"}
+        terminals.append(
+            pexpect.spawn(program, arguments, cwd=str(ROOT), env=environment, timeout=60 * calibrate.scale(), encoding="utf-8")
         )
+        return terminals[-1]
 
-    first = terminal("qemu-gdb", f"DISK={tmp_path}/disk.img")
-    second = None
     try:
-        first.expect_exact("type 'make gdb'")
-        second = terminal(f"GDB={GDB}", "gdb")
-        second.expect_exact("(gdb) ")
-        second.sendline("break kernel_main")
-        second.expect(r"Breakpoint 1 at .*kernel/boot/main\.c")
-        second.sendline("continue")
-        second.expect(r"hit Breakpoint 1, .*kernel_main")
-        second.sendline("kill")
-        second.sendline("quit")
-        second.expect(pexpect.EOF)
-        first.expect(pexpect.EOF)
+        machines = [terminal("qemu-gdb", f"DISK={tmp_path}/disk.img"), terminal("qemu-gdb", f"BUILD={second_build}")]
+        for machine, words in zip(machines, ("make gdb", f"make gdb BUILD={second_build}")):
+            machine.expect_exact(f"type '{words}'")
+        gdbs = [terminal(f"GDB={GDB}", "gdb"), terminal(f"GDB={GDB}", "gdb", f"BUILD={second_build}")]
+        for gdb in gdbs:
+            gdb.expect_exact("(gdb) ")
+            gdb.sendline("break kernel_main")
+            gdb.expect(r"Breakpoint 1 at .*kernel/boot/main\.c")
+            gdb.sendline("continue")
+            gdb.expect(r"hit Breakpoint 1, .*kernel_main")
+        for gdb, machine in zip(gdbs, machines):
+            assert machine.isalive()
+            gdb.sendline("kill")
+            gdb.sendline("quit")
+            gdb.expect(pexpect.EOF)
+            machine.expect(pexpect.EOF)
     finally:
-        if second is not None:
-            second.close(force=True)
-        first.close(force=True)
+        for each in terminals:
+            each.close(force=True)
