@@ -1,7 +1,9 @@
-"""Fixtures of the tests: machines, and the console of each machine of a test that failed."""
+"""Fixtures of the tests: machines, seeds, and the console of each machine of a test that failed."""
 
 from __future__ import annotations
 
+import hashlib
+import random
 import signal
 import subprocess
 import sys
@@ -17,12 +19,36 @@ if str(ROOT) not in sys.path:
 from grade.machine import BUILD, Machine  # noqa: E402
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", default="", help="brings back the random choices of an earlier run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Being told to end is like ^C: machines are ended and their folders removed."""
+    if not config.getoption("--seed", ""):
+        given = getattr(config, "workerinput", {})  # by pytest_configure_node()
+        config.option.seed = given.get("seed") or f"{random.SystemRandom().randrange(1 << 48):012x}"
     # A shell that starts us in the background makes us ignore ^C: whoever sends the signal all the same means it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Gives our seed to a worker of pytest-xdist, which would draw its own."""
+    node.workerinput["seed"] = node.config.option.seed
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"SEED={config.option.seed}"
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """A number from 1 to 2^30, the test's own, that SEED= brings back. What a test chooses at random, it chooses by this."""
+    text = f"{request.config.option.seed} {request.node.name}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") % (1 << 30) + 1
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +103,8 @@ def machine(machine_factory: Callable[..., Machine]) -> Machine:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     outcome: Any = yield
     report = outcome.get_result()
+    if report.failed and "seed" in getattr(item, "fixturenames", ()):
+        report.sections.append(("to make the same choices again", f"SEED={item.config.option.seed}"))
     if report.when == "call" and report.failed:
         for number, machine in enumerate(getattr(item, "machines", []), 1):
             lines = machine.text.splitlines()[-100:]

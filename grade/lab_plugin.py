@@ -16,11 +16,9 @@ report, `plot(title, svg, head, rows)` plots and tables; `seed`, a number of thi
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import json
 import os
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +27,7 @@ from typing import Any, Callable, Iterator, Optional
 import pytest
 
 from grade import calibrate, conftest
-from grade.conftest import build, fsck, host, machine, machine_factory  # noqa: F401  # fixtures
+from grade.conftest import build, fsck, host, machine, machine_factory, seed  # noqa: F401  # fixtures
 from grade.course import CourseError, Lab, Promise, read_lab
 from grade.promise import Broken
 
@@ -45,25 +43,21 @@ class _ConftestHooks:
     """A conftest.py counts for its own folder only, so what it hooks is registered by hand."""
 
     pytest_runtest_makereport = staticmethod(conftest.pytest_runtest_makereport)
+    pytest_configure_node = staticmethod(conftest.pytest_configure_node)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("ringfence labs")
-    group.addoption("--seed", default="", help="brings back the choices of an earlier run")
-    group.addoption("--records", default="", help="a file that gets one JSON line for each test that ran")
+    conftest.pytest_addoption(parser)
+    parser.addoption("--records", default="", help="a file that gets one JSON line for each test that ran")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    conftest.pytest_configure()
+    conftest.pytest_configure(config)
     config.pluginmanager.register(_ConftestHooks(), "ringfence-conftest")
     config.addinivalue_line("markers", "promise(id): the entry of lab.toml that this test decides")
-    if not config.getoption("--seed"):
-        # Workers of pytest-xdist get the options of their controller, hence its seed.
-        config.option.seed = f"{random.SystemRandom().randrange(1 << 48):012x}"
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    return f"SEED={config.getoption('--seed')}"
+pytest_report_header = conftest.pytest_report_header
 
 
 # ---- which promise a test decides ----
@@ -111,12 +105,6 @@ def lab(request: pytest.FixtureRequest) -> Lab:
     found = _lab_of(request.path)
     assert found is not None, f"{request.path} has no lab.toml beside it"
     return found
-
-
-@pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
-    text = f"{request.config.getoption('--seed')} {request.node.name}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import stat
 import struct
 import subprocess
@@ -23,36 +23,36 @@ def test_no_disk(machine_factory: Boot) -> None:
     assert "README" in machine.run("ls")
 
 
-def wreck(tmp_path: Path, change: Callable[[bytearray], None]) -> Path:
+def wreck(tmp_path: Path, change: Callable[[bytearray, int], None], seed: int) -> Path:
     """A copy of the disk image whose first 64 KiB were changed."""
     image = tmp_path / "wrecked.img"
     copy_sparse(BUILD / "disk.img", image)
     with image.open("r+b") as file:
         start = bytearray(file.read(65536))
-        change(start)
+        change(start, seed)
         file.seek(0)
         file.write(start)
     return image
 
 
-def zero_all(start: bytearray) -> None:
+def zero_all(start: bytearray, _: int) -> None:
     start[:] = bytes(len(start))
 
 
-def garbage(start: bytearray) -> None:
-    start[:] = os.urandom(len(start))
+def garbage(start: bytearray, seed: int) -> None:
+    start[:] = random.Random(seed).randbytes(len(start))
 
 
-def flip_in_super_block(start: bytearray) -> None:
+def flip_in_super_block(start: bytearray, _: int) -> None:
     # Somewhere behind magic and version: the checksum must catch it.
     start[4096 + 16] ^= 0x40
 
 
 @pytest.mark.parametrize("change", [zero_all, garbage, flip_in_super_block])
 def test_disk_without_our_file_system(
-    machine_factory: Boot, tmp_path: Path, change: Callable[[bytearray], None]
+    machine_factory: Boot, tmp_path: Path, change: Callable[[bytearray, int], None], seed: int
 ) -> None:
-    machine = machine_factory(disk=wreck(tmp_path, change))
+    machine = machine_factory(disk=wreck(tmp_path, change, seed))
     lines = [line for line in machine.text.splitlines() if line.startswith("disk0: ")]
     assert len(lines) == 1, machine.text
     assert "mkfs" in lines[0] or "make" in lines[0], f"does not say what to do: {lines[0]}"

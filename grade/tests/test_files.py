@@ -44,10 +44,8 @@ def hashes_in_guest(machine: Machine, names: list[str]) -> dict[str, str]:
     return found
 
 
-def test_host_to_guest(machine_factory: Boot, host: Path, build: Path, tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(1 << 32)
+def test_host_to_guest(machine_factory: Boot, host: Path, build: Path, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    print("seed", seed)
     tree = tmp_path / "data"
     wanted: dict[str, str] = {}
     folders = ["", "a/", "a/b/", "long-name-14-c/"]
@@ -65,9 +63,7 @@ def test_host_to_guest(machine_factory: Boot, host: Path, build: Path, tmp_path:
     assert hashes_in_guest(machine, sorted(wanted)) == wanted
 
 
-def test_guest_to_host(machine: Machine, host: Path, fsck: Fsck) -> None:
-    seed = random.SystemRandom().randrange(1 << 32)
-    print("seed", seed)
+def test_guest_to_host(machine: Machine, host: Path, fsck: Fsck, seed: int) -> None:
     files = {f"/made/f{number}": size for number, size in enumerate(SIZES + LARGE[:2])}
     machine.run("mkdir made")
     for number, (name, size) in enumerate(files.items()):

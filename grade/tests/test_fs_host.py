@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from grade import calibrate
 
 # Test, size of the disk, log blocks, and how many runs or calls where the test takes a number.
 SHORT = [
@@ -23,25 +24,30 @@ SHORT = [
 LONG = [("model", "16M", 256, 3000), ("crash", "4M", 64, 20), ("crash", "16M", 256, 5), ("errors", "8M", 128, 60)]
 
 
-def run(host: Path, tmp_path: Path, test: str, size: str, log: int, count: int | None) -> None:
+def run(host: Path, tmp_path: Path, test: str, size: str, log: int, count: int | None, seed: int) -> None:
     image = tmp_path / "disk.img"
     subprocess.run([host / "mkfs", "-s", size, "-l", str(log), image, host.parent / "image" / "README"], check=True)
-    seed = random.randrange(1, 1 << 30)  # shown when it fails
     command = [host / "fscheck", test, image, str(seed)] + ([str(count)] if count else [])
     environment = {**os.environ, "FSCK": str(host / "fsck"), "ASAN_OPTIONS": "detect_leaks=0"}
     done = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=600
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=600 * calibrate.scale(),
     )
     assert done.returncode == 0, f"seed {seed}:\n{done.stdout[-4000:]}"
     assert f"{test}: ok" in done.stdout and "runtime error" not in done.stdout
 
 
 @pytest.mark.parametrize("test, size, log, count", SHORT, ids=[case[0] for case in SHORT])
-def test_file_system(host: Path, tmp_path: Path, test: str, size: str, log: int, count: int | None) -> None:
-    run(host, tmp_path, test, size, log, count)
+def test_file_system(host: Path, tmp_path: Path, test: str, size: str, log: int, count: int | None, seed: int) -> None:
+    run(host, tmp_path, test, size, log, count, seed)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("test, size, log, count", LONG)
-def test_file_system_at_length(host: Path, tmp_path: Path, test: str, size: str, log: int, count: int | None) -> None:
-    run(host, tmp_path, test, size, log, count)
+def test_file_system_at_length(host: Path, tmp_path: Path, test: str, size: str, log: int, count: int | None, seed: int) -> None:
+    run(host, tmp_path, test, size, log, count, seed)

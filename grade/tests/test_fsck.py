@@ -11,6 +11,7 @@ from typing import Callable
 
 import pytest
 
+from grade import calibrate
 from grade.machine import ROOT
 from grade.tests.fs_image import BLOCK, DOUBLE, POINTERS, FsImage, checksum, contents, run
 
@@ -505,15 +506,13 @@ def mutate(image: FsImage, rng: random.Random) -> None:
             image.data[offset : offset + 64] = rng.randbytes(64)
 
 
-def test_hostile_images(host: Path, sanitized: Path, tmp_path: Path) -> None:
+def test_hostile_images(host: Path, sanitized: Path, tmp_path: Path, seed: int) -> None:
     (tmp_path / "dir" / "sub").mkdir(parents=True)
     (tmp_path / "dir" / "f").write_bytes(b"x" * 45_000)
     (tmp_path / "file").write_bytes(b"y" * 5_000)
     base = tmp_path / "base"
     run(host / "mkfs", "-s", "360K", base, tmp_path / "dir", tmp_path / "file", "dev/console:c:1:0")
     original = base.read_bytes()
-    seed = random.randrange(2**32)
-    print("seed", seed)
     rng = random.Random(seed)
     image = FsImage(base)
     paths = [tmp_path / f"image{i}" for i in range(BATCH)]
@@ -523,9 +522,9 @@ def test_hostile_images(host: Path, sanitized: Path, tmp_path: Path) -> None:
             image.data[:] = original
             mutate(image, rng)
             image.save(path)
-        done = subprocess.run([sanitized / "fsck", *paths], capture_output=True, timeout=60, text=True)
+        done = subprocess.run([sanitized / "fsck", *paths], capture_output=True, timeout=60 * calibrate.scale(), text=True)
         assert done.returncode in (0, 1) and not done.stderr, done.stderr
         inconsistent += len({line.split(":")[0] for line in done.stdout.splitlines() if ": clean:" not in line})
-        listed = subprocess.run([sanitized / "fscat", "-l", paths[0]], capture_output=True, timeout=60)
-        assert listed.returncode in (0, 1, 2) and b"Sanitizer" not in listed.stderr, listed.stderr
+        listed = subprocess.run([sanitized / "fscat", "-l", paths[0]], capture_output=True, timeout=60 * calibrate.scale())
+        assert listed.returncode in (0, 1, 2) and not re.search(b"Sanitizer|runtime error", listed.stderr), listed.stderr
     assert inconsistent > MUTATIONS // 2, "most mutations should be noticed"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Callable
 
 from grade.machine import Machine
@@ -10,9 +9,7 @@ from grade.torture.frame import Row
 from grade.torture.hostile import Rows, attack
 
 
-def test_hostile_programs(machine_factory: Callable[..., Machine]) -> None:
-    seed = random.randrange(1, 1 << 30)
-    print("seed", seed)  # shown when it fails
+def test_hostile_programs(machine_factory: Callable[..., Machine], seed: int) -> None:
     rows = Rows(Row("calls", 0), Row("leak checks", 0))
     attack(machine_factory(), calls=20_000, processes=6, seed=seed, rows=rows)
     assert rows.calls.count >= 20_000 and rows.leaks.count > 0

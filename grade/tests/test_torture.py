@@ -21,8 +21,7 @@ from grade.torture.frame import Row, Run
 
 
 @pytest.mark.long
-def test_a_tenth(build: Path, tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(1 << 32)
+def test_a_tenth(build: Path, tmp_path: Path, seed: int) -> None:
     out = tmp_path / "torture.json"
     done = subprocess.run(
         [sys.executable, ROOT / "grade/torture/main.py", "--share", "0.1", "--seed", str(seed), "--json", out],
@@ -41,14 +40,13 @@ def test_a_tenth(build: Path, tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.needs("fuzzer")
-def test_hostile_images(build: Path, tmp_path: Path) -> None:
+def test_hostile_images(build: Path, tmp_path: Path, seed: int) -> None:
     """The suite goes on without the fuzzer where there is none; this test does not."""
-    row = hostile.fuzz_images(Run(random.SystemRandom().randrange(1 << 32), 0.02, tmp_path, print))
+    row = hostile.fuzz_images(Run(seed, 0.02, tmp_path, print))
     assert row.count > 0 and not row.lost, row
 
 
-def test_crash_points_of_a_short_workload(build: Path, tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(1 << 31)
+def test_crash_points_of_a_short_workload(build: Path, tmp_path: Path, seed: int) -> None:
     recording = crashes.Recording(crashes.WORKS[1], tmp_path, seed, 25)
     replayed = recording.replay("-n", 60, "-r", seed)
     assert replayed.returncode == 0, f"seed {seed}: {replayed.stdout}"
@@ -83,5 +81,5 @@ def test_what_is_lost_is_shown(
 
 
 @pytest.mark.parametrize("fault", [faults.log_write_fails_once, faults.display_stops_to_answer], ids=lambda fault: fault.__name__)
-def test_a_fault(build: Path, tmp_path: Path, fault: Callable[[faults.Ground], None]) -> None:
-    assert faults.try_fault(fault, tmp_path / "fault", random.Random()) == ""
+def test_a_fault(build: Path, tmp_path: Path, fault: Callable[[faults.Ground], None], seed: int) -> None:
+    assert faults.try_fault(fault, tmp_path / "fault", random.Random(seed)) == ""

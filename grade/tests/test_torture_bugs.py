@@ -11,7 +11,6 @@ What stands before a patch says what is wrong, which suite of `make torture` mus
 from __future__ import annotations
 
 import os
-import random
 import re
 import subprocess
 import sys
@@ -91,8 +90,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.long
 @pytest.mark.xdist_group("planted bugs")
 @pytest.mark.parametrize("bug", CASES, ids=[bug.patch.stem for bug in CASES])
-def test_planted_bug_is_found(tree: Path, bug: Bug) -> None:
-    seed = random.SystemRandom().randrange(1 << 31)
+def test_planted_bug_is_found(tree: Path, bug: Bug, seed: int) -> None:
     changed = apply(bug.patch, tree)
     try:
         build_in(tree, BUILT.get(bug.by) or BUILT.get(bug.by.partition(":")[0]) or [f"build/{bug.by}"])
