@@ -45,6 +45,7 @@ from typing import Any, Callable, Iterable, Iterator, Optional
 
 import pytest
 
+from grade import calibrate
 from grade.machine import BUILD, Machine
 
 PLUGIN = BUILD / "host/vqsan.so"
@@ -172,7 +173,7 @@ class Sanitizer:
             except Exception:  # it may be gone before it answers
                 pass
             try:
-                machine.process.wait(20)
+                machine.process.wait(20 * calibrate.scale())
             except subprocess.TimeoutExpired:
                 pass
         return self.report()

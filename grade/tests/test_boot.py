@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from pathlib import Path
 from typing import Callable
 
 import pytest
 
+from grade.console import ConsoleError
 from grade.machine import Machine
 
 Boot = Callable[..., Machine]
@@ -100,21 +103,22 @@ def test_boot_argument_chooses_the_root(machine_factory: Boot) -> None:
     assert "lost" not in machine_factory(disk=machine.disk).run("ls")
 
 
+@pytest.mark.needs("linux")
 def test_idle_harts_sleep(machine_factory: Boot) -> None:
     """At the prompt the machine costs the host next to nothing."""
     machine = machine_factory(cpus=2)
     machine.run("true")
-    before = cpu_seconds(machine)
-    with pytest.raises(AssertionError):
+    start, before = time.monotonic(), cpu_seconds(machine)
+    with pytest.raises(ConsoleError, match="of silence"):
         machine.expect("never printed", quiet=2.0, total=2.0)
-    assert cpu_seconds(machine) - before < 0.5
+    assert cpu_seconds(machine) - before < (time.monotonic() - start) / 4
 
 
 def cpu_seconds(machine: Machine) -> float:
     """The processor time that QEMU has used."""
     assert machine.process is not None
     fields = Path(f"/proc/{machine.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.long
@@ -125,10 +129,8 @@ def test_many_boots(machine_factory: Boot, cpus: int) -> None:
     machine = machine_factory(cpus=cpus, args="init=/reboot", shell=False)
     for _ in range(boots):
         machine.expect(r"root: disk0", quiet=30, total=600)
-    assert "panic" not in machine.text
-    assert "does not start" not in machine.text
     text = machine.text
-    assert machine.qmp is not None
-    machine.qmp.command("query-status")  # brings the events so far
-    resets = sum(event["event"] == "RESET" for event in machine.qmp.events)
-    assert text.count("Ringfence:") <= resets + 1  # no hart booted the kernel a second time
+    assert "panic" not in text
+    assert "does not start" not in text
+    # No hart booted the kernel a second time. The next boot may be on its way.
+    assert text.count("Ringfence:") - text.count("root: disk0") in (0, 1)

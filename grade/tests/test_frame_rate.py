@@ -211,6 +211,7 @@ def test_each_lever_moves_what_the_handout_says(
     rows, wrong = [("320x240, as handed out", measure())], []
     for patch in sorted((LAB / "levers").glob("*.patch")):
         fields = head(patch)
+        assert set() < {*fields["Moves"], *fields["Stays"]} <= {*COLUMNS}, patch
         before, after = measure(*fields["On"]), measure(*fields["On"], patch.stem)
         rows.append((" + ".join((*fields["On"], patch.stem)), after))
         wrong += [f"{patch.stem}: {m} {before[m]} -> {after[m]}" for m in fields["Moves"] if after[m] > 0.97 * before[m]]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from grade import calibrate
 from grade.course import ROOT, read_lab
 from grade.handout import make_handout
 from grade.tests.lab_trees import graded, graded_labs, lost, make, put_reference
@@ -77,7 +78,12 @@ def test_the_tour_can_be_answered(tmp_path: Path) -> None:
     make(tmp_path / "tree", "all")
     environment = {**os.environ, "BUILD": "build", "PYTHONPATH": str(tmp_path / "tree")}
     done = subprocess.run(
-        [sys.executable, "-c", ANSWERS], cwd=tmp_path / "tree", env=environment, stdout=subprocess.PIPE, text=True, timeout=600
+        [sys.executable, "-c", ANSWERS],
+        cwd=tmp_path / "tree",
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=600 * calibrate.scale(),
     )
     (tmp_path / "tree" / lab.files[0]).write_text(done.stdout)
     make(tmp_path / "tree", "grade")

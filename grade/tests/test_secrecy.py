@@ -61,6 +61,7 @@ def test_no_handout_tells(name: str, tmp_path: Path) -> None:
     }
     assert not told, told
     names = [path.relative_to(tree).as_posix() for path in files(tree)]
+    assert f"labs/{name}/lab.toml" in names
     for word in NEVER + (FROM_LAB_4 if name < "4" else ()):
         assert not [each for each in names if word in each], f"{name}: {word}"
 

@@ -14,6 +14,7 @@ from typing import Any, Iterable
 
 import pytest
 
+from grade import calibrate
 from grade.fences import (
     BITTEN,
     DRIVER,
@@ -232,7 +233,7 @@ def test_hidden_rules(guest: Guest) -> None:
 @pytest.mark.parametrize("options", cases(("inject=rnb", "device=good", "hide=R9", "colour=red", "elf=/dev/null"), ["inject=rnb"]))
 def test_bad_option(options: str) -> None:
     command = [QEMU, "-machine", "none", "-display", "none", "-monitor", "none", "-plugin", f"{PLUGIN},elf={GUEST},{options}"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60 * calibrate.scale())
     assert done.returncode != 0 and "vqsan: " in done.stderr, done
 
 
