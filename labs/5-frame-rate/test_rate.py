@@ -30,6 +30,7 @@ class Judged:
         self.model: Model = judge.model(self.run)
         self.paint = judge.Painter(self.run, host)
         self.screens: list[Screen] = [judge.look(self.run, shot, self.paint) for shot in self.run.shots]
+        assert self.screens and self.run.frames, "nothing was seen, so nothing can be judged"
 
     def first(self, kind: str) -> list[Screen]:
         return [screen for screen in self.screens if screen.kind == kind]
@@ -162,6 +163,7 @@ def test_rate(vga: Judged, award: Award, plot: Plot) -> None:
 def test_kicks(vga: Judged, award: Award) -> None:
     vga.fast_enough()
     kicks = vga.model.kicks
+    assert kicks > 0, "QEMU's trace shows no kick, though frames were shown"
     share = max((share for most, share in KICKS.items() if kicks <= most + 0.25), default=0.0)
     award(share, f"{kicks:.1f} kicks a frame")
     if share < 1:
@@ -173,6 +175,7 @@ def test_kicks(vga: Judged, award: Award) -> None:
 def test_idle(vga: Judged) -> None:
     vga.fast_enough()
     busiest = judge.busiest(vga.run)
+    assert busiest.name, "which functions ran is not known: is addr2line here (binutils)?"
     if busiest.turns > TURNS:
         raise Broken(
             seen=f"for each kick a loop in {busiest.name}() ({busiest.file}) goes round {busiest.turns:,.0f} times; "
