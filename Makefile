@@ -266,7 +266,7 @@ screenshot: all ## A picture of the spinning wheel (OUT=wheel.png)
 # A test that runs make itself is told what this make was told, or it would build all anew with another compiler.
 SAME_BUILD = $(foreach name,BUILD CC TOOLPREFIX START SAN CI,$(if $($(name)),$(name)=$($(name))))
 PYTEST = SAME_BUILD='$(SAME_BUILD)' EXPECTED_SKIPS='$(EXPECTED_SKIPS)' BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' PYTHON='$(PYTHON_FOUND)' sh grade/test.sh \
-    --seed '$(SEED)' $(if $(PYTHON_XDIST),-n 2 --dist loadgroup) $(PYTEST_ARGS)
+    --seed='$(SEED)' $(if $(PYTHON_XDIST),-n 2 --dist loadgroup) $(PYTEST_ARGS)
 .PHONY: test test-all
 test: all ## Run the tests (PYTEST_ARGS="-k boot" for some of them)
 	@$(PYTEST) -m 'not long' $(TESTS)

@@ -35,6 +35,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     error = call.excinfo and call.excinfo.value
     if isinstance(error, Missing):
         report.user_properties.append(("missing", error.name))
+        report.longrepr = (*report.longrepr[:2], f"Skipped: {error}")  # without the name of its class
     elif hasattr(report, "wasxfail"):
         _refuse(report, f"xfail {report.wasxfail}")
         del report.wasxfail

@@ -35,8 +35,9 @@ def _sandbox() -> bool:
         return False
 
 
-def _runs(*command: str) -> bool:
-    return shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True).returncode == 0
+def _bubblewrap() -> bool:
+    command = [*sandbox._bwrap(Path("/usr"), False), "true"]
+    return _commands("bwrap")() and subprocess.run(command, capture_output=True).returncode == 0
 
 
 def _fuzzer() -> bool:
@@ -50,14 +51,14 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "linux": (lambda: sys.platform == "linux", "run them on Linux: they read /proc, or put a plugin into QEMU"),
     "x86-64": (lambda: platform.machine() in ("x86_64", "AMD64"), "run them on an x86-64 host, which they are about"),
     "sandbox": (_sandbox, "apt-get install bubblewrap, and allow it user namespaces; or run as root"),
-    "bubblewrap": (lambda: _runs(*sandbox._bwrap(Path("/usr"), False), "true"), "apt-get install bubblewrap, and allow it user namespaces"),
+    "bubblewrap": (_bubblewrap, "apt-get install bubblewrap, and allow it user namespaces"),
     "root": (lambda: os.geteuid() == 0, "run them as root"),
     "chromium": (_commands("chromium", "chromedriver"), "apt-get install chromium chromium-driver"),
     "selenium": (lambda: bool(importlib.util.find_spec("selenium")), "apt-get install python3-selenium"),
     "novnc": (lambda: not web.missing(), f"apt-get install {web.PACKAGES}"),
     "xdist": (lambda: bool(importlib.util.find_spec("xdist")), "apt-get install python3-pytest-xdist"),
     "spin": (_commands("spin", "cc"), "apt-get install spin"),
-    "clang": (_commands("clang", "ld.lld", "llvm-objcopy"), "apt-get install clang lld llvm"),
+    "clang": (_commands("clang", "ld.lld"), "apt-get install clang lld"),
     "fuzzer": (_fuzzer, "apt-get install clang libclang-rt-dev"),
     "riscv64-unknown-elf-gcc": (_commands("riscv64-unknown-elf-gcc"), "apt-get install gcc-riscv64-unknown-elf"),
     "riscv64-linux-gnu-gcc": (_commands("riscv64-linux-gnu-gcc"), "apt-get install gcc-riscv64-linux-gnu"),

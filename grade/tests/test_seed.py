@@ -39,11 +39,11 @@ def run(folder: Path, *options: str) -> tuple[str, list[str]]:
 
 def test_seed_brings_choices_back(tmp_path: Path) -> None:
     seed, chosen = run(tmp_path)
-    assert run(tmp_path, "--seed", seed) == (seed, chosen)
+    assert run(tmp_path, f"--seed={seed}") == (seed, chosen)
     assert run(tmp_path)[1] != chosen
 
 
 @pytest.mark.needs("xdist")
 def test_workers_share_a_seed(tmp_path: Path) -> None:
     seed, chosen = run(tmp_path, "-n", "2")
-    assert run(tmp_path, "--seed", seed) == (seed, chosen)
+    assert run(tmp_path, f"--seed={seed}") == (seed, chosen)
