@@ -5,7 +5,7 @@
 #     enter.sh ROOT USER COMMAND...
 #
 # Environment: CACHE, a folder that the machine sees as /var/cache/apt/archives. NO_USER_NAMESPACES=1: the machine
-# refuses them, as Ubuntu 24.04 does, so bubblewrap cannot work there for an ordinary user. CI is passed on.
+# refuses them, as Ubuntu 24.04 does, so bubblewrap cannot work there for an ordinary user. CI and EXPECTED_SKIPS are passed on.
 
 root=$1
 [ -d "$root" ] && [ $# -ge 3 ] || { echo "usage: enter.sh ROOT USER COMMAND..." >&2; exit 2; }
@@ -39,5 +39,5 @@ exec unshare --mount --pid --ipc --uts --fork --kill-child --propagation private
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     home=$(awk -F: -v user="$user" "\$1 == user { print \$6 }" ./etc/passwd)
     exec chroot . setpriv --reuid "$user" --regid "$user" --init-groups env -i \
-        PATH=$PATH HOME="$home" USER="$user" TERM=dumb ${CI:+CI="$CI"} sh -c "cd && exec \"\$@\"" sh "$@"
+        PATH=$PATH HOME="$home" USER="$user" TERM=dumb ${CI:+CI="$CI"} EXPECTED_SKIPS="$EXPECTED_SKIPS" sh -c "cd && exec \"\$@\"" sh "$@"
 ' sh "$root" "$@"
