@@ -20,7 +20,7 @@ def results(output: str) -> dict[str, str]:
     pieces = re.split(r"^test (\S+): ", output, flags=re.MULTILINE)
     words: dict[str, str] = {}
     for name, piece in zip(pieces[1::2], pieces[2::2]):
-        found = re.findall(r"(?:ok|skipped.*|FAILED.*)$", piece, re.MULTILINE)
+        found = re.findall(r"(?:ok|skipped: .*|FAILED.*)$", piece, re.MULTILINE)
         words[name] = found[-1] if found else f"no result; {piece.strip()}"
     return words
 
