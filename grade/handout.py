@@ -176,7 +176,7 @@ def _link_order(names: list[str], id: str) -> list[str]:
 
 def _student_makefile(text: str) -> str:
     """Without the choice of a start, which has been made, and without what only this tree has, such as its tests."""
-    text = re.sub(r"^(START|VQSAN|TESTS|PYTEST_ARGS) \?=.*\n", "", text, flags=re.MULTILINE).replace(" $(SOLVED_FLAGS)", "")
+    text = re.sub(r"^(START|VQSAN|TESTS|PYTEST_ARGS|EXPECTED_SKIPS) \?=.*\n", "", text, flags=re.MULTILINE).replace(" $(SOLVED_FLAGS)", "")
     block = r"^# ---- what a student is given ----\n.*?(?=^# ---- )"
     text, count = re.subn(block, "-include handout.mk\n\n", text, flags=re.MULTILINE | re.DOTALL)
     tests = r"^# Two at a time where pytest can[^\n]*\n|^PYTEST = .*?(?=^# ---- )"
