@@ -6,6 +6,7 @@ import io
 import os
 import random
 import socket
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -240,6 +241,8 @@ def command_line(process: Path) -> str:
     [
         ("int virtq(int x) { return x + 1; }", ""),
         ("#include <string.h>\nvoid virtq(char *a, char *b, int n) { memcpy(a, b, n); }", ""),
+        ("#include <string.h>\nint virtq(char *a, char *b) { return memcmp(a, b, 5) == 0; }", ""),
+        ("int requests = 1; int virtq(void) { return ++requests; }", ""),
         ("void _exit(int); void virtq(void) { _exit(0); }", "uses _exit"),
         ('int puts(const char *); void virtq(void) { puts("ok"); }', "uses puts"),
         ("int printf(const char *f, ...) { return !f; }", "defines printf"),
@@ -256,7 +259,8 @@ def test_plain_code(code: str, fault: str, boxed: Any, tmp_path: Path) -> None:
     from grade import plain
 
     (tmp_path / "x.c").write_text(code + "\n")
-    build = ["cc", "-O1", "-fsanitize=address,undefined", "-c", "-o", "x.o", "x.c"]
-    subprocess.run(build, cwd=tmp_path, check=True)
-    found = "; ".join(plain.faults(tmp_path, "x.o"))
-    assert fault in found if fault else not found, found
+    for compiler in filter(shutil.which, ("cc", "clang")):
+        build = [compiler, "-O1", "-fsanitize=address,undefined", "-c", "-o", "x.o", "x.c"]
+        subprocess.run(build, cwd=tmp_path, check=True)
+        found = "; ".join(plain.faults(tmp_path, "x.o"))
+        assert fault in found if fault else not found, f"{compiler}: {found}"
