@@ -41,15 +41,16 @@ TESTING := test test-all
 USING_STAFFS_TOOLS := $(TESTING) grade handout mutants
 PLOTTING := $(TESTING) trace bench-growth experiment-barriers experiment-case
 INSTALLING := qemu qemu-gdb qemu-web gdb screenshot record loop hypothesis bench guard profile matrix torture demo-wheel \
-    fresh $(PLOTTING) $(USING_STAFFS_TOOLS)
+    fresh frame-cost calibrate fences models leaderboard next gradescope grade-prepare $(PLOTTING) $(USING_STAFFS_TOOLS)
 
 # CC has a value in every make; only one that somebody gave counts, and from the environment only clang,
 # for there CC usually means the host's compiler.
 ifneq ($(origin CC),command line)
-CC := $(if $(findstring clang,$(CC)),$(CC))
+CC := $(if $(findstring clang,$(lastword x $(CC))),$(lastword $(CC)))
 endif
-find_tools = $(eval TOOLS_FOUND :=)$(eval FALLBACK :=)$(foreach line,$(shell CC='$(CC)' TOOLPREFIX='$(TOOLPREFIX)' \
-    QEMU='$(QEMU)' HOSTCC='$(HOSTCC)' PYTHON='$(PYTHON)' GDB='$(GDB)' sh grade/tools.sh </dev/null),$(eval $(line))) \
+CHOSEN_TOOLS = CC='$(CC)' TOOLPREFIX='$(TOOLPREFIX)' QEMU='$(QEMU)' HOSTCC='$(HOSTCC)' PYTHON='$(PYTHON)' GDB='$(GDB)'
+find_tools = $(eval TOOLS_FOUND :=)$(eval FALLBACK :=) \
+    $(foreach line,$(shell $(CHOSEN_TOOLS) sh grade/tools.sh </dev/null),$(eval $(line))) \
     $(if $(TOOLS_FOUND),,$(error grade/tools.sh failed; its message is above))
 tell = $(shell printf '%s\n' '$(1)' >&2)
 
@@ -63,8 +64,8 @@ UNUSED = $(if $(filter $(INSTALLING),$(GOALS)),,qemu gdb python) $(if $(filter $
 NEEDED = $(strip $(filter-out $(UNUSED),$(subst $(comma), ,$(MISSING))))
 ifneq ($(NEEDED),)
 ifneq ($(filter $(INSTALLING),$(GOALS)),)
-ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
-SETUP_STATUS := $(shell sh grade/setup.sh '$(subst $(space),$(comma),$(NEEDED))' </dev/null >&2; echo $$?)
+ifeq ($(strip $(foreach flag,n q t,$(findstring $(flag),$(firstword -$(MAKEFLAGS))))),)
+SETUP_STATUS := $(shell $(CHOSEN_TOOLS) sh grade/setup.sh '$(subst $(space),$(comma),$(NEEDED))' </dev/null >&2; echo $$?)
 $(find_tools)
 # Another compiler is better than none, but only if the right one cannot be installed.
 ifneq ($(and $(FALLBACK),$(filter gcc,$(NEEDED))),)
@@ -279,10 +280,10 @@ test-all: all ## Run the long tests as well
 
 .PHONY: setup doctor format check-format clean help
 setup: ## Install what is missing
-	@CC='$(CC)' TOOLPREFIX='$(TOOLPREFIX)' QEMU='$(QEMU)' sh grade/setup.sh
+	@$(CHOSEN_TOOLS) sh grade/setup.sh
 
 doctor: ## Show what was found, its version, and what to do about what is wrong
-	@CC='$(CC)' TOOLPREFIX='$(TOOLPREFIX)' QEMU='$(QEMU)' sh grade/doctor.sh
+	@$(CHOSEN_TOOLS) sh grade/doctor.sh
 
 C_FILES = $(shell find kernel user mkfs labs grade -name '*.[ch]')
 format: ## Lay out the C files by .clang-format

@@ -2,7 +2,7 @@
 # `make doctor`: a table of the tools that were found, their versions, and what to do about what is wrong.
 # Exit status 1 if `make qemu` cannot work with what is here.
 
-cd "$(dirname "$0")/.." || exit 1
+CDPATH='' cd "$(dirname "$0")/.." || exit 1
 tools=$(sh grade/tools.sh)
 value() {
     echo "$tools" | sed -n "s/^$1=//p"
@@ -102,7 +102,7 @@ if [ -e grade/staff.mk ]; then # the tree with all the labs makes handouts and g
         check $tool $tool "make test or make grade"
     done
     [ "$(uname)" != Linux ] || check bubblewrap bwrap "make test or make grade"
-    check debootstrap debootstrap "make fresh"
+    check debootstrap "$(command -v debootstrap || echo /usr/sbin/debootstrap)" "make fresh"
 fi
 check clang-format clang-format "apt-get, for make format only,"
 exit $status

@@ -37,7 +37,11 @@ exec unshare --mount --pid --ipc --uts --fork --kill-child --propagation private
         umount -l /mnt
     fi
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    # As at a login: an ordinary user has no sbin.
+    path=$PATH
+    [ "$user" = root ] || path=/usr/local/bin:/usr/bin:/bin
     home=$(awk -F: -v user="$user" "\$1 == user { print \$6 }" ./etc/passwd)
-    exec chroot . setpriv --reuid "$user" --regid "$user" --init-groups env -i \
-        PATH=$PATH HOME="$home" USER="$user" TERM=dumb ${CI:+CI="$CI"} EXPECTED_SKIPS="$EXPECTED_SKIPS" sh -c "cd && exec \"\$@\"" sh "$@"
+    # Not exec: this shell is process 1 and must stay one of root, or Linux would not end it with us.
+    chroot . setpriv --reuid "$user" --regid "$user" --init-groups env -i \
+        PATH=$path HOME="$home" USER="$user" TERM=dumb ${CI:+CI="$CI"} EXPECTED_SKIPS="$EXPECTED_SKIPS" sh -c "cd && exec \"\$@\"" sh "$@"
 ' sh "$root" "$@"

@@ -13,6 +13,7 @@ system older than MAX_AGE is made again. The exit status is 0 if every command d
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import re
@@ -20,7 +21,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +79,25 @@ def gives_full_marks(tree: Path, _: str) -> None:
         raise Failure(f"the solved tree gets {results['score']:g} of {results['possible']:g} points ({labs})")
 
 
+def runs_the_tests_with(compiler: str) -> Callable[[Path, str], None]:
+    def judge(tree: Path, printed: str) -> None:
+        runs_the_tests(tree, printed)
+        used = (tree / "build/flags").read_text().split()[0]
+        if used != compiler:
+            raise Failure(f"it was built with {used}, not with {compiler}")
+        if compiler != "riscv64-unknown-elf-gcc" and "could not be installed; using" not in printed:
+            raise Failure(f"it took {compiler} and did not say so")
+
+    return judge
+
+
 # A machine on which `make qemu` works is one that `make doctor` has nothing against.
 QEMU = Command("make qemu </dev/null && make doctor", shows_a_prompt)
 PIPE = Command("printf 'ls\\n' | make qemu", lists_the_files)
-TEST = Command("make test", runs_the_tests)
+TEST = Command("make test", runs_the_tests_with("riscv64-unknown-elf-gcc"))
 GRADE = Command("make grade", gives_full_marks)
+TEST_WITH_GNU = Command("make test", runs_the_tests_with("riscv64-linux-gnu-gcc"))
+TEST_WITH_CLANG = Command("make test", runs_the_tests_with("clang"))
 TEST_ALL = Command("make test-all", runs_the_tests)
 
 
@@ -116,10 +130,12 @@ ROWS = [
     Row("bookworm-has-clang", "bookworm", (TEST,), installed="clang lld llvm"),
     Row("bookworm-sudo", "bookworm", (QEMU, TEST), "student", sudo=True, installed="sudo"),
     Row("bookworm-student", "bookworm", (QEMU, TEST), "student", asks=True),
+    # sudo is there, but not for this user.
+    Row("bookworm-no-sudo", "bookworm", (QEMU,), "student", asks=True, installed="sudo"),
     Row("bookworm-no-bubblewrap", "bookworm", (TEST,), "student", asks=True, bubblewrap=False, lacks="sandbox,bubblewrap"),
     # Nobody installs the compiler that is missing, so make has to use what is there, and say so.
-    Row("bookworm-only-gnu", "bookworm", (TEST,), "student", installed=f"{NO_COMPILER} gcc-riscv64-linux-gnu", lacks="xdist"),
-    Row("bookworm-only-clang", "bookworm", (TEST,), "student", installed=f"{NO_COMPILER} clang lld llvm", lacks="xdist"),
+    Row("bookworm-only-gnu", "bookworm", (TEST_WITH_GNU,), "student", installed=f"{NO_COMPILER} gcc-riscv64-linux-gnu", lacks="xdist"),
+    Row("bookworm-only-clang", "bookworm", (TEST_WITH_CLANG,), "student", installed=f"{NO_COMPILER} clang lld llvm", lacks="xdist"),
     Row("trixie-clang", "trixie", (Command("make test CC=clang", runs_the_tests),)),
     Row("bookworm-test-all", "bookworm", (TEST_ALL,)),
 ]
@@ -165,17 +181,28 @@ def minimal_system(release: str, cache: Path, logs: Path) -> Path:
     if root.exists() and time.time() - root.stat().st_mtime < MAX_AGE:
         return root
     print(f"fresh: making a minimal {release} in {root}", flush=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as scratch:
-        new = Path(scratch) / release
-        include = "--include=git,make,ca-certificates"
-        status, printed = run_logged(["debootstrap", "--variant=minbase", include, release, str(new)], logs / f"{release}.log")
+    new = cache / f"making-{release}"
+    # It mounts /proc and more in the new system. In namespaces of their own, mounts and processes end with it.
+    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "--mount-proc"]
+    command += ["debootstrap", "--variant=minbase", "--include=git,make,ca-certificates", release, str(new)]
+    try:
+        status, printed = run_logged(command, logs / f"{release}.log", {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"})
         if status != 0:
             raise Failure(f"debootstrap failed:\n{printed[-2000:]}")
         os.utime(new)
         if root.exists():
-            root.rename(Path(scratch) / "old")
+            shutil.rmtree(root)
         new.rename(root)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
     return root
+
+
+def must_do(*command: str | Path) -> None:
+    """Runs a command on this host."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        raise Failure(f"{command[0]} failed: {done.stdout.strip()[-500:]}")
 
 
 class Machine:
@@ -194,7 +221,7 @@ class Machine:
         if row.sudo:
             (root / "etc/sudoers.d/student").write_text(f"{row.user} ALL=(ALL) NOPASSWD: ALL\n")
         self.tree = root / HOME[row.user] / "ringfence"
-        subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", f"file://{ROOT}", self.tree], check=True)
+        must_do("git", "clone", "--quiet", "--no-hardlinks", f"file://{ROOT}", self.tree)
         self.must("root", f"chown -R {row.user}: /{HOME[row.user]}")
 
     def enter(self, user: str, words: str) -> tuple[int, str]:
@@ -222,22 +249,15 @@ class Machine:
         command.judge(self.tree, printed)
 
 
-def remove_leftovers(cache: Path) -> None:
-    """Removes the machines of runs that were killed."""
-    for folder in cache.glob("machine-*"):
-        if not Path(f"/proc/{folder.name.split('-')[1]}").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def try_command(row: Row, command: Command, cache: Path, logs: Path) -> Optional[str]:
     """What went wrong, or None."""
     words = re.sub(r"\W+", "-", command.words).strip("-")
     log = logs / f"{row.name}-{words}.log"
     log.unlink(missing_ok=True)
-    folder = cache / f"machine-{os.getpid()}"
+    folder = cache / "machine"
     try:
-        system = minimal_system(row.release, cache, logs)
-        subprocess.run(["cp", "-a", "--reflink=auto", system, folder], check=True)
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        must_do("cp", "-a", "--reflink=auto", minimal_system(row.release, cache, logs), folder)
         Machine(row, folder, cache, log).type(command)
         return None
     except Failure as failure:
@@ -257,11 +277,16 @@ def main() -> int:
     rows = chosen(given.rows)
     if os.geteuid() != 0:
         sys.exit("fresh: it makes whole systems and enters them, so it needs root: sudo make fresh")
-    if subprocess.run(["git", "-C", ROOT, "status", "--porcelain"], stdout=subprocess.PIPE, check=True).stdout:
+    if subprocess.run(["git", "-C", ROOT, "status", "--porcelain"], stdout=subprocess.PIPE).stdout:
         print("fresh: this tests the last commit; what you have not committed is not in it")
     for folder in (given.cache, given.logs):
         folder.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(given.cache)
+    lock = (given.cache / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print("fresh: waiting for another run to end", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     failed = passed = 0

@@ -222,6 +222,12 @@ def _readme(lab: Lab, id: str) -> str:
 # ---- solutions as objects ----
 
 
+def _compiler() -> list[str]:
+    """For make: GCC if it is here, so that every handout has the same objects; else the compiler that was chosen."""
+    here = any(map(shutil.which, ("riscv64-unknown-elf-gcc", "riscv64-elf-gcc")))
+    return [f"{name}={'' if here else os.environ.get(name, '')}" for name in ("TOOLPREFIX", "CC")]
+
+
 def _objects(lab: Lab, sources: dict[str, Optional[str]], solved: dict[str, bool], out: Path) -> None:
     """Compiles, with the solutions, each file whose text in the handout lacks them, into given/."""
     missing = []
@@ -233,7 +239,7 @@ def _objects(lab: Lab, sources: dict[str, Optional[str]], solved: dict[str, bool
     flags = ["-mno-relax", *(f"-ffile-prefix-map={name}=given/{name}" for name in missing)]
     with tempfile.TemporaryDirectory(prefix="ringfence-given-") as scratch:
         done = subprocess.run(
-            ["make", f"START={lab.name}", f"BUILD={scratch}/build", f"EXTRA_FLAGS={' '.join(flags)}", "TOOLPREFIX=", "CC="]
+            ["make", f"START={lab.name}", f"BUILD={scratch}/build", f"EXTRA_FLAGS={' '.join(flags)}", *_compiler()]
             + [f"{scratch}/build/{name}.o" for name in missing],
             cwd=ROOT,
             env={key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")},
@@ -353,10 +359,13 @@ def main() -> int:
     parser.add_argument("--id", default="plain")
     parser.add_argument("--earlier", default="source", choices=("source", "object"))
     given = parser.parse_args()
+    was_there = given.out.exists()
     try:
         lab = find_lab(given.lab)
         make_handout(lab, given.out, given.id, given.earlier)
     except (HandoutError, CourseError) as error:
+        if not was_there:
+            shutil.rmtree(given.out, ignore_errors=True)  # half a handout
         print(f"handout: {error}", file=sys.stderr)
         return 2
     print(f"handout: {lab.name} for {given.id} is in {given.out}")

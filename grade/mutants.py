@@ -174,7 +174,7 @@ def judge(case: Case, results: dict[str, Any]) -> str:
 # ---- verdicts that are known ----
 
 # Grading reads nothing of these, except the case that is graded.
-UNREAD = re.compile(r"docs/|\.ci/|grade/(tests|torture)/|labs/[^/]+/(mutants|variants)/|[^/]*\.md$")
+UNREAD = re.compile(r"docs/|\.ci/|grade/(tests|torture)/|labs/[^/]+/(mutants|variants)/")
 
 
 @functools.lru_cache(maxsize=None)
@@ -184,8 +184,9 @@ def _digest_of_all(variables: tuple[str, ...]) -> str:
     for name in tree_files(ROOT):
         if not UNREAD.match(name):
             digest.update(name.encode() + b"\0" + hashlib.sha256((ROOT / name).read_bytes()).digest())
-    for tool in [os.environ.get("COMPILER"), os.environ.get("HOST_COMPILER"), os.environ.get("QEMU"), sys.executable]:
-        done = subprocess.run([tool or "false", "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    tools = [[os.environ.get(name) or "false"] for name in ("COMPILER", "LINKER", "HOST_COMPILER", "QEMU")]
+    for tool in [*tools, [sys.executable], [sys.executable, "-m", "pytest"]]:
+        done = subprocess.run([*tool, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         digest.update(done.stdout + b"\0")
     return digest.hexdigest()
 
@@ -222,6 +223,7 @@ def run_all(cases: list[Case], variables: list[str], known: Optional[Path]) -> l
                 case = waiting.get_nowait()
             except queue.Empty:
                 return
+            note = verdict_file(known, case, variables) if known else None
             try:
                 changed = apply(case.patch, tree) if case.patch else []
                 verdict = judge(case, grade(tree, case.lab, variables))
@@ -230,8 +232,8 @@ def run_all(cases: list[Case], variables: list[str], known: Optional[Path]) -> l
             undo(changed, tree)
             with lock:
                 verdicts[case] = verdict
-                if known and not verdict:
-                    verdict_file(known, case, variables).touch()
+                if note and not verdict:
+                    note.touch()
                 expected = f"loses {case.test}" if case.test else "full marks"
                 print(f"{'ok   ' if not verdict else 'WRONG'} {case.name:56} {expected}", flush=True)
                 if verdict:

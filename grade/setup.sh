@@ -4,7 +4,7 @@
 #
 #     setup.sh [TOOL,TOOL...]     the tools to install, as tools.sh names them in MISSING; default: all of MISSING
 
-cd "$(dirname "$0")/.." || exit 1
+CDPATH='' cd "$(dirname "$0")/.." || exit 1
 
 say() {
     echo "setup: $*" >&2
@@ -36,6 +36,7 @@ find_packages() {
         need "gcc-riscv64-linux-gnu" "gcc-riscv64-linux-gnu" "riscv64-linux-gnu-gcc" "riscv64-elf-gcc" ;;
     riscv-headers)
         need "picolibc-riscv64-unknown-elf" "newlib-riscv64-elf" "riscv64-elf-newlib" "riscv64-elf-gcc" ;;
+    opensbi) need "opensbi" "edk2-riscv64 opensbi" "opensbi" "qemu" ;;
     clang) need "clang" "clang" "clang" "llvm" ;;
     lld) need "lld" "lld" "lld" "lld" ;;
     llvm) need "llvm" "llvm" "llvm" "llvm" ;;
@@ -57,7 +58,7 @@ find_packages() {
             "unifdef gpatch git" ;;
     debootstrap) need "debootstrap" "debootstrap" "debootstrap" "" ;;
     *)
-        say "you asked for $1, which is not here. Install it, or leave the variable out"
+        say "you asked for $1, which is not there or cannot be used. Install it, or leave the variable out"
         exit 1 ;;
     esac
 }
@@ -83,9 +84,10 @@ show_progress() {
     done
 }
 
-# apt_get WORDS...: runs it as root. While another program holds the package lock, it waits, ten minutes at most.
+# apt_get WORDS...: runs it as root. While another program holds the package lock, it waits. All the waiting together
+# is at most ten minutes.
+tries=120
 apt_get() {
-    tries=120
     while :; do
         : >"$log"
         {
@@ -93,7 +95,7 @@ apt_get() {
             $root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -y -o APT::Status-Fd=1 "$@" 2>&1
             echo $? >"$log.status"
         } | show_progress
-        [ "$(cat "$log.status")" -ne 0 ] || return 0
+        [ "$(cat "$log.status")" != 0 ] || return 0
         grep -q -e 'Could not get lock' -e 'Unable to lock' -e 'Unable to acquire' "$log" || return 1
         [ $tries -ne 120 ] || say "another program is installing packages (Ubuntu updates itself after it starts); waiting"
         tries=$((tries - 1))
@@ -106,7 +108,7 @@ apt_get() {
 choose() {
     for names in $1; do
         for name in $(echo "$names" | tr '|' ' '); do
-            apt-cache policy "$name" 2>/dev/null | grep -q 'Candidate: [^(]' && break
+            LC_ALL=C apt-cache policy "$name" 2>/dev/null | grep -q 'Candidate: [^(]' && break
         done
         echo "$name"
     done | tr '\n' ' '
@@ -116,7 +118,7 @@ install_by_apt() { # install_by_apt TOOL...
     root=
     if [ "$(id -u)" -ne 0 ]; then
         root=sudo
-        if ! command -v sudo >/dev/null 2>&1; then
+        if ! command -v sudo >/dev/null 2>&1 || ! { sudo -n true 2>/dev/null || sudo -v; }; then
             say "ask an administrator to run:  apt-get install $(choose "$apt")"
             return 1
         fi
@@ -129,7 +131,7 @@ install_by_apt() { # install_by_apt TOOL...
     # A source that does not answer need not matter: the packages may come from another one.
     apt_get update || say "apt-get update failed; going on with the lists that are here ($(grep '^E:' "$log" | head -n 1))"
     install_packages && return
-    [ $# -gt 1 ] || return 1
+    [ $# -gt 1 ] && [ $tries -gt 0 ] || return 1
     say "trying one tool after the other"
     for tool in "$@"; do
         apt=

@@ -13,7 +13,7 @@ handout: ## Write what students are given for a lab (LAB= OUT= ID= EARLIER=)
 	    --id '$(or $(ID),plain)' --earlier '$(EARLIER)'
 
 mutants: all ## Grade the known-wrong and the known-good solutions (LAB= ONLY= VERDICTS=)
-	@BUILD='$(BUILD)' COMPILER='$(COMPILER)' HOST_COMPILER='$(HOST_COMPILER)' QEMU='$(QEMU_FOUND)' \
+	@BUILD='$(BUILD)' COMPILER='$(COMPILER)' LINKER='$(LINKER)' HOST_COMPILER='$(HOST_COMPILER)' QEMU='$(QEMU_FOUND)' \
 	    $(PYTHON_FOUND) grade/mutants.py --lab '$(LAB)' --only '$(ONLY)' --verdicts '$(VERDICTS)' -- TOOLPREFIX='$(TOOLPREFIX)' CC='$(CC)'
 
 gradescope: ## Pack the autograder for Gradescope (LAB= OUT=grader.zip)

@@ -30,9 +30,9 @@ first_of() {
 
 find_clang() { # find_clang COMMAND
     kind=clang
-    compiler=$(first_of "$1") || lack clang
-    ld=$(first_of "$(echo "$1" | sed 's/clang/ld.lld/')" ld.lld) || lack lld
-    objcopy=$(first_of "$(echo "$1" | sed 's/clang/llvm-objcopy/')" llvm-objcopy llvm-objcopy-14 \
+    compiler=$(first_of "$1") || lack "$1"
+    ld=$(first_of "$(echo "$1" | sed 's/clang\([^/]*\)$/ld.lld\1/')" ld.lld) || lack lld
+    objcopy=$(first_of "$(echo "$1" | sed 's/clang\([^/]*\)$/llvm-objcopy\1/')" llvm-objcopy llvm-objcopy-14 \
         llvm-objcopy-15 llvm-objcopy-16 llvm-objcopy-17 llvm-objcopy-18 llvm-objcopy-19 \
         riscv64-unknown-elf-objcopy riscv64-linux-gnu-objcopy riscv64-elf-objcopy) || lack llvm
 }
@@ -44,11 +44,15 @@ find_gcc() { # find_gcc PREFIX
     objcopy=$1objcopy
 }
 
-case "$CC$TOOLPREFIX" in
+case "$CC" in
 *clang*) find_clang "$CC" ;;
-?*) find_gcc "$TOOLPREFIX" ;;
-*)
-    if gcc=$(first_of riscv64-unknown-elf-gcc riscv64-elf-gcc); then
+*gcc | '')
+    prefix=${TOOLPREFIX:-${CC%gcc}}
+    if [ -n "$prefix" ]; then
+        find_gcc "$prefix"
+    elif [ -n "$CC" ]; then
+        lack "CC=$CC" # the host's compiler
+    elif gcc=$(first_of riscv64-unknown-elf-gcc riscv64-elf-gcc); then
         find_gcc "${gcc%gcc}"
     else
         lack gcc
@@ -61,6 +65,7 @@ case "$CC$TOOLPREFIX" in
         fi
     fi
     ;;
+*) lack "CC=$CC" ;;
 esac
 echo "KIND=$kind"
 echo "COMPILER=$compiler"
@@ -91,11 +96,21 @@ if [ -n "$compiler" ]; then
 fi
 
 # ---- everything else ----
-hostcc=$(first_of ${HOSTCC:+"$HOSTCC"} cc gcc clang) || lack host-gcc
+hostcc=$(first_of ${HOSTCC:-cc gcc clang}) || lack "${HOSTCC:-host-gcc}"
 echo "HOST_COMPILER=$hostcc"
-qemu=$(first_of ${QEMU:-qemu-system-riscv64}) || lack qemu
+qemu=$(first_of ${QEMU:-qemu-system-riscv64}) || lack "${QEMU:-qemu}"
 echo "QEMU_FOUND=$qemu"
-gdb=$(first_of ${GDB:-gdb-multiarch riscv64-unknown-elf-gdb riscv64-elf-gdb}) || lack gdb
+# Debian's QEMU does not bring the firmware along. Where it lies, only QEMU itself knows for certain.
+if [ -n "$qemu" ]; then
+    firmware=opensbi-riscv64-generic-fw_dynamic.bin
+    place=$(command -v "$qemu")
+    found=
+    for folder in "${place%/*}/../share/qemu" $([ -e "${place%/*}/../share/qemu/$firmware" ] || "$qemu" -L help 2>/dev/null); do
+        [ ! -e "$folder/$firmware" ] || found=yes
+    done
+    [ -n "$found" ] || lack opensbi
+fi
+gdb=$(first_of ${GDB:-gdb-multiarch riscv64-unknown-elf-gdb riscv64-elf-gdb}) || lack "${GDB:-gdb}"
 echo "GDB_FOUND=$gdb"
 
 # pyenv or conda may hide the distribution's Python, which is the one that has the packages.
@@ -112,7 +127,7 @@ sys.exit(sys.version_info < (3, 9) or not all(map(find_spec, ("pytest", "pexpect
     fi
     extras=
 done
-[ -n "$python" ] || lack python
+[ -n "$python" ] || lack "${PYTHON:-python}"
 echo "PYTHON_FOUND=$python"
 case " $extras " in *" xdist "*) echo "PYTHON_XDIST=yes" ;; *) echo "PYTHON_XDIST=" ;; esac
 if [ -e grade/trace.py ]; then # handouts draw plots from lab 4 on
@@ -124,7 +139,7 @@ if [ -e grade/staff.mk ]; then
     for tool in unifdef patch git $([ "$(uname)" = Linux ] && echo bwrap); do
         first_of $tool >/dev/null || { lack staff && break; }
     done
-    first_of debootstrap >/dev/null || lack debootstrap
+    first_of debootstrap /usr/sbin/debootstrap >/dev/null || lack debootstrap
 fi
 echo "MISSING=$missing"
 echo "TOOLS_FOUND=yes"

@@ -44,10 +44,10 @@ def put_apt(bin: Path, script: str, packages: str = "") -> None:
     put(bin, "apt-cache", f'case " {packages} " in *" $2 "*) echo "  Candidate: 1" ;; *) echo "  Candidate: (none)" ;; esac')
 
 
-def run(bin: Path, script: str, *arguments: str) -> tuple[int, str]:
+def run(bin: Path, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
     done = subprocess.run(
         ["sh", ROOT / "grade" / script, *arguments],
-        env={"PATH": str(bin), "HOME": os.environ.get("HOME", "/")},
+        env={"PATH": str(bin), "HOME": os.environ.get("HOME", "/"), **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -125,6 +125,15 @@ def test_a_user_without_sudo_is_told_whom_to_ask(bin: Path) -> None:
     assert not (bin / "asked").exists()
 
 
+def test_a_user_who_may_not_use_sudo_is_told_too(bin: Path) -> None:
+    put_apt(bin, "")
+    put(bin, "id", "echo 1000")
+    put(bin, "sudo", f'echo "$*" >>{bin}/sudo-asked\necho "you are not in the sudoers file" >&2\nexit 1')
+    status, text = run(bin, "setup.sh", "gdb,qemu")
+    assert status == 1 and "ask an administrator to run:  apt-get install gdb-multiarch" in text
+    assert (bin / "sudo-asked").read_text().splitlines() == ["-n true", "-v"]  # one password, not one for each step
+
+
 def test_other_systems_are_told_what_to_type(bin: Path) -> None:
     put(bin, "dnf", "")
     status, text = run(bin, "setup.sh", "gdb,qemu")
@@ -152,6 +161,41 @@ def test_another_compiler_is_never_taken_silently(bin: Path, here: str, compiler
     assert status == 0 and found(text, "TOOLS_FOUND") == "yes"
     assert found(text, "COMPILER") == compiler and found(text, "FALLBACK") == fallback
     assert ("gcc" in found(text, "MISSING").split(",")) == missing
+
+
+@pytest.mark.parametrize(
+    "variables, missing",
+    [
+        ({"CC": "clang-99"}, "clang-99"),
+        ({"CC": "gcc"}, "CC=gcc"),
+        ({"CC": "tcc"}, "CC=tcc"),
+        ({"TOOLPREFIX": "riscv99-"}, "riscv99-gcc"),
+        ({"QEMU": "/nope/qemu"}, "/nope/qemu"),
+        ({"GDB": "/nope/gdb"}, "/nope/gdb"),
+        ({"PYTHON": "/nope/python3"}, "/nope/python3"),
+        ({"HOSTCC": "/nope/cc"}, "/nope/cc"),
+    ],
+)
+def test_what_you_asked_for_is_not_replaced(bin: Path, variables: dict[str, str], missing: str) -> None:
+    put_apt(bin, "")
+    put(bin, "riscv64-unknown-elf-gcc", COMPILER)
+    assert missing in found(run(bin, "tools.sh", **variables)[1], "MISSING").split(",")
+    status, text = run(bin, "setup.sh", missing, **variables)
+    assert status == 1 and f"you asked for {missing}" in text and not (bin / "asked").exists()
+
+
+def test_a_gcc_may_be_given_as_cc(bin: Path) -> None:
+    put(bin, "riscv64-linux-gnu-gcc", COMPILER)
+    text = run(bin, "tools.sh", CC="riscv64-linux-gnu-gcc")[1]
+    assert found(text, "COMPILER") == "riscv64-linux-gnu-gcc" and found(text, "LINKER") == "riscv64-linux-gnu-ld"
+
+
+def test_a_qemu_without_firmware_is_seen(bin: Path, tmp_path: Path) -> None:
+    put(bin, "qemu-system-riscv64", f'[ "$*" != "-L help" ] || echo {tmp_path}/roms')
+    assert "opensbi" in found(run(bin, "tools.sh")[1], "MISSING").split(",")
+    (tmp_path / "roms").mkdir()
+    (tmp_path / "roms/opensbi-riscv64-generic-fw_dynamic.bin").write_text("")
+    assert "opensbi" not in found(run(bin, "tools.sh")[1], "MISSING").split(",")
 
 
 def test_a_compiler_without_headers_is_seen(bin: Path) -> None:
