@@ -80,7 +80,7 @@ can_compile() {
 
 if [ -n "$compiler" ]; then
     target=
-    [ $kind != clang ] || target=--target=riscv64
+    [ "$kind" != clang ] || target=--target=riscv64
     # GCC from 12 on wants two extensions named that clang 14 and older GCCs do not know.
     march=rv64imac_zicsr_zifencei
     if ! can_compile $march && ! { march=rv64imac && can_compile $march; }; then
@@ -90,7 +90,7 @@ if [ -n "$compiler" ]; then
     fi
     echo "MARCH=$march"
     # Linkers from 2.39 on warn of what a kernel does on purpose. Older ones do not know the option.
-    if [ $kind = gcc ] && "$ld" --no-warn-rwx-segments --version >/dev/null 2>&1; then
+    if [ "$kind" = gcc ] && "$ld" --no-warn-rwx-segments --version >/dev/null 2>&1; then
         echo "LD_QUIET=--no-warn-rwx-segments"
     fi
 fi
@@ -98,7 +98,7 @@ fi
 # ---- everything else ----
 hostcc=$(first_of ${HOSTCC:-cc gcc clang}) || lack "${HOSTCC:-host-gcc}"
 echo "HOST_COMPILER=$hostcc"
-qemu=$(first_of ${QEMU:-qemu-system-riscv64}) || lack "${QEMU:-qemu}"
+qemu=$(first_of "${QEMU:-qemu-system-riscv64}") || lack "${QEMU:-qemu}"
 echo "QEMU_FOUND=$qemu"
 # Debian's QEMU does not bring the firmware along. Where it lies, only QEMU itself knows for certain.
 if [ -n "$qemu" ]; then
@@ -137,7 +137,7 @@ fi
 # The tree with all the labs makes handouts and grades submissions. Bubblewrap exists for Linux only.
 if [ -e grade/staff.mk ]; then
     for tool in unifdef patch git $([ "$(uname)" = Linux ] && echo bwrap); do
-        first_of $tool >/dev/null || { lack staff && break; }
+        first_of "$tool" >/dev/null || { lack staff && break; }
     done
     first_of debootstrap /usr/sbin/debootstrap >/dev/null || lack debootstrap
 fi
