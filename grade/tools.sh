@@ -100,8 +100,9 @@ hostcc=$(first_of ${HOSTCC:-cc gcc clang}) || lack "${HOSTCC:-host-gcc}"
 echo "HOST_COMPILER=$hostcc"
 qemu=$(first_of "${QEMU:-qemu-system-riscv64}") || lack "${QEMU:-qemu}"
 echo "QEMU_FOUND=$qemu"
-# Debian's QEMU does not bring the firmware along. Where it lies, only QEMU itself knows for certain.
-if [ -n "$qemu" ]; then
+# Debian's QEMU does not bring the firmware along. Where it lies, only QEMU itself knows for certain. (If you named a
+# QEMU, its firmware is your choice too, and make doctor tells you.)
+if [ -n "$qemu" ] && [ -z "$QEMU" ]; then
     firmware=opensbi-riscv64-generic-fw_dynamic.bin
     place=$(command -v "$qemu")
     found=
