@@ -22,21 +22,21 @@ static void print_row(uint64_t offset, const unsigned char *bytes, int n)
     printf("%s  |%s|\n", line, text);
 }
 
-// Reads until the row is full or the file ends: a pipe may give less at a time.
+// Reads until the row is full or the file ends: a pipe may give less at a time. Negative if that fails.
 static int read_row(int fd, unsigned char *row, uint64_t wanted)
 {
-    int used = 0, n;
+    int used = 0, n = 0;
     int want = wanted < ROW ? wanted : ROW;
     while (used < want && (n = read(fd, row + used, want - used)) > 0)
         used += n;
-    return used;
+    return n < 0 ? n : used;
 }
 
 int main(int argc, char *argv[])
 {
     static const char help[] = "hexdump [-s OFFSET] [-n BYTES] [FILE]";
     uint64_t offset = 0, left = UINT64_MAX;
-    int i, n, fd = 0;
+    int i, n = 0, fd = 0;
     for (i = 1; i + 1 < argc && argv[i][0] == '-'; i += 2) {
         uint64_t *option = strcmp(argv[i], "-s") == 0   ? &offset
                            : strcmp(argv[i], "-n") == 0 ? &left
@@ -56,6 +56,8 @@ int main(int argc, char *argv[])
         offset += n;
         left -= n;
     }
+    if (n < 0)
+        die(i < argc ? argv[i] : "standard input");
     printf("%08lx\n", offset);
     return 0;
 }

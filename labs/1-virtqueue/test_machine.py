@@ -13,7 +13,7 @@ import pytest
 
 from grade import calibrate
 from grade.console import ConsoleError
-from grade.machine import PROMPT, Machine
+from grade.machine import NEVER_GIVE_UP, PROMPT, Machine
 from grade.promise import Broken
 
 Boot = Callable[..., Machine]
@@ -73,10 +73,11 @@ def read_random(machine: Machine, size: int) -> bytes:
     return bytes.fromhex("".join(rows))
 
 
-def boot(factory: Boot, feed: Feed, **options: object) -> Machine:
-    machine = factory(
-        disk=None, gpu=False, rng=False, shell=False, extra=feed.arguments(), trace=[*EVENTS, "virtio_mmio_write_offset"], **options
-    )
+def boot(factory: Boot, feed: Feed, args: str = "") -> Machine:
+    """On a slow host we wait longer than the kernel waits for a silent device: so it is told never to give one up."""
+    trace = [*EVENTS, "virtio_mmio_write_offset"]
+    args = f"{args} {NEVER_GIVE_UP}"
+    machine = factory(disk=None, gpu=False, rng=False, shell=False, args=args, extra=feed.arguments(), trace=trace)
     try:
         machine.expect(PROMPT, quiet=20)
     except ConsoleError as error:
