@@ -108,7 +108,7 @@ class Row:
     name: str
     release: str
     commands: tuple[Command, ...]
-    user: str = "root"  # or student, who may not install anything
+    user: str = "root"  # or student, an ordinary user
     sudo: bool = False  # the student may use sudo
     asks: bool = False  # an administrator types what `make` asks for, and the student tries again
     bubblewrap: bool = True  # may it work for an ordinary user? Ubuntu 24.04 forbids it
