@@ -30,4 +30,4 @@ eval "target remote %s/gdb.sock", $build
 set scheduler-locking step
 
 # `virtq`. Last, so that a GDB without Python has all the rest.
-source -s grade/gdb_virtq.py
+source -s grade/show/gdb_virtq.py

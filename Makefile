@@ -15,7 +15,7 @@ VQSAN ?=# 1: watch the drivers' memory order; inject=rmb,...: break what it allo
 OUT ?= wheel.png# where `make screenshot` writes
 TESTS ?= $(or $(wildcard grade/tests),labs)# what `make test` runs
 PYTEST_ARGS ?=# more options for pytest, such as -k boot
-EXPECTED_SKIPS ?=# where CI is set: what tests may miss, in the names of grade/tests/needs.py
+EXPECTED_SKIPS ?=# where CI is set: what tests may miss, in the names of grade/tests/support/needs.py
 BUILD ?= build# where everything that is made goes
 V ?=# 1: show the whole commands
 
@@ -23,6 +23,8 @@ V ?=# 1: show the whole commands
 .DELETE_ON_ERROR:
 .SUFFIXES:
 SHELL := /bin/sh
+# Modules of grade/ are found from everywhere, also by the programs that they start.
+export PYTHONPATH := $(CURDIR)
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
@@ -50,8 +52,8 @@ CC := $(if $(findstring clang,$(lastword x $(CC))),$(lastword $(CC)))
 endif
 CHOSEN_TOOLS = CC='$(CC)' TOOLPREFIX='$(TOOLPREFIX)' QEMU='$(QEMU)' HOSTCC='$(HOSTCC)' PYTHON='$(PYTHON)' GDB='$(GDB)'
 find_tools = $(eval TOOLS_FOUND :=)$(eval FALLBACK :=) \
-    $(foreach line,$(shell $(CHOSEN_TOOLS) sh grade/tools.sh </dev/null),$(eval $(line))) \
-    $(if $(TOOLS_FOUND),,$(error grade/tools.sh failed; its message is above))
+    $(foreach line,$(shell $(CHOSEN_TOOLS) sh grade/setup/tools.sh </dev/null),$(eval $(line))) \
+    $(if $(TOOLS_FOUND),,$(error grade/setup/tools.sh failed; its message is above))
 tell = $(shell printf '%s\n' '$(1)' >&2)
 
 ifneq ($(filter-out $(NEED_NOTHING),$(GOALS)),)
@@ -65,7 +67,7 @@ NEEDED = $(strip $(filter-out $(UNUSED),$(subst $(comma), ,$(MISSING))))
 ifneq ($(NEEDED),)
 ifneq ($(filter $(INSTALLING),$(GOALS)),)
 ifeq ($(strip $(foreach flag,n q t,$(findstring $(flag),$(firstword -$(MAKEFLAGS))))),)
-SETUP_STATUS := $(shell $(CHOSEN_TOOLS) sh grade/setup.sh '$(subst $(space),$(comma),$(NEEDED))' </dev/null >&2; echo $$?)
+SETUP_STATUS := $(shell $(CHOSEN_TOOLS) sh grade/setup/setup.sh '$(subst $(space),$(comma),$(NEEDED))' </dev/null >&2; echo $$?)
 $(find_tools)
 # Another compiler is better than none, but only if the right one cannot be installed.
 ifneq ($(and $(FALLBACK),$(filter gcc,$(NEEDED))),)
@@ -128,7 +130,7 @@ $(shell mkdir -p $(BUILD); printf '%s\n' '$(FLAGS_TEXT)' >$(FLAGS_STAMP))
 endif
 # Once for all objects, not by each rule.
 FOLDERS := kernel $(wildcard kernel/*/) user user/lib image host \
-    $(foreach folder,mkfs user user/lib grade/host,host/obj/$(folder)) \
+    $(foreach folder,mkfs user user/lib grade/marking grade/rate,host/obj/$(folder)) \
     $(foreach folder,kernel/virtio labs/1-virtqueue/host,host/asan/$(folder))
 $(shell cd $(BUILD) && mkdir -p $(FOLDERS))
 endif
@@ -153,7 +155,7 @@ program_objects = $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard user/$(1).c user/$
 IMAGE_FILES := $(PROGRAMS:%=$(BUILD)/image/%) $(BUILD)/image/README
 
 # A handout may lack the source of some.
-HOST_PROGRAMS := $(addprefix $(BUILD)/host/,mkfs fsck fscat $(patsubst grade/host/%.c,%,$(wildcard grade/host/*.c)) \
+HOST_PROGRAMS := $(addprefix $(BUILD)/host/,mkfs fsck fscat $(notdir $(basename $(wildcard grade/*/draw_*.c))) \
     $(if $(filter kernel/virtio/virtqueue.c,$(GIVEN)),,$(if $(wildcard labs/1-virtqueue/host/*.c),virtqueue_test)))
 
 .PHONY: all
@@ -233,8 +235,8 @@ VIRTQUEUE := kernel/virtio/virtqueue.c $(wildcard labs/1-virtqueue/host/*.c)
 
 $(foreach tool,$(IMAGE_TOOLS),$(eval $(BUILD)/host/$(tool): \
     $(call host_objects,mkfs/$(tool).c $(wildcard mkfs/$(tool)_*.c) $(MKFS_SHARED))))
-$(BUILD)/host/draw_wheel: $(call host_objects,grade/host/draw_wheel.c $(WHEEL))
-$(BUILD)/host/draw_fbtest: $(call host_objects,grade/host/draw_fbtest.c $(FBTEST))
+$(BUILD)/host/draw_wheel: $(call host_objects,grade/rate/draw_wheel.c $(WHEEL))
+$(BUILD)/host/draw_fbtest: $(call host_objects,grade/marking/draw_fbtest.c $(FBTEST))
 $(BUILD)/host/virtqueue_test: $(patsubst %,$(BUILD)/host/asan/%.o,$(VIRTQUEUE))
 $(BUILD)/host/virtqueue_test: HOST_LINK := $(SANITIZE)
 $(HOST_PROGRAMS):
@@ -244,7 +246,7 @@ $(HOST_PROGRAMS):
 # ---- running it ----
 
 RUN := CPUS='$(CPUS)' MEM='$(MEM)' DISK='$(DISK)' ARGS='$(ARGS)' QEMU='$(QEMU_FOUND)' BUILD='$(BUILD)' \
-    VNC='$(VNC)' PYTHON='$(PYTHON_FOUND)' sh grade/qemu.sh
+    VNC='$(VNC)' PYTHON='$(PYTHON_FOUND)' sh grade/show/qemu.sh
 
 .PHONY: qemu qemu-gdb gdb screenshot
 qemu: all ## Boot to a shell (CPUS= MEM= DISK= ARGS= VNC=)
@@ -260,14 +262,14 @@ gdb: $(BUILD)/kernel.elf ## Debug the machine that `make qemu-gdb` has started
 	@$(GDB_FOUND) -q -iex 'add-auto-load-safe-path $(CURDIR)/.gdbinit' -iex 'set $$build = "$(BUILD)"' $(BUILD)/kernel.elf
 
 screenshot: all ## A picture of the spinning wheel (OUT=wheel.png)
-	@$(PYTHON_FOUND) grade/screenshot.py --build $(BUILD) $(OUT)
+	@$(PYTHON_FOUND) -m grade.show.screenshot --build $(BUILD) $(OUT)
 
 # ---- tests ----
 
 # Two at a time where pytest can do that: most of them wait, or keep one core busy.
 # A test that runs make itself is told what this make was told, or it would build all anew with another compiler.
 SAME_BUILD = $(foreach name,BUILD CC TOOLPREFIX START SAN CI,$(if $($(name)),$(name)=$($(name))))
-PYTEST = SAME_BUILD='$(SAME_BUILD)' EXPECTED_SKIPS='$(EXPECTED_SKIPS)' BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' PYTHON='$(PYTHON_FOUND)' sh grade/test.sh \
+PYTEST = SAME_BUILD='$(SAME_BUILD)' EXPECTED_SKIPS='$(EXPECTED_SKIPS)' BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' PYTHON='$(PYTHON_FOUND)' sh grade/tests/pytest.sh \
     --seed='$(SEED)' $(if $(PYTHON_XDIST),-n 2 --dist loadgroup) $(PYTEST_ARGS)
 .PHONY: test test-all
 test: all ## Run the tests (PYTEST_ARGS="-k boot" for some of them)
@@ -280,10 +282,10 @@ test-all: all ## Run the long tests as well
 
 .PHONY: setup doctor format check-format clean help
 setup: ## Install what is missing
-	@$(CHOSEN_TOOLS) sh grade/setup.sh
+	@$(CHOSEN_TOOLS) sh grade/setup/setup.sh
 
 doctor: ## Show what was found, its version, and what to do about what is wrong
-	@$(CHOSEN_TOOLS) sh grade/doctor.sh
+	@$(CHOSEN_TOOLS) sh grade/setup/doctor.sh
 
 C_FILES = $(shell find kernel user mkfs labs grade -name '*.[ch]')
 format: ## Lay out the C files by .clang-format
@@ -296,21 +298,12 @@ clean: ## Remove all that was built
 	rm -rf build $(filter-out build,$(BUILD))
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(wildcard Makefile grade/*.mk grade/*/*.mk) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(wildcard Makefile grade/*/*.mk grade/*/*/*.mk) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo
 	@sed -n '/^# ---- what can be set/,/^\.DEFAULT/s/^\([A-Z_]*\) ?= *\(.*\)# \(.*\)/  \1=\2|\3/p;s/^\([A-Z_]*\) ?=# \(.*\)/  \1=|\2/p' Makefile | \
 	    awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
--include grade/vqsan/vqsan.mk
--include grade/frames/frames.mk
--include grade/bench.mk
--include grade/eye.mk
--include grade/profile/profile.mk
--include grade/fscheck/fscheck.mk
--include grade/grade.mk
--include grade/wheel.mk
--include grade/staff.mk
--include grade/torture/torture.mk
+include $(sort $(wildcard grade/*/*.mk grade/*/*/*.mk))
 
 FORCE:
 -include $(shell find $(addprefix $(BUILD)/,kernel user host grade vqsan) -name '*.d' 2>/dev/null)

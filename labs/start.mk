@@ -7,7 +7,7 @@
 #     ...what the student is given...
 #     #endif // SOLVED_DISK
 #
-# grade/handout.py reads the lines SOLVED_AT_* as well. A handout has neither this file nor a macro left.
+# grade/staff/handout.py reads the lines SOLVED_AT_* as well. A handout has neither this file nor a macro left.
 
 SOLUTIONS := VIRTQUEUE DISK GPU WHEEL FRAME_RATE
 

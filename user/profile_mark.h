@@ -1,6 +1,6 @@
 // Marks for QEMU's plugins: instructions that do nothing (SLTI to register zero is a HINT, RISC-V
-// unprivileged ISA 2.9). `make profile` (grade/profile/profile.c) counts what a hart executes between
-// the first two; grade/frames/frames.c sees by the third where a frame begins.
+// unprivileged ISA 2.9). `make profile` (grade/plugins/profile/profile.c) counts what a hart executes between
+// the first two; grade/plugins/frames/frames.c sees by the third where a frame begins.
 
 #ifndef RINGFENCE_PROFILE_MARK_H
 #define RINGFENCE_PROFILE_MARK_H

@@ -8,7 +8,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from grade.tests.needs import NEEDS, Missing, need
+from grade.tests.support.needs import NEEDS, Missing, need
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,7 +25,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _refuse(report: Any, why: str) -> None:
     """Makes a failure of a skip that nobody has agreed to."""
     report.outcome = "failed"
-    report.longrepr = f"{report.nodeid} skips itself: {why}. Only a need that grade/tests/needs.py lists may skip a test."
+    report.longrepr = f"{report.nodeid} skips itself: {why}. Only a need that grade/tests/support/needs.py lists may skip a test."
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

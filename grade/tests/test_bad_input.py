@@ -11,7 +11,7 @@ from typing import Callable
 
 import pytest
 
-from grade.machine import BUILD, Machine, copy_sparse
+from grade.machine.machine import BUILD, Machine, copy_sparse
 from grade.tests.test_make import make
 
 Boot = Callable[..., Machine]

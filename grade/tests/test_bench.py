@@ -11,20 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from grade import bench, calibrate, growth
-from grade.profile import profile
-from grade.machine import QEMU, ROOT
+from grade import ROOT
+from grade.machine import patience
+from grade.machine.machine import QEMU
+from grade.measure import bench, growth
+from grade.measure import profile
 from grade.tests.test_clean import await_end
 
 
 def run(script: str, build: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, ROOT / "grade" / script, "--build", str(build), *arguments],
+        [sys.executable, "-m", f"grade.measure.{script}", "--build", str(build), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "QEMU": QEMU},
-        timeout=300 * calibrate.scale(),
+        timeout=300 * patience.scale(),
     )
 
 
@@ -35,7 +37,7 @@ def test_every_figure_of_the_guest_has_a_row(machine_factory) -> None:
 
 def test_table_and_json(build: Path, tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
-    done = run("bench.py", build, "--runs", "1", "--json", str(out), "getpid", "fsync")
+    done = run("bench", build, "--runs", "1", "--json", str(out), "getpid", "fsync")
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(out.read_text())["rows"]}
     assert set(rows) == {"getpid", "fsync"}
@@ -78,7 +80,7 @@ def test_profile_counts_every_instruction_between_the_marks(build: Path, tmp_pat
 
 
 def test_unknown_row(build: Path) -> None:
-    done = run("bench.py", build, "nonsense")
+    done = run("bench", build, "nonsense")
     assert done.returncode == 2
     assert "no row of that name; there are boot, getpid, " in done.stderr
 
@@ -98,7 +100,7 @@ def children(parent: int) -> list[int]:
 @pytest.mark.needs("linux")
 def test_interrupt_ends_the_machine(build: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-u", ROOT / "grade/bench.py", "--build", str(build), "getpid", "fork"],
+        [sys.executable, "-u", "-m", "grade.measure.bench", "--build", str(build), "getpid", "fork"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -111,7 +113,7 @@ def test_interrupt_ends_the_machine(build: Path) -> None:
             break
     machines = children(process.pid)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60 * calibrate.scale())
+    _, errors = process.communicate(timeout=60 * patience.scale())
     assert process.returncode == 130 and errors.endswith("bench: interrupted\n")
     assert machines, "no machine was at work"
     for pid in machines:

@@ -10,8 +10,8 @@ from typing import Callable
 
 import pytest
 
-from grade.console import ConsoleError
-from grade.machine import Machine
+from grade.machine.console import ConsoleError
+from grade.machine.machine import Machine
 
 Boot = Callable[..., Machine]
 Fsck = Callable[[Path], str]

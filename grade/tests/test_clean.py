@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from grade import calibrate
-from grade.machine import ROOT
+from grade import ROOT
+from grade.machine import patience
 
 # A test that boots a machine, says where it lives, and then waits for ever; and one that fails.
 WAITING = """
@@ -63,7 +63,7 @@ def is_running(pid: int) -> bool:
 
 
 def await_end(pid: int) -> None:
-    deadline = time.monotonic() + 10 * calibrate.scale()
+    deadline = time.monotonic() + 10 * patience.scale()
     while is_running(pid):
         assert time.monotonic() < deadline, "QEMU is still running"
         time.sleep(0.02)
@@ -76,7 +76,7 @@ def test_interrupted(tmp_path: Path, how: signal.Signals) -> None:
         pid, folder = where(run)
         assert is_running(pid) and folder.is_dir()
         os.killpg(run.pid, how)
-        run.communicate(timeout=30 * calibrate.scale())
+        run.communicate(timeout=30 * patience.scale())
         await_end(pid)
         assert not folder.exists()
     finally:
@@ -99,7 +99,7 @@ def test_failure(tmp_path: Path) -> None:
     run = start(tmp_path, FAILING)
     try:
         pid, folder = where(run)
-        output, _ = run.communicate(timeout=120 * calibrate.scale())
+        output, _ = run.communicate(timeout=120 * patience.scale())
         assert run.returncode == 1
         await_end(pid)
         assert not folder.exists()

@@ -14,8 +14,8 @@ from typing import Callable, Optional
 import pytest
 from PIL import Image
 
-from grade.machine import PROMPT, Machine
-from grade.screen import Box, compare
+from grade.machine.machine import PROMPT, Machine
+from grade.machine.screen import Box, compare
 
 STRIP_COLOUR = (0x0B, 0x0E, 0x13)
 

@@ -14,27 +14,26 @@ import pexpect
 import pytest
 from PIL import Image, ImageChops
 
-from grade import calibrate
-from grade.loop import disassemble
-from grade.machine import BUILD, ROOT
+from grade import ROOT
+from grade.explore.loop import disassemble
+from grade.machine import patience
+from grade.machine.machine import BUILD
 from grade.tests.test_slow_wheel import COMPILERS, EACH_COMPILER, RING, make, tree_of_the_kernel
 
 # They share the copy of the tree in build/experiments.
 pytestmark = [pytest.mark.long, pytest.mark.needs("linux"), pytest.mark.xdist_group("experiments")]
 
-HERE = ROOT / "labs/4-slow-wheel/experiments"
-sys.path.insert(0, str(HERE))
 
 
 def command(name: str, *options: str) -> list[str]:
     given = [word for word in os.environ.get("SAME_BUILD", "").split() if not word.startswith(("BUILD=", "START="))]
-    return [sys.executable, str(HERE / f"{name}.py"), "--build", str(BUILD), *options, *given]
+    return [sys.executable, "-m", f"grade.staff.experiments.{name}", "--build", str(BUILD), *options, *given]
 
 
 def script(name: str, *options: str) -> None:
     done = subprocess.run(
         command(name, *options), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=600 * calibrate.scale(),
+        timeout=600 * patience.scale(),
     )
     assert done.returncode == 0, done.stdout
 
@@ -79,7 +78,7 @@ def fences_in_the_loop(kernel: Path) -> list[str]:
 def test_fences_of_the_loops(tmp_path: Path, choice: str) -> None:
     """Which fence each compiler puts into each turn; C11's acquire load is the one that it may choose."""
     import barriers
-    import workshop
+    from grade.staff.experiments import workshop
 
     tree = tree_of_the_kernel(tmp_path)
     source, object_file = (tree / RING).read_text(), "build/kernel/virtio/virtqueue.c.o"
@@ -108,8 +107,7 @@ def test_fences_of_the_loops(tmp_path: Path, choice: str) -> None:
 
 def test_case(tmp_path: Path) -> None:
     """Every row is measured; what sets the kernels apart is judged by counts, for frame rates depend on the host."""
-    import barriers
-    import case
+    from grade.staff.experiments import barriers, case
 
     results = run("case", tmp_path / "out.json", "--rounds", "1", "--seconds", "0.3")
     assert [row["what"] for row in results] == [row.what for row in case.ROWS]
@@ -170,9 +168,9 @@ def test_the_recorded_run(tmp_path: Path) -> None:
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
     browser.chmod(0o755)
     environment = {**os.environ, "VNC": "0,to=99", "BROWSER": f"{browser} %s"}
-    reader = pexpect.spawn("cat", [str(opened)], encoding="utf-8", timeout=120 * calibrate.scale())
+    reader = pexpect.spawn("cat", [str(opened)], encoding="utf-8", timeout=120 * patience.scale())
     program, *words = command("demo")
-    demo = pexpect.spawn(program, words, cwd=str(ROOT), env=environment, encoding="utf-8", timeout=120 * calibrate.scale())
+    demo = pexpect.spawn(program, words, cwd=str(ROOT), env=environment, encoding="utf-8", timeout=120 * patience.scale())
     try:
         demo.expect("q end")
         demo.send("r")

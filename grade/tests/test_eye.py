@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops
 
-from grade.leaderboard import LAB, NEEDED, read_all
-from grade.machine import BUILD, ROOT
+from grade import ROOT
+from grade.machine.machine import BUILD
+from grade.staff.leaderboard import LAB, NEEDED, read_all
 
 
 def test_recording_moves(tmp_path: Path) -> None:
     out = tmp_path / "wheel.gif"
-    command = [sys.executable, ROOT / "grade/record.py", "--build", str(BUILD), "--seconds", "0.6", out]
+    command = [sys.executable, "-m", "grade.show.record", "--build", str(BUILD), "--seconds", "0.6", out]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
     with Image.open(out) as recording:
@@ -29,7 +30,7 @@ def test_recording_moves(tmp_path: Path) -> None:
 
 
 def test_recording_to_nowhere() -> None:
-    done = subprocess.run([sys.executable, ROOT / "grade/record.py", "wheel.mov"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "grade.show.record", "wheel.mov"], capture_output=True, text=True)
     assert done.returncode == 2 and ".gif" in done.stderr
 
 

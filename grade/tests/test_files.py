@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Callable
 
-from grade.machine import Machine
+from grade.machine.machine import Machine
 
 Boot = Callable[..., Machine]
 Fsck = Callable[[Path], str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import re
 import shutil
 import subprocess
@@ -16,8 +17,10 @@ from typing import Any, Iterator
 
 import pytest
 
-from grade import binutils, judge, mutants
-from grade.course import ROOT
+from grade import ROOT
+from grade.machine import binutils
+from grade.rate import judge
+from grade.staff import mutants
 
 LAB = ROOT / "labs/5-frame-rate"
 NOISE = 0.02
@@ -114,8 +117,8 @@ def test_tools_are_found_by_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def cost(tree: Path, build: str, size: str = "640x480") -> dict[str, Any]:
-    """What grade/judge.py finds in that build of that tree."""
-    command = [sys.executable, "grade/judge.py", "-j", "-r", size]
+    """What grade/rate/judge.py finds in that build of that tree."""
+    command = [sys.executable, "-m", "grade.rate.judge", "-j", "-r", size]
     done = subprocess.run(command, cwd=tree, env={**os.environ, "BUILD": build}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
@@ -151,12 +154,8 @@ def test_the_rate_repeats_on_a_busy_host(build: Path) -> None:
 
 
 def known() -> dict[str, dict[str, float]]:
-    sys.path.insert(0, str(LAB))
-    try:
-        import known as figures
-    finally:
-        sys.path.remove(str(LAB))
-    return {"start": asdict(figures.START), "reference": asdict(figures.REFERENCE)}
+    figures = runpy.run_path(str(LAB / "known.py"))
+    return {"start": asdict(figures["START"]), "reference": asdict(figures["REFERENCE"])}
 
 
 @pytest.mark.long

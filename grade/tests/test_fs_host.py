@@ -1,4 +1,4 @@
-"""The kernel's file system, compiled for the host under the sanitizers, on a RAM disk that crashes and fails (grade/fscheck)."""
+"""The kernel's file system, compiled for the host under the sanitizers, on a RAM disk that crashes and fails (grade/torture/fscheck)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grade import calibrate
+from grade.machine import patience
 
 # Test, size of the disk, log blocks, and how many runs or calls where the test takes a number.
 SHORT = [
@@ -36,7 +36,7 @@ def run(host: Path, tmp_path: Path, test: str, size: str, log: int, count: int |
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=600 * calibrate.scale(),
+        timeout=600 * patience.scale(),
     )
     assert done.returncode == 0, f"seed {seed}:\n{done.stdout[-4000:]}"
     assert f"{test}: ok" in done.stdout and "runtime error" not in done.stdout

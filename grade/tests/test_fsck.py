@@ -11,9 +11,9 @@ from typing import Callable
 
 import pytest
 
-from grade import calibrate
-from grade.machine import ROOT
-from grade.tests.fs_image import BLOCK, DOUBLE, POINTERS, FsImage, checksum, contents, run
+from grade import ROOT
+from grade.machine import patience
+from grade.tests.support.fs_image import BLOCK, DOUBLE, POINTERS, FsImage, checksum, contents, run
 
 SUMMARY = re.compile(r"(\d+) transactions replayed")
 
@@ -522,9 +522,9 @@ def test_hostile_images(host: Path, sanitized: Path, tmp_path: Path, seed: int) 
             image.data[:] = original
             mutate(image, rng)
             image.save(path)
-        done = subprocess.run([sanitized / "fsck", *paths], capture_output=True, timeout=60 * calibrate.scale(), text=True)
+        done = subprocess.run([sanitized / "fsck", *paths], capture_output=True, timeout=60 * patience.scale(), text=True)
         assert done.returncode in (0, 1) and not done.stderr, done.stderr
         inconsistent += len({line.split(":")[0] for line in done.stdout.splitlines() if ": clean:" not in line})
-        listed = subprocess.run([sanitized / "fscat", "-l", paths[0]], capture_output=True, timeout=60 * calibrate.scale())
+        listed = subprocess.run([sanitized / "fscat", "-l", paths[0]], capture_output=True, timeout=60 * patience.scale())
         assert listed.returncode in (0, 1, 2) and not re.search(b"Sanitizer|runtime error", listed.stderr), listed.stderr
     assert inconsistent > MUTATIONS // 2, "most mutations should be noticed"

@@ -13,9 +13,10 @@ from typing import Callable, Iterator
 import pexpect
 import pytest
 
-from grade import calibrate
-from grade.gdb import GDB, run_gdb
-from grade.machine import BUILD, ROOT, Machine, copy_sparse
+from grade import ROOT
+from grade.machine import patience
+from grade.machine.gdb import GDB, run_gdb
+from grade.machine.machine import BUILD, Machine, copy_sparse
 from grade.tests.test_make import clean_environment, command
 
 Boot = Callable[..., Machine]
@@ -179,7 +180,7 @@ def test_make_qemu_gdb_and_make_gdb(tmp_path: Path, second_build: str) -> None:
         program, *arguments = command(*words)
         environment = {**clean_environment(), "TERM": "dumb"}
         terminals.append(
-            pexpect.spawn(program, arguments, cwd=str(ROOT), env=environment, timeout=60 * calibrate.scale(), encoding="utf-8")
+            pexpect.spawn(program, arguments, cwd=str(ROOT), env=environment, timeout=60 * patience.scale(), encoding="utf-8")
         )
         return terminals[-1]
 

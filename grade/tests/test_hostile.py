@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from grade.machine import Machine
+from grade.machine.machine import Machine
 from grade.torture.frame import Row
 from grade.torture.hostile import Rows, attack
 

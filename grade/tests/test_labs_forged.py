@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from grade.course import ROOT, find_lab, read_lab
-from grade.handout import make_handout
-from grade.tests.lab_trees import graded_labs, lost, put_reference, submit
+from grade import ROOT
+from grade.marking.course import find_lab, read_lab
+from grade.staff.handout import make_handout
+from grade.tests.support.lab_trees import graded_labs, lost, put_reference, submit
 
 # They share a handout that is built once.
 pytestmark = [pytest.mark.long, pytest.mark.needs("sandbox"), pytest.mark.xdist_group("submissions")]
@@ -190,7 +191,7 @@ def test_a_forgery_gets_no_point(name: str, tmp_path: Path, cache: Path) -> None
 def test_other_files_of_a_submission_count_for_nothing(start: Path, tmp_path: Path, cache: Path) -> None:
     """A grader, tests, a Makefile, programs, what pytest loads by itself, and objects, of the student's own."""
     full_marks = "import os, json\nprint('full marks')\nos._exit(0)\n"
-    (start / "grade/score.py").write_text(full_marks)
+    (start / "grade/marking/mark.py").write_text(full_marks)
     for folder in (".", "grade", "labs", "labs/1-virtqueue"):
         for name in ("conftest.py", "sitecustomize.py", "pytest.py"):
             (start / folder / name).write_text(full_marks)

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from grade.course import ROOT
-from grade.tests.lab_trees import graded_labs, make
+from grade import ROOT
+from grade.tests.support.lab_trees import graded_labs, make
 
 # One after the other: each of them keeps both cores busy.
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("mutants")]

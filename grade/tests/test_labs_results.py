@@ -13,17 +13,19 @@ from typing import Any, Optional
 
 import pytest
 
-from grade import mutants, results as rs
-from grade.course import ROOT, all_labs
-from grade.handout import student_toml
-from grade.tests.lab_trees import LAB
+from grade import ROOT
+from grade.marking import results as rs
+from grade.marking.course import all_labs
+from grade.staff import mutants
+from grade.staff.handout import student_toml
+from grade.tests.support.lab_trees import LAB
 
 
 # ---- the plug-in, on a lab of its own ----
 
 TESTS = '''
 import pytest
-from grade.promise import Broken
+from grade.marking.promise import Broken
 
 @pytest.mark.promise("a")
 def test_a_first(award):
@@ -53,7 +55,7 @@ def run_plugin(folder: Path, text: str, *options: str) -> tuple[list[dict[str, A
     records = folder / "records"
     records.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "grade/pytest.ini"), f"--rootdir={ROOT}"]
-    command += ["--import-mode=importlib", "-p", "grade.lab_plugin", "--records", str(records), *options, str(lab)]
+    command += ["-p", "grade.marking.plugin", "--records", str(records), *options, str(lab)]
     # The inner run is nobody's worker, though this one may be.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(
@@ -107,7 +109,7 @@ def test_a_test_file_that_cannot_be_loaded_is_no_zero(tmp_path: Path) -> None:
 
 def test_no_verdict_is_no_zero(tmp_path: Path) -> None:
     """A test that did not come to its end, or was skipped, has decided nothing: then the grader has failed."""
-    from grade.score import without_verdict
+    from grade.marking.mark import without_verdict
 
     records, _ = run_plugin(tmp_path, TESTS, "--seed", "1")
     assert not without_verdict([LAB], records, staff=True)

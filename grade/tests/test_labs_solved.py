@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grade.course import ROOT
-from grade.tests.lab_trees import graded
+from grade import ROOT
+from grade.tests.support.lab_trees import graded
 
 VARIABLES = os.environ.get("SAME_BUILD", "").split()
 
@@ -18,7 +18,7 @@ VARIABLES = os.environ.get("SAME_BUILD", "").split()
 @pytest.mark.needs("solved-tree")
 def test_the_solved_tree_gets_full_marks(tmp_path: Path) -> None:
     """All labs in one run of the grader, as `make grade` does it."""
-    words = [sys.executable, "grade/score.py", "--results", str(tmp_path), "--", *VARIABLES]
+    words = [sys.executable, "-m", "grade.marking.mark", "--results", str(tmp_path), "--", *VARIABLES]
     done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
     results = graded(tmp_path)

@@ -15,10 +15,10 @@ from typing import Any, Iterator
 
 import pytest
 
-from grade import submission
-from grade.submission import MAX_FILE, SubmissionError, read_submission
-from grade.tests.lab_trees import LAB
-from grade.tests.needs import here, need
+from grade.staff import submission
+from grade.staff.submission import MAX_FILE, SubmissionError, read_submission
+from grade.tests.support.lab_trees import LAB
+from grade.tests.support.needs import here, need
 
 
 # ---- submissions: what is taken, and what is refused ----
@@ -54,7 +54,7 @@ TAKEN = {BLK: b"int blk;\n", GPU: b"int gpu;\n"}
 @pytest.mark.parametrize("below", ["", "ringfence/", "a/b/"])
 def test_the_named_files_are_taken(kind: str, below: str, tmp_path: Path) -> None:
     files = {f"{below}{name}": data for name, data in GOOD.items()}
-    files.update({f"{below}Makefile": b"all:", f"{below}grade/score.py": b"print('full marks')", "new\nline": b""})
+    files.update({f"{below}Makefile": b"all:", f"{below}grade/marking/mark.py": b"print('full marks')", "new\nline": b""})
     path = write(tmp_path / "s", files) if kind == "dir" else packed(tmp_path / f"s.{kind}", files)
     found = read_submission(path, LAB)
     assert found.files == TAKEN
@@ -165,7 +165,7 @@ def test_a_large_file_that_lies_about_its_size(tmp_path: Path) -> None:
 @pytest.fixture(params=["bwrap", "user"])
 def boxed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Each way of shutting in what is not trusted."""
-    from grade import sandbox
+    from grade.staff import sandbox
 
     if not here("bubblewrap") and not here("root"):
         need("sandbox")
@@ -180,7 +180,7 @@ def boxed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def test_without_bubblewrap_the_tests_must_be_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from grade import sandbox
+    from grade.staff import sandbox
 
     monkeypatch.setenv("SANDBOX", "user")
     sandbox.method.cache_clear()
@@ -257,7 +257,7 @@ def command_line(process: Path) -> str:
     ],
 )
 def test_plain_code(code: str, fault: str, boxed: Any, tmp_path: Path) -> None:
-    from grade import plain
+    from grade.staff import plain
 
     (tmp_path / "x.c").write_text(code + "\n")
     for compiler in filter(shutil.which, ("cc", "clang")):

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from grade import calibrate
-from grade.course import ROOT, read_lab
-from grade.handout import make_handout
-from grade.tests.lab_trees import graded, graded_labs, lost, make, put_reference
+from grade import ROOT
+from grade.machine import patience
+from grade.marking.course import read_lab
+from grade.staff.handout import make_handout
+from grade.tests.support.lab_trees import graded, graded_labs, lost, make, put_reference
 
 pytestmark = pytest.mark.long
 
@@ -53,8 +54,8 @@ def test_a_handout_scores_what_it_says(name: str, compiler: str, tmp_path: Path)
 # Run in a handout: finds the answers by GDB and the monitor, as the tour says, where its tests look at QEMU's trace.
 ANSWERS = """
 import re
-from grade.gdb import run_gdb
-from grade.machine import Machine
+from grade.machine.gdb import run_gdb
+from grade.machine.machine import Machine
 with Machine() as machine:
     shown = machine.run("vqstat -d fbtest bars")
     row = {line.split("  ")[0]: line.split()[-3:] for line in shown.splitlines()}
@@ -84,7 +85,7 @@ def test_the_tour_can_be_answered(tmp_path: Path) -> None:
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=600 * calibrate.scale(),
+        timeout=600 * patience.scale(),
     )
     (tmp_path / "tree" / lab.files[0]).write_text(done.stdout)
     make(tmp_path / "tree", "grade")

@@ -10,8 +10,9 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from grade import calibrate
-from grade.machine import BUILD, ROOT, copy_sparse
+from grade import ROOT
+from grade.machine import patience
+from grade.machine.machine import BUILD, copy_sparse
 
 # These share build/disk.img, which two machines cannot have at once.
 pytestmark = pytest.mark.xdist_group("make")
@@ -41,7 +42,7 @@ def make(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(text, timeout=120 * calibrate.scale())
+        output, _ = process.communicate(text, timeout=120 * patience.scale())
         return subprocess.CompletedProcess(process.args, process.returncode, output)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
@@ -94,18 +95,18 @@ def test_long_input_is_not_lost(disk: str) -> None:
 
 def test_at_a_terminal(disk: str) -> None:
     program, *words = command("qemu", disk)
-    terminal = pexpect.spawn(program, words, cwd=str(ROOT), env=clean_environment(), timeout=60 * calibrate.scale())
+    terminal = pexpect.spawn(program, words, cwd=str(ROOT), env=clean_environment(), timeout=60 * patience.scale())
     try:
         terminal.expect_exact("\n$ ")
         # ^C is for the guest: it ends the program there, not QEMU.
         terminal.send("cat\r")
         terminal.expect_exact("cat\r\n")
         terminal.send("\x03")
-        terminal.expect_exact("$ ", timeout=10 * calibrate.scale())
+        terminal.expect_exact("$ ", timeout=10 * patience.scale())
         terminal.send("echo still-$?-here\r")
-        terminal.expect(r"still-[-0-9]+-here", timeout=10 * calibrate.scale())
+        terminal.expect(r"still-[-0-9]+-here", timeout=10 * patience.scale())
         terminal.send("poweroff\r")
-        terminal.expect(pexpect.EOF, timeout=30 * calibrate.scale())
+        terminal.expect(pexpect.EOF, timeout=30 * patience.scale())
         terminal.close()
         assert terminal.exitstatus == 0
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from grade.tests.fs_image import BLOCK, DIRECT, DOUBLE, POINTERS, SINGLE, FsImage, contents, run
+from grade.tests.support.fs_image import BLOCK, DIRECT, DOUBLE, POINTERS, SINGLE, FsImage, contents, run
 
 
 def listing(host: Path, image: Path) -> dict[str, tuple[str, int, str]]:

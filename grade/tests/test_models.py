@@ -1,4 +1,4 @@
-"""The models of two protocols (docs/models): right as they are, and wrong with each mistake."""
+"""The models of two protocols (grade/torture/models): right as they are, and wrong with each mistake."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grade.models import MODELS, check, mistakes
+from grade.torture.models import MODELS, check, mistakes
 
 CASES = [(model, mistake) for model in sorted(MODELS.glob("*.pml")) for mistake in ["", *mistakes(model)]]
 

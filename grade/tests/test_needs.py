@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from grade.machine import ROOT
+from grade import ROOT
+
 
 CONFTEST = """
-from grade.tests import needs
 from grade.tests.conftest import *
+from grade.tests.support import needs
 needs.NEEDS["moon"] = (lambda: False, "fly there")
 needs.NEEDS["earth"] = (lambda: True, "stay here")
 """
 NEEDY = """
 import pytest
-from grade.tests.needs import need
+from grade.tests.support.needs import need
 
 @pytest.mark.needs("earth")
 def test_on_earth():

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 
-from grade.machine import Machine
+from grade.machine.machine import Machine
 
 
 def split_mix(seed: int, size: int) -> bytes:

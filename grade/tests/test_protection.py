@@ -7,8 +7,8 @@ from typing import Callable
 
 import pytest
 
-from grade.gdb import run_gdb
-from grade.machine import Machine
+from grade.machine.gdb import run_gdb
+from grade.machine.machine import Machine
 
 Boot = Callable[..., Machine]
 
@@ -104,7 +104,7 @@ def symbols(machine: Machine, *names: str) -> dict[str, int]:
     """Addresses of kernel symbols, from its ELF file."""
     import struct
 
-    from grade.machine import BUILD
+    from grade.machine.machine import BUILD
 
     data = (BUILD / "kernel.elf").read_bytes()
     section_offset, = struct.unpack_from("<Q", data, 0x28)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from grade.machine import ROOT
+from grade import ROOT
+
 
 INNER = """
 def test_one(seed): assert 0, f"chose {seed}"

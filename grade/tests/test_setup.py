@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grade.machine import ROOT
+from grade import ROOT
+
 
 COMMANDS = "sh cat dirname env grep head id ln mktemp mv rm sed tail tr uname".split()
 LOCKED = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1234 (unattended-upgr)"
@@ -46,7 +47,7 @@ def put_apt(bin: Path, script: str, packages: str = "") -> None:
 
 def run(bin: Path, script: str, *arguments: str, **variables: str) -> tuple[int, str]:
     done = subprocess.run(
-        ["sh", ROOT / "grade" / script, *arguments],
+        ["sh", ROOT / "grade/setup" / script, *arguments],
         env={"PATH": str(bin), "HOME": os.environ.get("HOME", "/"), **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -204,10 +205,10 @@ def test_a_compiler_without_headers_is_seen(bin: Path) -> None:
 
 
 def test_make_stops_if_the_tools_cannot_be_looked_for(tmp_path: Path) -> None:
-    (tmp_path / "grade").mkdir()
+    (tmp_path / "grade/setup").mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "grade/tools.sh").write_text("echo COMPILER=cc\nexit 1\n")
+    (tmp_path / "grade/setup/tools.sh").write_text("echo COMPILER=cc\nexit 1\n")
     mine = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     environment = {key: value for key, value in os.environ.items() if key not in mine}
     done = subprocess.run(["make", "all"], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 2 and "grade/tools.sh failed" in done.stderr
+    assert done.returncode == 2 and "grade/setup/tools.sh failed" in done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grade.machine import Machine
+from grade.machine.machine import Machine
 
 # Command, exit status, output.
 COMMANDS: list[tuple[str, int, str]] = [

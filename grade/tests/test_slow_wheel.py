@@ -10,11 +10,12 @@ from typing import Callable
 
 import pytest
 
-from grade.course import read_lab
-from grade.loop import disassemble
-from grade.machine import ROOT, Machine
-from grade.sanitizer import Report, Sanitizer, vqsan  # noqa: F401
-from grade.tests import lab_trees
+from grade import ROOT
+from grade.explore.loop import disassemble
+from grade.machine.machine import Machine
+from grade.marking.course import read_lab
+from grade.plugins.vqsan.sanitizer import Report, Sanitizer, vqsan  # noqa: F401
+from grade.tests.support import lab_trees
 
 pytestmark = [pytest.mark.long, pytest.mark.needs("linux")]  # vqsan is for Linux
 
@@ -37,7 +38,7 @@ def make(tree: Path, *words: str) -> None:
 
 
 def tree_of_the_kernel(folder: Path) -> Path:
-    for name in ("kernel", "Makefile", "labs/start.mk", "grade/tools.sh"):
+    for name in ("kernel", "Makefile", "labs/start.mk", "grade/setup/tools.sh"):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, target)

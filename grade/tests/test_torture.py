@@ -13,9 +13,9 @@ from typing import Callable, Iterator
 
 import pytest
 
-from grade import calibrate
-from grade.machine import QEMU, ROOT
-from grade.tests.needs import here
+from grade.machine import patience
+from grade.machine.machine import QEMU
+from grade.tests.support.needs import here
 from grade.torture import crashes, faults, hostile, main
 from grade.torture.frame import Row, Run
 
@@ -24,11 +24,11 @@ from grade.torture.frame import Row, Run
 def test_a_tenth(build: Path, tmp_path: Path, seed: int) -> None:
     out = tmp_path / "torture.json"
     done = subprocess.run(
-        [sys.executable, ROOT / "grade/torture/main.py", "--share", "0.1", "--seed", str(seed), "--json", out],
+        [sys.executable, "-m", "grade.torture.main", "--share", "0.1", "--seed", str(seed), "--json", out],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "QEMU": QEMU},
-        timeout=1200 * calibrate.scale(),
+        timeout=1200 * patience.scale(),
     )
     assert done.returncode == 0, done.stdout
     result = json.loads(out.read_text())

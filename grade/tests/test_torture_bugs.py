@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import pytest
 
-from grade import calibrate
-from grade.machine import QEMU, ROOT
-from grade.mutants import apply, copy_tree, undo
+from grade import ROOT
+from grade.machine import patience
+from grade.machine.machine import QEMU
+from grade.staff.mutants import apply, copy_tree, undo
 
 BUGS = ROOT / "grade/torture/bugs"
 SHARE = "0.02"
@@ -64,7 +65,7 @@ def run(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=600 * calibrate.scale(),
+        timeout=600 * patience.scale(),
     )
 
 
@@ -77,7 +78,7 @@ def build_in(tree: Path, targets: list[str]) -> None:
 def look(tree: Path, bug: Bug, seed: int) -> subprocess.CompletedProcess[str]:
     if bug.by.startswith("host/"):
         return run(tree, f"build/{bug.by}")
-    return run(tree, sys.executable, "grade/torture/main.py", "--share", bug.share, "--seed", str(seed), bug.by)
+    return run(tree, sys.executable, "-m", "grade.torture.main", "--share", bug.share, "--seed", str(seed), bug.by)
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from grade import hypothesis, judge
-from grade.loop import Function, Instruction, disassemble, mark_shared
-from grade.machine import BUILD, ROOT, trace_line
-from grade.trace import budget_table, group, perfetto, read_kicks, table
+from grade import ROOT
+from grade.explore import hypothesis
+from grade.explore.loop import Function, Instruction, disassemble, mark_shared
+from grade.explore.timeline import budget_table, group, perfetto, read_kicks, table
+from grade.machine.machine import BUILD, trace_line
+from grade.rate import judge
 
 # Two frames of two bands: the device takes 2 ms for a band, the driver 8 ms to go on.
 BAND = """\
@@ -76,7 +78,7 @@ def test_instructions_are_shown_by_purpose_and_by_function() -> None:
 def test_the_wheel_is_traced_and_counted() -> None:
     """Most of what the solved wheel does is drawing, whose costliest function is in roulette.c: which one, inlining decides.
     The plot shows each purpose."""
-    command = [sys.executable, "grade/trace.py", "--build", str(BUILD)]
+    command = [sys.executable, "-m", "grade.explore.timeline", "--build", str(BUILD)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shares = dict(re.findall(r"^(\w+) +[\d,]+ +(\d+) %", done.stdout, re.MULTILINE))
@@ -124,6 +126,6 @@ def test_a_guess_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert text == "\n## disk: how fast?\nGuess: slow\nSeen:\n    a\n    b\nWhat follows:\n"
     environment = {name: value for name, value in os.environ.items() if name != "GUESS"}
     done = subprocess.run(
-        [sys.executable, "grade/hypothesis.py", "loop"], cwd=ROOT, env=environment, input="", capture_output=True, text=True
+        [sys.executable, "-m", "grade.explore.hypothesis", "loop"], cwd=ROOT, env=environment, input="", capture_output=True, text=True
     )
     assert done.returncode == 2 and "no experiment without a guess" in done.stderr

@@ -8,7 +8,7 @@ from typing import Callable
 
 import pytest
 
-from grade.machine import Machine
+from grade.machine.machine import Machine
 from grade.torture.hostile import SAN_KERNEL
 
 Boot = Callable[..., Machine]

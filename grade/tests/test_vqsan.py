@@ -1,4 +1,4 @@
-"""The virtqueue sanitizer, tried on a driver whose fences can be changed (grade/vqsan/selftest/driver.c).
+"""The virtqueue sanitizer, tried on a driver whose fences can be changed (grade/tests/support/vqsan/selftest/driver.c).
 
 Each row of the tables is one run: which fence stands in which place, and whether that is enough. A wrong one must be
 reported under its rule and, with injection, make the driver fail; a right one must do neither, with everything
@@ -14,8 +14,9 @@ from typing import Any, Iterable
 
 import pytest
 
-from grade import calibrate
-from grade.fences import (
+from grade import ROOT
+from grade.machine import patience
+from grade.staff.fences import (
     BITTEN,
     DRIVER,
     EARLY,
@@ -34,8 +35,8 @@ from grade.fences import (
     Guest,
     mode_for,
 )
-from grade.machine import QEMU, ROOT
-from grade.sanitizer import PLUGIN
+from grade.machine.machine import QEMU
+from grade.plugins.vqsan.sanitizer import PLUGIN
 
 pytestmark = pytest.mark.needs("linux")
 long = pytest.mark.long
@@ -191,8 +192,8 @@ def test_lines(guest: Guest, place: str, first: str, second: str) -> None:
     run = guest("", **{place: "none"})
     lines = {(v.first.line, v.second.line) for v in run.report.violations}
     assert (line_of(first), line_of(second)) in lines, run
-    assert {v.second.file for v in run.report.violations} == {"grade/vqsan/selftest/driver.c"}, run
-    assert re.search(rf"grade/vqsan/selftest/driver.c:{line_of(second)}\b", run.log), run
+    assert {v.second.file for v in run.report.violations} == {"grade/tests/support/vqsan/selftest/driver.c"}, run
+    assert re.search(rf"grade/tests/support/vqsan/selftest/driver.c:{line_of(second)}\b", run.log), run
 
 
 def test_the_documentation(guest: Guest) -> None:
@@ -233,7 +234,7 @@ def test_hidden_rules(guest: Guest) -> None:
 @pytest.mark.parametrize("options", cases(("inject=rnb", "device=good", "hide=R9", "colour=red", "elf=/dev/null"), ["inject=rnb"]))
 def test_bad_option(options: str) -> None:
     command = [QEMU, "-machine", "none", "-display", "none", "-monitor", "none", "-plugin", f"{PLUGIN},elf={GUEST},{options}"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60 * calibrate.scale())
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60 * patience.scale())
     assert done.returncode != 0 and "vqsan: " in done.stderr, done
 
 

@@ -14,9 +14,10 @@ from typing import Callable, Iterator
 import pytest
 from test_display import drawn, picture_box, same
 
-from grade import calibrate
-from grade.machine import BUILD, PROMPT, ROOT, ConsoleError, Machine, copy_sparse
-from grade.sanitizer import Report, Sanitizer, vqsan  # noqa: F401
+from grade import ROOT
+from grade.machine import patience
+from grade.machine.machine import BUILD, PROMPT, ConsoleError, Machine, copy_sparse
+from grade.plugins.vqsan.sanitizer import Report, Sanitizer, vqsan  # noqa: F401
 
 pytestmark = pytest.mark.needs("linux")  # vqsan is for Linux
 long = pytest.mark.long
@@ -172,7 +173,7 @@ def fences() -> list[Fence]:
 def kernel_without(fence: Fence, folder: Path) -> Path:
     """Builds the kernel with one fence taken out, in a copy that starts from the objects of the build."""
     shutil.copytree(ROOT / "kernel", folder / "kernel")
-    for pattern in ("Makefile", "grade/*.sh", "grade/*.mk", "grade/vqsan/*.mk", "labs/*.mk"):
+    for pattern in ("Makefile", "grade/setup/*.sh", "labs/*.mk"):
         for file in ROOT.glob(pattern):
             target = folder / file.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -301,7 +302,7 @@ def test_at_the_terminal(tmp_path: Path) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
         done = subprocess.run(
             ["make", "qemu", f"VQSAN={options}", f"DISK={tmp_path}/disk.img", *os.environ.get("SAME_BUILD", "").split()],
-            cwd=ROOT, env=environment, input="bench -q disk-4k-32\n", capture_output=True, text=True, timeout=600 * calibrate.scale(),
+            cwd=ROOT, env=environment, input="bench -q disk-4k-32\n", capture_output=True, text=True, timeout=600 * patience.scale(),
         )
         text = done.stdout + done.stderr
         assert done.returncode == 0 and "vqsan: no violations" in text, text

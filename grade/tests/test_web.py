@@ -19,15 +19,16 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image, ImageChops
 
-from grade import calibrate
-from grade.machine import BUILD, QEMU, ROOT
+from grade import ROOT
+from grade.machine import patience
+from grade.machine.machine import BUILD, QEMU
 
 pytestmark = [pytest.mark.long, pytest.mark.needs("novnc")]
 
 
 def wait_for(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:
     """What `look` returns once it is something."""
-    end = time.monotonic() + seconds * calibrate.scale()
+    end = time.monotonic() + seconds * patience.scale()
     while not (found := look()):
         assert time.monotonic() < end, f"waited for {what}"
         time.sleep(0.1)
@@ -41,7 +42,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     shutil.copy(BUILD / "disk.img", disk)
     environment = {**os.environ, "BUILD": str(BUILD), "QEMU": QEMU, "CPUS": "2", "MEM": "256M", "DISK": str(disk)}
     server = subprocess.Popen(
-        [sys.executable, ROOT / "grade/web.py", "--", "sh", "grade/qemu.sh"],
+        [sys.executable, "-m", "grade.show.web", "--", "sh", "grade/show/qemu.sh"],
         cwd=ROOT,
         env={**environment, "PYTHON": sys.executable, "ARGS": "", "VNC": "", "VQSAN": ""},
         stdin=subprocess.DEVNULL,
@@ -111,7 +112,7 @@ def upgrade(page: str, token: str) -> int:
     """The status that answers a request for a websocket; 0 if the server hangs up without one."""
     headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
     headers["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
-    connection = http.client.HTTPConnection(urlsplit(page).netloc, timeout=20 * calibrate.scale())
+    connection = http.client.HTTPConnection(urlsplit(page).netloc, timeout=20 * patience.scale())
     try:
         connection.request("GET", f"/{token}", headers=headers)
         return connection.getresponse().status

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
-from grade import calibrate
-from grade.machine import BUILD, ConsoleError, Machine, copy_sparse
+from grade.machine import patience
+from grade.machine.machine import BUILD, ConsoleError, Machine, copy_sparse
 from grade.torture.frame import Row, Run
 
 PROGRAMS = "init sh echo workload poweroff true".split()
@@ -89,7 +89,7 @@ class Recording:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=1200 * calibrate.scale(),
+            timeout=1200 * patience.scale(),
         )
 
 

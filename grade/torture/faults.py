@@ -15,8 +15,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
-from grade.machine import BUILD, ConsoleError, Machine, QmpError, copy_sparse
-from grade.tests.fs_image import BLOCK, FsImage, contents
+from grade.machine.machine import BUILD, ConsoleError, Machine, QmpError
+from grade.tests.support.fs_image import BLOCK, FsImage, contents
 from grade.tests.test_files import splitmix
 from grade.torture.crashes import WORKS, Recording
 from grade.torture.frame import Row, Run

@@ -1,6 +1,6 @@
 """The kernel's file system as a host program, under the sanitizers, on a RAM disk that stops, fails and lies.
 
-grade/fscheck/main.c says what each of its tests does.
+grade/torture/fscheck/main.c says what each of its tests does.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import os
 import subprocess
 from typing import Iterator
 
-from grade import calibrate
-from grade.machine import BUILD
+from grade.machine import patience
+from grade.machine.machine import BUILD
 from grade.torture.frame import Row, Run
 
 # Test, size of the disk, log blocks, how many in a full run; what they are.
@@ -34,7 +34,7 @@ def fscheck(run: Run, test: str, size: str, log: int, seed: int, count: int) -> 
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=600 * calibrate.scale(),
+        timeout=600 * patience.scale(),
     )
     if done.returncode == 0 and f"{test}: ok" in done.stdout and "runtime error" not in done.stdout:
         return ""

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
-from grade.machine import BUILD, ConsoleError, Machine
+from grade.machine.machine import BUILD, ConsoleError, Machine
 from grade.torture.frame import Row, Run
 
 SAN_KERNEL = BUILD / "san" / "kernel.elf"

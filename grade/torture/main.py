@@ -19,15 +19,12 @@ import time
 import traceback
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)
-
-from grade.bench import Progress  # noqa: E402
-from grade.growth import put_table  # noqa: E402
-from grade.handout import commit  # noqa: E402
-from grade.machine import BUILD  # noqa: E402
-from grade.torture.frame import Row, Run  # noqa: E402
+from grade import ROOT
+from grade.machine.machine import BUILD
+from grade.measure.bench import Progress
+from grade.measure.growth import put_table
+from grade.staff.handout import commit
+from grade.torture.frame import Row, Run
 
 # In this order; `make torture TORTURE="a b"` runs some of them, TORTURE=a:x what has x in its name of one.
 SUITES = ("host", "crashes", "faults", "hostile", "soak")

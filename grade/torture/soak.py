@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Callable, Iterator
 
-from grade.machine import Machine
+from grade.machine.machine import Machine
 from grade.torture import hostile
 from grade.torture.frame import Row, Run
 

@@ -5,7 +5,7 @@ SOAK ?= 0# minutes of its suite soak; 0: two, times SHARE
 
 .PHONY: torture
 torture: all san $(BUILD)/host/fscheck ## Break it: crashes, faults, hostile input, load; 20 minutes (SHARE= SEED= SOAK=minutes TORTURE=suite)
-	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) grade/torture/main.py --share '$(SHARE)' --seed '$(SEED)' \
+	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) -m grade.torture.main --share '$(SHARE)' --seed '$(SEED)' \
 	    --soak '$(SOAK)' $(TORTURE)
 
 # The kernel that checks itself, in a directory of its own.
@@ -15,7 +15,7 @@ san:
 
 # replay is made of the kernel's file system, of fscheck's stand-ins for the rest of the kernel, and of the host tools'
 # own reading of images. It is not sanitized (fscheck is): it goes through hundreds of thousands of states.
-REPLAY_SOURCES := $(wildcard grade/torture/replay/*.c) $(addprefix grade/fscheck/,disk.c locks.c memory.c) \
+REPLAY_SOURCES := $(wildcard grade/torture/replay/*.c) $(addprefix grade/torture/fscheck/,disk.c locks.c memory.c) \
     $(filter-out %/kstat.c %/block.c,$(wildcard kernel/fs/*.c))
 REPLAY_OBJECTS := $(patsubst %,$(BUILD)/host/replay.obj/%.o,$(REPLAY_SOURCES)) \
     $(call host_objects,$(MKFS_SHARED) user/workload_calls.c user/lib/random.c)
@@ -23,7 +23,7 @@ REPLAY_OBJECTS := $(patsubst %,$(BUILD)/host/replay.obj/%.o,$(REPLAY_SOURCES)) \
 $(BUILD)/host/replay.obj/%.o: % $(FLAGS_STAMP)
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(HOST_COMPILER) -std=gnu11 -g -O2 $(WARN) -Igrade/fscheck/host -Igrade/fscheck -I. -MMD -MP -c -o $@ $<
+	$(Q)$(HOST_COMPILER) -std=gnu11 -g -O2 $(WARN) -Igrade/torture/fscheck/host -Igrade/torture/fscheck -I. -MMD -MP -c -o $@ $<
 
 $(BUILD)/host/replay: $(REPLAY_OBJECTS)
 	$(call say,HOSTLD,$@)
@@ -35,8 +35,8 @@ test-all: san
 -include $(REPLAY_OBJECTS:.o=.d)
 
 .PHONY: models
-models: ## Show that no wake-up is lost, and by which mistakes it would be: docs/models under spin
-	@$(PYTHON_FOUND) grade/models.py
+models: ## Show that no wake-up is lost, and by which mistakes it would be: grade/torture/models under spin
+	@$(PYTHON_FOUND) -m grade.torture.models
 
 # Needs clang with its fuzzer (Debian: clang libclang-rt-dev). Where either is missing there is no image_fuzzer, and the
 # suite says so. Where both are here, its source must compile.

@@ -9,10 +9,10 @@ from typing import Any, Callable
 
 import pytest
 
-from grade import binutils
-from grade.course import Lab
-from grade.machine import Machine
-from grade.promise import Broken
+from grade.machine import binutils
+from grade.machine.machine import Machine
+from grade.marking.course import Lab
+from grade.marking.promise import Broken
 
 try:
     import tomllib

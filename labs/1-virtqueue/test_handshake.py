@@ -8,9 +8,9 @@ from typing import Callable, Optional
 
 import pytest
 
-from grade.console import ConsoleError
-from grade.machine import Machine
-from grade.promise import Broken
+from grade.machine.console import ConsoleError
+from grade.machine.machine import Machine
+from grade.marking.promise import Broken
 
 Boot = Callable[..., Machine]
 

@@ -11,10 +11,10 @@ from typing import Callable, Iterator
 
 import pytest
 
-from grade import calibrate
-from grade.console import ConsoleError
-from grade.machine import NEVER_GIVE_UP, PROMPT, Machine
-from grade.promise import Broken
+from grade.machine import patience
+from grade.machine.console import ConsoleError
+from grade.machine.machine import NEVER_GIVE_UP, PROMPT, Machine
+from grade.marking.promise import Broken
 
 Boot = Callable[..., Machine]
 DEVICE = "virtio-rng-device,rng=fed,bus=virtio-mmio-bus.2"
@@ -112,7 +112,7 @@ def interrupts_wanted(machine: Machine) -> bool:
 
 def asleep(machine: Machine) -> bool:
     """Do all harts sleep, but for a tick now and then? Where one is busy, no look finds it asleep."""
-    deadline = time.monotonic() + 5 * calibrate.scale()
+    deadline = time.monotonic() + 5 * patience.scale()
     found = 0
     while found < 3 and time.monotonic() < deadline:
         found = found + 1 if machine.asleep() else 0
@@ -125,12 +125,12 @@ def test_sleep(machine_factory: Boot, feed: Feed, seed: int) -> None:
     """The device answers only after it was asked to interrupt, so the reader has seen that nothing is there yet."""
     machine = boot(machine_factory, feed, args="poll=0")
     machine.send("hexdump -n 16 /dev/random; echo '<'end:$?'>'\n")
-    deadline = time.monotonic() + 10 * calibrate.scale()
+    deadline = time.monotonic() + 10 * patience.scale()
     while not events(machine, "virtio_queue_notify"):
         if time.monotonic() > deadline or "<end:" in machine.text:
             raise Broken(seen=f"the device was never kicked{said(machine)}")
         time.sleep(0.02)
-    deadline = time.monotonic() + 5 * calibrate.scale()
+    deadline = time.monotonic() + 5 * patience.scale()
     while not (wanted := interrupts_wanted(machine)) and time.monotonic() < deadline:
         time.sleep(0.02)
     if not asleep(machine):

@@ -8,7 +8,7 @@ from typing import Callable
 
 import pytest
 
-from grade.promise import Broken
+from grade.marking.promise import Broken
 
 Native = Callable[..., "subprocess.CompletedProcess[str]"]
 Award = Callable[[float, str], None]

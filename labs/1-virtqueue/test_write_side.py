@@ -7,9 +7,9 @@ from typing import Any, Callable
 
 import pytest
 
-from grade.machine import Machine
-from grade.sanitizer import Report
-from grade.write_side import judge, watch
+from grade.machine.machine import Machine
+from grade.plugins.vqsan.sanitizer import Report
+from grade.staff.write_side import judge, watch
 
 MakeSanitizer = Callable[..., Any]
 

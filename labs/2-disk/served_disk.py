@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from grade import calibrate
+from grade.machine import patience
 
 READ, WRITE, DISCONNECT, FLUSH = 0, 1, 2, 3
 OPTION_EXPORT_NAME, OPTION_ABORT, OPTION_GO = 1, 2, 7
@@ -160,7 +160,7 @@ class ServedDisk:
         return True
 
     def _hold(self, seconds: float) -> None:
-        self._due = time.monotonic() + seconds * calibrate.scale()
+        self._due = time.monotonic() + seconds * patience.scale()
 
     def _answer(self, request: Request) -> None:
         self._open.remove(request)

@@ -6,9 +6,9 @@ from typing import Any, Callable
 
 import pytest
 
-from grade.console import ConsoleError
-from grade.machine import PROMPT, Machine
-from grade.promise import Broken
+from grade.machine.console import ConsoleError
+from grade.machine.machine import PROMPT, Machine
+from grade.marking.promise import Broken
 
 READS = "diskread -n 300 -c 8 > /dev/null"  # never more at a time than the queue has room for
 

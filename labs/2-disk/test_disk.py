@@ -14,10 +14,10 @@ from typing import Any, Callable, Iterator
 import pytest
 from served_disk import ServedDisk
 
-from grade import calibrate
-from grade.console import ConsoleError
-from grade.machine import PROMPT, Machine
-from grade.promise import Broken
+from grade.machine import patience
+from grade.machine.console import ConsoleError
+from grade.machine.machine import PROMPT, Machine
+from grade.marking.promise import Broken
 
 Boot = Callable[..., Machine]
 Award = Callable[[float, str], None]
@@ -404,7 +404,7 @@ def test_sleep_for_answer(machine_factory: Boot, make_image: MakeImage, serve: S
     ask(machine, "diskread > /dev/null")  # so that the program is in memory
     disk.slow_reads = 2.0
     machine.send("diskread > /dev/null; echo '<'read'>'\n")
-    deadline = time.monotonic() + 10 * calibrate.scale()
+    deadline = time.monotonic() + 10 * patience.scale()
     while not disk.holding():
         if time.monotonic() > deadline:
             raise Broken(seen=f"a read was made, and did not reach the device; {counts(machine)}{said(machine)}")

@@ -12,10 +12,10 @@ from typing import Callable, Iterator, Optional
 import pytest
 from PIL import Image
 
-from grade.console import ConsoleError
-from grade.machine import Machine
-from grade.promise import Broken
-from grade.screen import compare
+from grade.machine.console import ConsoleError
+from grade.machine.machine import Machine
+from grade.machine.screen import compare
+from grade.marking.promise import Broken
 
 Boot = Callable[..., Machine]
 Exhibit = Callable[..., None]

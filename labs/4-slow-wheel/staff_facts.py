@@ -17,11 +17,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).resolve().parents[2])
-
-from grade.loop import Function, disassemble
-from grade.machine import BUILD, ROOT
+from grade import ROOT
+from grade.explore.loop import Function, disassemble
+from grade.machine.machine import BUILD
 
 HERE = Path(__file__).resolve().parent
 RING = "kernel/virtio/virtqueue.c"
@@ -98,8 +96,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ringfence-facts-") as scratch:
         given = tree
         if not (tree / "Makefile").exists():
-            from grade.course import read_lab
-            from grade.handout import make_handout
+            from grade.marking.course import read_lab
+            from grade.staff.handout import make_handout
 
             given = Path(scratch) / "handout"
             make_handout(read_lab(HERE), given, git=False)

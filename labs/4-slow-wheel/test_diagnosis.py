@@ -10,8 +10,8 @@ from typing import Any, Callable
 
 import pytest
 
-from grade.machine import BUILD
-from grade.promise import Broken
+from grade.machine.machine import BUILD
+from grade.marking.promise import Broken
 
 if sys.version_info >= (3, 11):
     import tomllib

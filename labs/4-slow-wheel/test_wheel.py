@@ -9,12 +9,12 @@ from typing import Any, Callable
 
 import pytest
 
-from grade import calibrate
-from grade.console import ConsoleError
-from grade.machine import Machine
-from grade.promise import Broken
-from grade.screen import compare
-from grade.sanitizer import Report, Sanitizer, Violation
+from grade.machine import patience
+from grade.machine.console import ConsoleError
+from grade.machine.machine import Machine
+from grade.machine.screen import compare
+from grade.marking.promise import Broken
+from grade.plugins.vqsan.sanitizer import Report, Sanitizer, Violation
 
 MakeSanitizer = Callable[..., Sanitizer]
 PLENTY = 1_000_000  # looks: longer than any answer takes
@@ -208,7 +208,7 @@ def test_economy(vqsan: MakeSanitizer) -> None:
 
 def wait_for_rest(sanitizer: Sanitizer) -> None:
     """Until the driver has stopped looking at the display's ring; Broken if it looks on and on."""
-    before, quiet, deadline = -1, 0, time.monotonic() + 60 * calibrate.scale()
+    before, quiet, deadline = -1, 0, time.monotonic() + 60 * patience.scale()
     while quiet < 5:
         time.sleep(0.2)  # twice as long as a report takes to be renewed
         gpu = next((queue for queue in sanitizer.report().queues if queue["device"] == "gpu"), None)

@@ -1,16 +1,16 @@
-"""The wheel's frame rate, its screens, and what a frame costs: judged by grade/judge.py, which says how."""
+"""The wheel's frame rate, its screens, and what a frame costs: judged by grade/rate/judge.py, which says how."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import known
 import pytest
 
-from grade import judge, plots
-from grade.judge import RIGHT, STALE, TORN, WRONG, Model, Run, Screen
-from grade.promise import Broken
+from grade.marking.promise import Broken
+from grade.rate import judge, plots
+from grade.rate.judge import RIGHT, STALE, TORN, WRONG, Model, Run, Screen
 
 TIERS = {30: 1 / 6, 60: 2 / 6, 120: 4 / 6, 240: 1.0}  # modelled frames/s: share of the points
 KICKS = {2: 1.0, 4: 0.5}  # kicks a frame, at most

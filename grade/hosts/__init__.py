@@ -1,0 +1,1 @@
+"""The same commands and tests on other hosts: fresh machines, other compilers, other versions of QEMU."""

@@ -1,0 +1,54 @@
+"""Running a GDB session by script against a machine that was started with gdb=True."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Callable, Iterable, Optional
+
+from grade import ROOT
+from grade.machine import patience
+from grade.machine.machine import BUILD, Machine
+
+GDB = os.environ.get("GDB") or "gdb-multiarch"
+
+
+def run_gdb(
+    machine: Machine,
+    commands: Iterable[str],
+    drive: Optional[Callable[[], None]] = None,
+    seconds: float = 60.0,
+    kernel: Optional[Path] = None,
+) -> str:
+    """Starts GDB with the project's .gdbinit, runs the commands, and returns all it printed.
+
+    Meanwhile `drive` makes the machine do what GDB waits for. `kernel` is the one that the machine runs, if it is not
+    that of the build.
+    """
+    command = [GDB, "-q", "-nx", "-batch", "-iex", f"directory {ROOT}", "-x", str(ROOT / ".gdbinit")]
+    for line in commands:
+        command += ["-ex", line]
+    session = subprocess.Popen(
+        command + [str(kernel or BUILD / "kernel.elf")],
+        cwd=machine.folder,  # where .gdbinit finds the machine's socket
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    try:
+        if drive is not None:
+            try:
+                drive()
+            except Exception as error:
+                session.kill()
+                raise AssertionError(f"{error}\nGDB had printed:\n{session.communicate()[0]}") from error
+        return session.communicate(timeout=seconds * patience.scale())[0]
+    except subprocess.TimeoutExpired:
+        session.kill()
+        raise AssertionError(f"GDB did not end; it had printed:\n{session.communicate()[0]}") from None
+    finally:
+        session.kill()
+        session.wait()

@@ -1,0 +1,340 @@
+"""A machine: QEMU with our kernel, its console, its control socket and its own scratch disk.
+
+    with Machine(cpus=4, mem="512M") as machine:
+        assert "README" in machine.run("ls")
+
+Everything of it lives in a folder of its own, which goes with it. QEMU ends when the machine is closed, when
+this process ends in whatever way, and when a test fails.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from datetime import datetime
+from pathlib import Path
+from typing import Iterable, Optional, Union
+
+from PIL import Image
+
+from grade import ROOT
+from grade.machine import patience
+from grade.machine.console import Console, ConsoleError
+from grade.machine.qmp import Qmp, QmpError
+
+BUILD = ROOT / os.environ.get("BUILD", "build")
+QEMU = os.environ.get("QEMU") or "qemu-system-riscv64"
+PROMPT = r"^\$ "
+
+# How a virtio-mmio slot behaves: as the specification says, and with the doorbell's work done by the hart that rings it.
+# From QEMU 8.2 on, ioeventfd would hand that work to another thread, and the trace would show a kick late and twice.
+SLOTS = ["-global", "virtio-mmio.force-legacy=false", "-global", "virtio-mmio.ioeventfd=off"]
+
+# Virtual time, for a machine of one hart: its clock advances a nanosecond with each instruction, so what is counted
+# repeats. While the hart sleeps the clock jumps from tick to tick, thirty seconds within some milliseconds of the host's,
+# so the kernel must never give a silent device up.
+VIRTUAL_TIME = ["-icount", "shift=0,sleep=off"]
+NEVER_GIVE_UP = "blk_timeout=4294967295"
+
+_alive: weakref.WeakSet[Machine] = weakref.WeakSet()
+
+
+def _die_with_parent() -> None:
+    """Asks Linux to kill this child when the thread that started it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """Copies a disk image without its holes, which are most of it."""
+    # No buffer for the source: os.lseek() moves the file's position behind its back.
+    with source.open("rb", buffering=0) as src, target.open("wb") as dst:
+        size = os.fstat(src.fileno()).st_size
+        dst.truncate(size)
+        position = 0
+        while position < size:
+            try:
+                start = os.lseek(src.fileno(), position, os.SEEK_DATA)
+            except OSError:  # no data from here on
+                break
+            end = os.lseek(src.fileno(), start, os.SEEK_HOLE)
+            src.seek(start)
+            dst.seek(start)
+            left = end - start
+            while left:
+                piece = src.read(min(left, 1 << 20))
+                dst.write(piece)
+                left -= len(piece)
+            position = end
+
+
+def trace_line(line: str) -> str:
+    """A line of QEMU's trace, `PID@SECONDS:EVENT WHAT`, from any version: from 11 on QEMU itself writes `DATE EVENT WHAT`."""
+    dated = re.match(r"(\d+-\d+-\d+T[\d:.]+)Z (.*)", line)
+    if dated is None:
+        return line
+    return f"0@{datetime.fromisoformat(dated[1] + '+00:00').timestamp():.6f}:{dated[2]}"
+
+
+class Machine:
+    """Boots on construction and, unless `shell` is false, waits for the prompt."""
+
+    def __init__(
+        self,
+        cpus: int = 2,
+        mem: str = "256M",
+        disk: Union[Path, str, None] = "build",  # an image to copy; "build": the one of the build; None: no disk
+        initrd: bool = True,
+        gpu: bool = True,
+        rng: bool = True,
+        args: str = "",
+        kernel: Optional[Path] = None,
+        trace: Iterable[str] = (),  # QEMU's trace events, patterns allowed
+        extra: Iterable[str] = (),  # further arguments for QEMU
+        gdb: bool = False,  # wait for GDB at the first instruction; see gdb_socket
+        shell: bool = True,
+        cache: str = "unsafe",  # a scratch disk need not outlive a power cut, so the host's own flushes are left out
+    ) -> None:
+        # Names of Unix sockets are limited to some 100 bytes, so the folder has a short one.
+        self.folder = Path(tempfile.mkdtemp(prefix="ringfence-"))
+        self.console: Optional[Console] = None
+        self.qmp: Optional[Qmp] = None
+        self.process: Optional[subprocess.Popen[bytes]] = None
+        self.disk: Optional[Path] = None
+        self.trace_file = self.folder / "trace.log"
+        self.gdb_socket = self.folder / "build" / "gdb.sock"  # .gdbinit looks there
+        self.cpus = cpus
+        self.marks = 0
+        self.started = 0.0  # monotonic clock when QEMU was started
+        _alive.add(self)
+        try:
+            self._start(cpus, mem, disk, initrd, gpu, rng, args, kernel, list(trace), list(extra), gdb, cache)
+            if shell:
+                self.expect(PROMPT, quiet=20)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(
+        self,
+        cpus: int,
+        mem: str,
+        disk: Union[Path, str, None],
+        initrd: bool,
+        gpu: bool,
+        rng: bool,
+        args: str,
+        kernel: Optional[Path],
+        trace: list[str],
+        extra: list[str],
+        gdb: bool,
+        cache: str,
+    ) -> None:
+        command = [QEMU, "-machine", "virt", "-smp", str(cpus), "-m", mem, "-display", "none"]
+        command += ["-nodefaults", *SLOTS]
+        if disk is not None:
+            self.disk = self.folder / "disk.img"
+            copy_sparse(BUILD / "disk.img" if disk == "build" else Path(disk), self.disk)
+            command += ["-drive", f"file={self.disk},if=none,format=raw,id=disk,cache={cache}"]
+            command += ["-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"]
+        if gpu:
+            command += ["-device", "virtio-gpu-device,bus=virtio-mmio-bus.1"]
+        if rng:
+            command += ["-device", "virtio-rng-device,bus=virtio-mmio-bus.2"]
+        command += ["-kernel", str(kernel or BUILD / "kernel.elf")]
+        if initrd:
+            command += ["-initrd", str(BUILD / "initrd.img")]
+        if args:
+            command += ["-append", args]
+        if trace:
+            events = self.folder / "trace.events"
+            events.write_text("\n".join(trace) + "\n")
+            command += ["-msg", "timestamp=on", "-trace", f"events={events},file={self.trace_file}"]
+        if gdb:
+            self.gdb_socket.parent.mkdir()
+            command += ["-S", "-gdb", f"unix:{self.gdb_socket},server=on,wait=off"]
+        if os.environ.get("RINGFENCE_SANDBOX"):  # the kernel is a stranger's
+            command += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
+        self.command = command + extra
+
+        # QEMU connects to us, so there is no moment at which its sockets are not there yet.
+        serial = self._listen("serial.sock")
+        control = self._listen("qmp.sock")
+        self.command += ["-serial", f"unix:{self.folder}/serial.sock", "-qmp", f"unix:{self.folder}/qmp.sock"]
+        with (self.folder / "stderr.log").open("wb") as stderr:
+            self.started = time.monotonic()
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                start_new_session=True,  # ^C is for us; we end QEMU
+                preexec_fn=_die_with_parent,
+            )
+        with serial, control:
+            self.console = Console(self._accept(serial), self.folder / "console.log")
+            try:
+                self.qmp = Qmp(self._accept(control), timeout=30 * patience.scale())
+            except QmpError as error:  # it ended at once: a bad option, an image in use
+                raise ConsoleError(f"QEMU did not start: {error}\n{self.stderr()}") from None
+
+    def _listen(self, name: str) -> socket.socket:
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(self.folder / name))
+        server.listen(1)
+        server.settimeout(0.2)
+        return server
+
+    def _accept(self, server: socket.socket) -> socket.socket:
+        for _ in range(int(100 * patience.scale())):
+            try:
+                connection = server.accept()[0]
+                connection.settimeout(None)
+                return connection
+            except TimeoutError:
+                assert self.process is not None
+                if self.process.poll() is not None:
+                    break
+        raise ConsoleError(f"QEMU did not start:\n{self.stderr()}")
+
+    # ---- the console ----
+
+    def send(self, text: str) -> None:
+        assert self.console is not None
+        self.console.send(text)
+
+    def expect(self, pattern: str, quiet: float = 10.0, total: float = 300.0) -> re.Match[str]:
+        """Waits for a regular expression on the console; see Console.expect."""
+        assert self.console is not None
+        return self.console.expect(pattern, quiet, total)
+
+    def run_status(self, command: str, quiet: float = 10.0, total: float = 300.0) -> tuple[int, str]:
+        """Types a command at the prompt; returns its exit status and what it printed."""
+        assert self.console is not None
+        self.marks += 1
+        # The mark is not to be found in the line as it is typed, only in what it prints.
+        self.send(f"{command}; echo '<'{self.marks}:$?'>'\n")
+        self.expect(r"\n", quiet)
+        start = self.console.position
+        match = self.expect(rf"<{self.marks}:(-?\d+)>\n", quiet, total)
+        output = self.console.text[start : match.start()]
+        self.expect(PROMPT, quiet)
+        return int(match.group(1)), output
+
+    def run(self, command: str, quiet: float = 10.0, total: float = 300.0) -> str:
+        """The same for a command that must succeed; returns what it printed."""
+        status, output = self.run_status(command, quiet, total)
+        assert status == 0, f"{command!r} ended with status {status}; it printed:\n{output}"
+        return output
+
+    @property
+    def text(self) -> str:
+        """All that has come from the console so far."""
+        return self.console.text if self.console else ""
+
+    def said(self, pattern: str) -> str:
+        """The lines like these, and a panic, that the kernel has printed, for the end of a message; "" if there is none."""
+        lines = re.findall(rf"^(?:{pattern}|.*panic.*)$", self.text, re.MULTILINE)
+        return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
+
+    # ---- from outside ----
+
+    def screendump(self) -> Image.Image:
+        """What the display shows now."""
+        assert self.qmp is not None
+        path = self.folder / "screen.ppm"
+        self.qmp.command("screendump", filename=str(path))
+        # A P6 file has three lines of header. QEMU 7.2 pads its rows to a multiple of four bytes, which no reader expects.
+        _, size, _, pixels = path.read_bytes().split(b"\n", 3)
+        width, height = map(int, size.split())
+        return Image.frombytes("RGB", (width, height), pixels, "raw", "RGB", len(pixels) // height)
+
+    def monitor(self, line: str, cpu: int = 0) -> str:
+        """What a command of QEMU's monitor prints, asked of that hart."""
+        assert self.qmp is not None
+        return self.qmp.monitor(line, cpu)
+
+    def hart_stack(self, cpu: int) -> int:
+        """The number of the page that the stack pointer of that hart is in."""
+        found = re.search(r"x2/sp\s+([0-9a-f]+)", self.monitor("info registers", cpu))
+        assert found
+        return int(found.group(1), 16) >> 12
+
+    def asleep(self) -> bool:
+        """Does every hart wait for an interrupt at this moment? Then the last instruction it has done is `wfi`."""
+        for cpu in range(self.cpus):
+            pc = re.search(r"pc\s+([0-9a-f]+)", self.monitor("info registers", cpu))
+            assert pc
+            word = re.search(r": 0x([0-9a-f]{8})", self.monitor(f"x /1wx {int(pc[1], 16) - 4:#x}", cpu))
+            if word is None or word[1] != "10500073":
+                return False
+        return True
+
+    def trace(self) -> list[str]:
+        """The lines of QEMU's trace so far."""
+        text = self.trace_file.read_text(errors="replace") if self.trace_file.exists() else ""
+        return [trace_line(line) for line in text.splitlines()]
+
+    def stderr(self) -> str:
+        path = self.folder / "stderr.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    # ---- the end ----
+
+    def wait(self, quiet: float = 20.0) -> int:
+        """Waits until QEMU has ended by itself; its exit status."""
+        assert self.process is not None
+        try:
+            return self.process.wait(quiet * patience.scale())
+        except subprocess.TimeoutExpired:
+            raise ConsoleError(f"the machine does not power off; its console:\n{self.text[-2000:]}") from None
+
+    def power_off(self) -> None:
+        """Ends the machine in the ordinary way, so that all is on its disk."""
+        self.send("poweroff\n")
+        status = self.wait()
+        assert status == 0, f"QEMU ended with status {status}:\n{self.stderr()}"
+
+    def cut_power(self) -> None:
+        """Ends the machine without a word to it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Ends QEMU and removes the machine's folder. May be called twice."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.qmp is not None:
+            self.qmp.close()
+            self.qmp = None
+        if self.console is not None:
+            self.console.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        _alive.discard(self)
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    for machine in list(_alive):
+        machine.close()
+
+
+__all__ = ["BUILD", "ConsoleError", "Machine", "PROMPT", "QEMU", "QmpError", "ROOT", "SLOTS", "copy_sparse", "trace_line"]

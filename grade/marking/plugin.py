@@ -1,0 +1,233 @@
+"""The pytest plug-in of the labs' tests: `pytest -p grade.marking.plugin labs`. `make grade` runs it so.
+
+A test says which entry of its lab.toml it decides:
+
+    @pytest.mark.promise("index-wraps")
+    def test_index_wraps(machine_factory, award, exhibit, seed): ...
+
+It fails by raising grade.marking.promise.Broken (any other failure is shown too, less helpfully). What it has gives points so:
+a test that returns gets all of them, one that raises gets none; award(fraction, why) changes either to that fraction.
+If several tests decide one promise, each must hold: the least fraction counts.
+
+Fixtures, besides those of grade/machine/fixtures.py: `award`; `exhibit(title, seen, wanted=None)` shows pictures in the
+report, `plot(title, svg, head, rows)` plots and tables; `seed`, a number of this test's own that SEED= brings back; `lab`, the entry of course.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Iterator, Optional
+
+import pytest
+
+from grade.machine import patience
+from grade.marking.course import CourseError, Lab, Promise, read_lab
+from grade.marking.promise import Broken
+
+try:
+    from grade.plugins.vqsan.sanitizer import vqsan  # noqa: F401
+except ImportError:  # a handout has none
+    pass
+
+MAX_TEXT = 20_000  # characters of a log or a message that are kept
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--records", default="", help="a file that gets one JSON line for each test that ran")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "promise(id): the entry of lab.toml that this test decides")
+
+
+# ---- which promise a test decides ----
+
+_labs: dict[Path, Lab] = {}
+
+
+def _lab_of(path: Path) -> Optional[Lab]:
+    folder = path.parent
+    if folder not in _labs and (folder / "lab.toml").exists():
+        _labs[folder] = read_lab(folder)
+    return _labs.get(folder)
+
+
+def _promise_of(item: pytest.Item) -> Optional[Promise]:
+    mark = item.get_closest_marker("promise")
+    if mark is None:
+        return None
+    lab = _lab_of(item.path)
+    if lab is None or len(mark.args) != 1:
+        raise pytest.UsageError(f"{item.nodeid}: a promise needs one id, and a lab.toml beside the test")
+    try:
+        return lab.promise(mark.args[0])
+    except CourseError as error:
+        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        _promise_of(item)
+
+
+# ---- what tests use ----
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest) -> Lab:
+    found = _lab_of(request.path)
+    assert found is not None, f"{request.path} has no lab.toml beside it"
+    return found
+
+
+@pytest.fixture
+def native(build: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a host program that holds the student's code, as native("virtqueue_test", "--list"). When a submission is
+    graded it is shut in, see sandbox.py. Its code is the student's: do not take its exit status for a proof."""
+
+    def run(program: str, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        if os.environ.get("RINGFENCE_SANDBOX"):
+            from grade.staff import sandbox
+
+            done = sandbox.run([f"./host/{program}", *arguments], build, sandbox.Limits(seconds=seconds))
+            output = done.output + (f"\nstopped: {done.stopped}" if done.stopped else "")
+            return subprocess.CompletedProcess([program, *arguments], done.status, output)
+        try:
+            return subprocess.run(
+                [str(build / "host" / program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=seconds * patience.scale(),
+            )
+        except subprocess.TimeoutExpired as error:
+            output = (error.stdout or b"").decode("utf-8", "replace")
+            return subprocess.CompletedProcess(error.cmd, -9, f"{output}\nstopped: it ran for {error.timeout:.0f} s")
+
+    return run
+
+
+@pytest.fixture
+def award(request: pytest.FixtureRequest) -> Callable[[float, str], None]:
+    def give(fraction: float, why: str) -> None:
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"award({fraction})")
+        request.node.awarded = (fraction, why)
+
+    return give
+
+
+@pytest.fixture
+def exhibit(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Shows a picture in the report, beside the one that was wanted if that is given (Pillow images)."""
+    request.node.exhibits = []
+
+    def show(title: str, seen: Any, wanted: Any = None) -> None:
+        def encode(image: Any) -> Optional[str]:
+            if image is None:
+                return None
+            image = image.convert("RGB")
+            image.thumbnail((640, 480))
+            out = io.BytesIO()
+            image.save(out, "PNG", optimize=True)
+            return base64.b64encode(out.getvalue()).decode()
+
+        if len(request.node.exhibits) < 6:  # a report stays small enough to mail
+            request.node.exhibits.append({"title": title, "seen": encode(seen), "wanted": encode(wanted)})
+
+    return show
+
+
+@pytest.fixture
+def plot(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Shows a plot and its numbers in the report: plot(title, svg, head, rows); svg may be "", grade/rate/plots.py draws it."""
+    request.node.plots = []
+
+    def show(title: str, svg: str, head: list[str], rows: list[list[str]]) -> None:
+        request.node.plots.append({"title": title, "svg": svg, "head": head, "rows": rows})
+
+    return show
+
+
+# ---- records ----
+
+
+def _explain(error: BaseException, promise: Promise) -> dict[str, str]:
+    """The four things that a failure says."""
+    broken = error if isinstance(error, Broken) else None
+    # An assertion that pytest has rewritten begins with what it compares; one that says something begins with that.
+    seen = broken.seen if broken else str(error).strip() or type(error).__name__
+    if broken is None and not isinstance(error, AssertionError):
+        seen = f"{type(error).__name__}: {seen}"
+    return {
+        "promised": (broken and broken.promised) or promise.title,
+        "seen": seen[:MAX_TEXT],
+        "look": (broken and broken.look) or promise.hint,
+        "spec": (broken and broken.spec) or promise.spec,
+    }
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome: Any = yield
+    report = outcome.get_result()
+    promise = _promise_of(item)
+    if promise is None or (report.when != "call" and not (report.when == "setup" and not report.passed)):
+        return
+    fraction, why = getattr(item, "awarded", (1.0 if report.passed else 0.0, ""))
+    record: dict[str, Any] = {
+        "lab": item.path.parent.name,
+        "id": promise.id,
+        "test": item.nodeid,
+        "line": item.location[1],
+        "fraction": fraction if not report.skipped else 0.0,
+        "why": why,
+        "seconds": round(report.duration, 2),
+        "skipped": report.skipped,
+        "exhibits": getattr(item, "exhibits", []),
+        "plots": getattr(item, "plots", []),
+    }
+    if call.excinfo is not None:
+        record.update(_explain(call.excinfo.value, promise))
+    sections = [f"---- {title} ----\n{text}" for title, text in report.sections]
+    if report.failed:
+        sections.insert(0, str(report.longreprtext))
+    record["log"] = "\n".join(sections)[-MAX_TEXT:]
+    # The controller of pytest-xdist sees a worker's report by its user properties.
+    report.user_properties.append(("record", json.dumps(record)))
+
+
+class _Recorder:
+    """Writes the records, in the process that has all the reports."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def _write(self, record: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(record) + "\n")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, value in report.user_properties:
+            if name == "record":
+                self._write(json.loads(str(value)))
+                report.user_properties.remove((name, value))
+                break
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._write({"error": f"{report.nodeid} cannot be loaded", "log": str(report.longrepr)[-MAX_TEXT:]})
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    path = session.config.getoption("--records")
+    if path and "PYTEST_XDIST_WORKER" not in os.environ:
+        session.config.pluginmanager.register(_Recorder(Path(path)), "ringfence-recorder")

@@ -1,0 +1,1 @@
+"""How fast the kernel is, where its instructions go, and whether it became slower."""

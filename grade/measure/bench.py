@@ -1,0 +1,416 @@
+"""make bench: how fast the system is, against its targets. A table, and <build>/bench.json for programs.
+
+    bench.py [--build DIR] [--cpus N] [--mem SIZE] [--runs N] [--args BOOT-ARGUMENTS] [NAME...]
+
+Every figure is the median over several machines. NAMEs choose rows of the table by how they begin. Whether a
+target is met depends on the host and on what else runs there, so a missed one is shown and is no failure. Where the
+work is a copy by the host, the host's own copy of as much is measured beside it: a row that comes near to that is
+"explained", for no kernel could do more. `make profile` shows what limits any other row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import mmap
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+from typing import Any, Callable, Iterable, NamedTuple, Optional
+
+from grade import ROOT
+
+
+class Row(NamedTuple):
+    name: str
+    what: str
+    unit: str
+    target: Optional[float]
+    less_is_better: bool = False
+
+
+ROWS = [
+    Row("boot", "power-on to prompt, against QEMU + OpenSBI", "x", 1.3, True),
+    Row("getpid", "the shortest system call", "k/s", 900),
+    Row("fork", "fork + exit + wait", "/s", 2000),
+    Row("exec", "fork + exec + wait", "/s", 800),
+    Row("pipe", "round trips between two processes", "/s", 20000),
+    Row("write", "buffered file write, 4 KiB calls", "MB/s", 100),
+    Row("read", "cached file read, 4 KiB calls", "MB/s", 300),
+    Row("raw-flush", "raw disk: 4 KiB write + flush", "/s", None),
+    Row("fsync", "4 KiB write + fsync, against raw-flush", "%", 40),
+    Row("create", "create + write 100 B + close + unlink", "/s", 2000),
+    Row("create-sync", "the same with fsync, against raw-flush", "%", 25),
+    Row("disk-4k", "raw disk: 4 KiB reads, 1 in flight", "/s", 12000),
+    Row("disk-4k-32", "raw disk: 4 KiB reads, 32 in flight", "/s", 40000),
+    Row("disk-1m", "raw disk: 1 MiB reads", "MB/s", 4000),
+    Row("show-640", "present 640x480 without drawing", "/s", 12000),
+    Row("show-1024", "present 1024x768", "/s", 7000),
+    Row("show-1920", "present 1920x1080", "/s", 3000),
+    Row("draw-640", "gradient and present 640x480", "/s", 770),
+    Row("draw-1024", "gradient and present 1024x768", "/s", 330),
+    Row("draw-1920", "gradient and present 1920x1080", "/s", 176),
+    Row("roulette-640", "roulette at 640x480", "/s", 300),
+    Row("roulette-1920", "roulette at 1920x1080", "/s", 60),
+    Row("vqsan-fork", "fork + exit + wait: how much slower with VQSAN=1", "x", 2, True),
+    Row("vqsan-write", "buffered file write, the same", "x", 2, True),
+    Row("vqsan-read", "cached file read, the same", "x", 2, True),
+    Row("vqsan-create", "create + write + unlink, the same", "x", 2, True),
+    Row("rebuild", "touch virtqueue.c, make, boot to prompt", "s", 2, True),
+]
+
+# Rows that come from the guest's own `bench`: its name for them, and by what to divide.
+IN_GUEST = {
+    row.name: (row.name, 1000.0 if row.unit == "k/s" else 1.0)
+    for row in ROWS
+    if row.name.split("-")[0] not in ("boot", "raw", "roulette", "vqsan", "rebuild")
+}
+IN_GUEST["raw-flush"] = ("disk-flush", 1.0)
+SHARE_OF_RAW = ("fsync", "create-sync")
+HOST_ALONE = ("disk-1m", "show-1920")
+EXPLAINED = 0.75  # of what the host does alone: then it is the host that limits
+WHEELS = {"roulette-640": ("640x480", 600), "roulette-1920": ("1920x1080", 200)}
+BOOTS = 15
+
+Results = dict[str, list[float]]
+
+
+class Progress:
+    """One line on stderr that says what is being done."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stderr.isatty()
+
+    def __call__(self, text: str) -> None:
+        print(f"\r\033[K{text}" if self.terminal else text, end="" if self.terminal else "\n", file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        if self.terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+# ---- what is measured ----
+
+
+def boot_seconds(**options: Any) -> float:
+    """From the start of QEMU to the prompt."""
+    from grade.machine.machine import Machine
+
+    with Machine(cache="writeback", **options) as machine:
+        return time.monotonic() - machine.started
+
+
+def floor_seconds(floor: Path, **options: Any) -> float:
+    """From the start of the same QEMU to its end, with a guest that does nothing but power off."""
+    from grade.machine.machine import Machine
+
+    with Machine(cache="writeback", kernel=floor, shell=False, **options) as machine:
+        machine.wait()
+        return time.monotonic() - machine.started
+
+
+def measure_boot(results: Results, build: Path, options: dict[str, Any], say: Progress) -> None:
+    """Floor and boot take turns. One pair says little, the host's noise is in both: the row is the ratio of medians."""
+    from grade.machine import patience
+
+    patience.scale()  # or the first machine would be timed with it
+    floors, boots = results["floor ms"], results["boot ms"]
+    for i in range(BOOTS):
+        say(f"bench: boot {i + 1} of {BOOTS}")
+        floors.append(1000 * floor_seconds(build / "grade/measure/floor.bin", **options))
+        boots.append(1000 * boot_seconds(**options))
+    results["boot"] = [value / median(floors) for value in boots]
+
+
+def rate(operation: Callable[[], object], seconds: float = 0.11, rounds: int = 5) -> float:
+    """How often a second; the median of several rounds, as the guest's bench has it."""
+    rates = []
+    for _ in range(rounds):
+        count, start = 0, time.monotonic()
+        while (passed := time.monotonic() - start) < seconds:
+            operation()
+            count += 1
+        rates.append(count / passed)
+    return median(rates)
+
+
+def copies(size: int) -> float:
+    """memcpy of so many bytes by the host, in memory of its own."""
+    with mmap.mmap(-1, size) as source, mmap.mmap(-1, size) as target:
+        for pages in (source, target):
+            if hasattr(mmap, "MADV_HUGEPAGE"):  # as QEMU has the guest's memory
+                pages.madvise(mmap.MADV_HUGEPAGE)
+            pages.write(b"\1" * size)
+        from_, to = (ctypes.addressof(ctypes.c_char.from_buffer(pages)) for pages in (source, target))
+        return rate(lambda: ctypes.memmove(to, from_, size))
+
+
+def file_reads(path: Path, size: int) -> float:
+    """Reads of so many bytes by the host, from random places of a file that it has in memory."""
+    places = os.path.getsize(path) // 4096 - size // 4096
+    with path.open("rb", buffering=0) as file, mmap.mmap(-1, size) as memory:
+        return rate(lambda: os.preadv(file.fileno(), [memory], 4096 * random.randrange(places)))
+
+
+def host_alone(name: str, machine: Any) -> float:
+    """What the host does for that row without a guest, in the row's unit: a copy by QEMU is all there is to both."""
+    if name == "disk-1m":
+        return file_reads(machine.disk, 1 << 20) * (1 << 20) / 1e6
+    return copies(1920 * 1080 * 4)
+
+
+def guest_bench(machine: Any, names: Iterable[str], say: Progress, run: str) -> dict[str, float]:
+    """Runs the guest's bench; its medians by name."""
+    found = {}
+    machine.send(f"bench -j {' '.join(sorted(names))}\n")
+    machine.expect("BENCH-BEGIN")
+    while True:
+        line = machine.expect(r"^(\{.*\}|BENCH-END)$", quiet=60, total=600).group(1)
+        if line == "BENCH-END":
+            break
+        result = json.loads(line)
+        found[result["name"]] = float(result.get("median", 0))
+        say(f"bench: {run}: {result['name']}")
+    machine.expect(r"^\$ ")
+    return found
+
+
+def measure_guest(
+    results: Results, wanted: set[str], options: dict[str, Any], runs: int, say: Progress
+) -> None:
+    from grade.machine.machine import Machine
+
+    chosen = [row.name for row in ROWS if row.name in IN_GUEST and row.name in wanted]
+    for i in range(runs):
+        run = f"machine {i + 1} of {runs}"
+        say(f"bench: {run}")
+        # With the host's own flushes, as `make qemu` has them: durable writes are to cost what they cost.
+        with Machine(cache="writeback", **options) as machine:
+            for name in chosen:
+                guest_name, divisor = IN_GUEST[name]
+                # What a row is compared with is measured right beside it.
+                beside = {"disk-flush"} if name in SHARE_OF_RAW else set()
+                found = guest_bench(machine, {guest_name} | beside, say, run)
+                value = found.get(guest_name, 0) / divisor
+                if name in SHARE_OF_RAW:
+                    results[f"{name} /s"].append(value)
+                    value *= 100 / (found.get("disk-flush") or float("inf"))
+                if value > 0:
+                    results[name].append(value)
+                if name in HOST_ALONE:
+                    results[f"{name} by the host alone"].append(host_alone(name, machine))
+            for name in WHEELS:
+                if name in wanted:
+                    say(f"bench: {run}: {name}")
+                    results[name].append(wheel_rate(machine, *WHEELS[name]))
+
+
+def measure_sanitizer(results: Results, wanted: set[str], options: dict[str, Any], runs: int, say: Progress) -> None:
+    """The same work on two machines after one another, without vqsan and with it."""
+    from grade.machine.machine import BUILD, Machine
+    from grade.plugins.vqsan.sanitizer import plugin_arguments
+
+    names = [row.name for row in ROWS if row.name.startswith("vqsan-") and row.name in wanted]
+    for i in range(runs):
+        rates = []
+        for how, extra in (("without", []), ("with", plugin_arguments(BUILD / "kernel.elf"))):
+            with Machine(extra=extra, **options) as machine:  # without the host's flushes, which vary more than this
+                asked = [name.partition("-")[2] for name in names]
+                rates.append(guest_bench(machine, asked, say, f"{how} vqsan, {i + 1} of {runs}"))
+        for name in names:
+            plain, watched = (rate.get(name.partition("-")[2], 0) for rate in rates)
+            if plain and watched:
+                results[name].append(plain / watched)
+
+
+def wheel_rate(machine: Any, size: str, frames: int) -> float:
+    output = machine.run(f"roulette -r {size} -n {frames} -s 1 -f 0 -b", quiet=60)
+    match = re.search(r"([\d.]+) frames/s", output)
+    if not match:
+        raise AssertionError(f"roulette printed no frame rate:\n{output}")
+    return float(match.group(1))
+
+
+def make_again(command: str) -> None:
+    """Runs the make that runs us, with its variables but without its job server, which is not ours to use."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    done = subprocess.run(
+        f"{command} all", shell=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode != 0:
+        raise AssertionError(f"`{command} all` failed:\n{done.stdout}")
+
+
+def measure_rebuild(results: Results, command: str, options: dict[str, Any], runs: int, say: Progress) -> None:
+    make_again(command)  # so that nothing but virtqueue.c is out of date
+    for i in range(runs):
+        say(f"bench: rebuild {i + 1} of {runs}")
+        start = time.monotonic()
+        Path("kernel/virtio/virtqueue.c").touch()
+        make_again(command)
+        boot_seconds(**options)
+        results["rebuild"].append(time.monotonic() - start)
+
+
+# ---- what is shown ----
+
+
+def ratio_of(row: Row, value: float) -> Optional[float]:
+    """How much of the target is reached: 1 or more is met."""
+    if row.target is None:
+        return None
+    return row.target / value if row.less_is_better else value / row.target
+
+
+def verdict_of(row: Row, results: Results) -> str:
+    value, alone = median(results[row.name]), results.get(f"{row.name} by the host alone")
+    ratio = ratio_of(row, value)
+    if ratio is None:
+        return ""
+    if ratio >= 1:
+        return "met"
+    if not alone:
+        return "missed"
+    word = "explained:" if value >= EXPLAINED * median(alone) else "missed;"
+    return f"{word} the host alone does {number(median(alone))}"
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def table(results: Results) -> str:
+    lines = [f"{'':13} {'':43} {'median':>8} {'(low to high)':>19} {'':5} {'target':>7} {'ratio':>6}"]
+    for row in ROWS:
+        values = results.get(row.name)
+        if not values:
+            continue
+        value = median(values)
+        ratio = ratio_of(row, value)
+        spread = f"({number(min(values))} to {number(max(values))})"
+        verdict = "" if ratio is None else f"{number(row.target or 0):>7} {ratio:6.2f} {verdict_of(row, results)}"
+        lines.append(f"{row.name:13} {row.what:43} {number(value):>8} {spread:>19} {row.unit:5} {verdict}".rstrip())
+    return "\n".join(lines)
+
+
+def markdown(results: Results) -> str:
+    lines = ["| | | median | low to high | | target | ratio | |", "|---|---|---:|---:|---|---:|---:|---|"]
+    for row in ROWS:
+        values = results.get(row.name)
+        if not values:
+            continue
+        ratio = ratio_of(row, median(values))
+        target = "" if row.target is None else number(row.target)
+        share = "" if ratio is None else f"{ratio:.2f}"
+        spread = f"{number(min(values))} to {number(max(values))}"
+        cells = [row.name, row.what, number(median(values)), spread, row.unit, target, share, verdict_of(row, results)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def as_json(results: Results, host: dict[str, Any]) -> dict[str, Any]:
+    rows = []
+    for row in ROWS:
+        values = results.get(row.name)
+        if not values:
+            continue
+        ratio = ratio_of(row, median(values))
+        rows.append(
+            {
+                "name": row.name,
+                "what": row.what,
+                "unit": row.unit,
+                "values": values,
+                "median": median(values),
+                "target": row.target,
+                "ratio": ratio,
+                "met": None if ratio is None else ratio >= 1,
+                "verdict": verdict_of(row, results),
+            }
+        )
+    extra = {name: values for name, values in results.items() if " " in name}
+    return {"host": host, "rows": rows, "also": extra}
+
+
+def describe_host(options: dict[str, Any]) -> dict[str, Any]:
+    from grade.machine.machine import QEMU
+
+    version = subprocess.run([QEMU, "--version"], stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]
+    return {
+        "qemu": version,
+        "host cpus": os.cpu_count(),
+        "load before": round(os.getloadavg()[0], 2),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **options,
+    }
+
+
+def host_line(host: dict[str, Any]) -> str:
+    return (
+        f"{host['qemu']}, {host['host cpus']} host cores of which others used {host['load before']} (load) before, "
+        f"{host['cpus']} harts, {host['mem']}:"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", help="where the kernel was built")
+    parser.add_argument("--cpus", type=int, default=2)
+    parser.add_argument("--mem", default="256M")
+    parser.add_argument("--runs", type=int, default=3, help="machines that each figure is the median of")
+    parser.add_argument("--args", default="", help="kernel boot arguments")
+    parser.add_argument("--make", default="make", help="the command that builds, for the row `rebuild`")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the results go; without it, BUILD/bench.json")
+    parser.add_argument("--docs", action="store_true", help="put the table into docs/performance.md as well")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="rows to measure; none: all")
+    given = parser.parse_args()
+
+    wanted = {row.name for row in ROWS if not given.names or row.name.startswith(tuple(given.names))}
+    if not wanted:
+        parser.error(f"no row of that name; there are {', '.join(row.name for row in ROWS)}")
+
+    os.environ["BUILD"] = given.build
+    from grade.measure.growth import put_table
+    from grade.machine.machine import BUILD, ConsoleError
+
+    os.chdir(ROOT)
+    options = {"cpus": given.cpus, "mem": given.mem, "args": given.args}
+    host = describe_host(options)
+    results: Results = defaultdict(list)
+    say = Progress()
+    try:
+        if host["load before"] > 1:
+            print(f"bench: this host is busy (load {host['load before']}): figures will be low", file=sys.stderr)
+        if "boot" in wanted:
+            measure_boot(results, BUILD, options, say)
+        if wanted & (set(IN_GUEST) | set(WHEELS)):
+            measure_guest(results, wanted, options, given.runs, say)
+        if any(name.startswith("vqsan-") for name in wanted) and (BUILD / "host/vqsan.so").exists():
+            measure_sanitizer(results, wanted, options, given.runs, say)
+        if "rebuild" in wanted:
+            measure_rebuild(results, given.make, options, given.runs, say)
+    except KeyboardInterrupt:
+        say.done()
+        print("bench: interrupted", file=sys.stderr)
+        return 130
+    except (AssertionError, ConsoleError) as error:
+        say.done()
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    say.done()
+    print(table(results))
+    (given.json or BUILD / "bench.json").write_text(json.dumps(as_json(results, host), indent=1) + "\n")
+    if given.docs:
+        put_table(ROOT / "docs/performance.md", "bench", f"{host_line(host)}\n\n{markdown(results)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

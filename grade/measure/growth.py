@@ -1,0 +1,253 @@
+"""make bench-growth: how costs grow with the size of what is worked on.
+
+    growth.py [--build DIR] [--docs FOLDER] [NAME...]
+
+Boots machines, runs the guest's `growth` in them, draws a plot for each table into FOLDER/img and puts the tables
+into FOLDER/performance.md between its `table` marks. NAMEs choose among directory, file, processes, harts, damage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, Iterable, NamedTuple, Optional
+
+from grade import ROOT
+
+Rows = list[list[float]]
+
+# What the build puts on its disk besides the programs (Makefile, DEVICES).
+DEVICES = [f"dev/{name}:c:{major}:0" for major, name in enumerate("console fb0 disk0 random vqstat null kstat".split(), 1)]
+
+
+class Plot(NamedTuple):
+    name: str
+    title: str
+    x: str
+    y: str
+    columns: list[str]  # of the table; the first is x
+    logarithmic: bool
+    measure: Callable[[Path], Rows]
+
+
+def scaled(table: Rows, *factors: float) -> Rows:
+    return [[value * factor for value, factor in zip(row, factors)] for row in table]
+
+
+def guest_table(machine: Any, command: str) -> Rows:
+    lines = machine.run(f"growth {command}", quiet=120, total=1800).splitlines()
+    return [[float(word) for word in line.split()] for line in lines if re.fullmatch(r"[\d ]+", line)]
+
+
+def large_disk(build: Path, folder: Path) -> Path:
+    """An image with room for a file of 1 GiB, and for 10,000 files; nearly all of it is a hole."""
+    image = folder / "large.img"
+    programs = sorted(str(path) for path in (build / "image").iterdir())
+    subprocess.run(
+        [build / "host/mkfs", "-s", "1200M", "-i", "16000", image, *programs, *DEVICES],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return image
+
+
+def best(tables: list[Rows], choose: Callable[[Iterable[float]], float] = min) -> Rows:
+    """Cell by cell the best of several runs: what the host did besides only ever makes things slower."""
+    return [[choose(cells) for cells in zip(*rows)] for rows in zip(*tables)]
+
+
+def on_large_disk(build: Path, command: str, **options: Any) -> Rows:
+    from grade.machine.machine import Machine
+
+    with tempfile.TemporaryDirectory(prefix="ringfence-growth-") as folder:
+        with Machine(disk=large_disk(build, Path(folder)), **options) as machine:
+            return guest_table(machine, command)
+
+
+def counted() -> dict[str, Any]:
+    """Options of a machine in virtual time, where an instruction takes a nanosecond and a device nothing: it repeats."""
+    from grade.machine.machine import NEVER_GIVE_UP, VIRTUAL_TIME
+
+    return {"cpus": 1, "args": f"poll=0 {NEVER_GIVE_UP}", "extra": VIRTUAL_TIME}
+
+
+def measure_directory(build: Path) -> Rows:
+    return scaled(on_large_disk(build, "directory", **counted()), 1, 1e-3, 1e-3, 1e-3)
+
+
+def measure_file(build: Path) -> Rows:
+    runs = [on_large_disk(build, "file", cache="writeback") for _ in range(3)]
+    return scaled(best(runs), 1, 1e-3, 1e-3, 1e-3)
+
+
+def measure_processes(build: Path) -> Rows:
+    from grade.machine.machine import Machine
+
+    with Machine(**counted()) as machine:
+        return scaled(guest_table(machine, "processes"), 1, 1e-3, 1e-3)
+
+
+def measure_harts(build: Path) -> Rows:
+    """As many workers as harts, against one hart with one worker."""
+    from grade.machine.machine import Machine
+
+    rows = []
+    for harts in (1, 2, 4):
+        runs = []
+        with Machine(cpus=harts) as machine:
+            for _ in range(5):
+                runs.append(guest_table(machine, f"workers {harts}")[-1:])
+        rows += best(runs, max)
+    return [[row[0]] + [value / first for value, first in zip(row[1:], rows[0][1:])] for row in rows]
+
+
+def measure_damage(build: Path) -> Rows:
+    from grade.machine.machine import Machine
+
+    with Machine() as machine:
+        runs = [guest_table(machine, "damage") for _ in range(5)]
+    return scaled(best(runs), 1, 1e-3, 1e-3, 1e-3)
+
+
+PLOTS = [
+    Plot(
+        "directory",
+        "A directory grows to 10,000 files",
+        "files in the directory",
+        "thousand instructions",
+        ["files", "open", "open, no such file", "create + unlink"],
+        True,
+        measure_directory,
+    ),
+    Plot(
+        "file",
+        "A file grows to 1 GiB",
+        "MiB",
+        "microseconds for 4 KiB",
+        ["MiB", "append", "read in order", "read anywhere"],
+        True,
+        measure_file,
+    ),
+    Plot(
+        "processes",
+        "Processes that exist, asleep",
+        "sleeping processes",
+        "thousand instructions",
+        ["sleepers", "fork + exit + wait", "pipe round trip"],
+        False,
+        measure_processes,
+    ),
+    Plot(
+        "harts",
+        "As many busy processes as harts",
+        "harts",
+        "work done, one hart = 1",
+        ["harts", "compute", "getpid", "read 4 KiB", "fork + exit + wait"],
+        False,
+        measure_harts,
+    ),
+    Plot(
+        "damage",
+        "Rectangles in one present, 640x480",
+        "rectangles",
+        "microseconds",
+        ["rectangles", "of 8x8", "of 64x64", "of 128x96"],
+        False,
+        measure_damage,
+    ),
+]
+
+
+def draw(plot: Plot, rows: Rows, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "ringfence"  # the same numbers make the same file
+    from matplotlib import pyplot
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    figure, axes = pyplot.subplots(figsize=(6.4, 3.6))
+    for i, label in enumerate(plot.columns[1:], 1):
+        axes.plot([row[0] for row in rows], [row[i] for row in rows], "o-", markersize=3, linewidth=1.2, label=label)
+    if plot.logarithmic:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    else:
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+    axes.set_title(plot.title, fontsize=11)
+    axes.set_xlabel(plot.x)
+    axes.set_ylabel(plot.y)
+    axes.grid(True, which="major", linewidth=0.4, alpha=0.6)
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+
+
+def table(plot: Plot, rows: Rows) -> str:
+    lines = ["| " + " | ".join(plot.columns) + " |", "|" + "---:|" * len(plot.columns)]
+    lines += ["| " + " | ".join(number(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def put_table(page: Path, name: str, text: str) -> None:
+    """Replaces what stands between the marks of a table."""
+    begin, end = f"<!-- table {name} -->", "<!-- end -->"
+    old = page.read_text()
+    if begin not in old:
+        raise AssertionError(f"{page} has no line {begin}")
+    before, rest = old.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def main(arguments: Optional[list[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", help="where the kernel was built")
+    parser.add_argument("--docs", default="docs", help="folder with performance.md")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    given = parser.parse_args(arguments)
+
+    names = [plot.name for plot in PLOTS]
+    wrong = [name for name in given.names if name not in names]
+    if wrong:
+        parser.error(f"no plot {wrong[0]}; there are {', '.join(names)}")
+    os.environ["BUILD"] = given.build
+    from grade.machine.machine import BUILD, ConsoleError
+
+    docs = ROOT / given.docs
+    (docs / "img").mkdir(exist_ok=True)
+    try:
+        for plot in PLOTS:
+            if given.names and plot.name not in given.names:
+                continue
+            print(f"bench-growth: {plot.name}", file=sys.stderr)
+            rows = plot.measure(BUILD)
+            text = table(plot, rows)
+            print(f"{plot.title}\n{text}\n")
+            draw(plot, rows, docs / "img" / f"growth-{plot.name}.svg")
+            put_table(docs / "performance.md", plot.name, text)
+    except KeyboardInterrupt:
+        print("bench-growth: interrupted", file=sys.stderr)
+        return 130
+    except (AssertionError, ConsoleError) as error:
+        print(f"bench-growth: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

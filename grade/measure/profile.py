@@ -1,0 +1,187 @@
+"""make profile: where the instructions and the time of a row of `make bench` go.
+
+    profile.py [--build DIR] [--most N] NAME...
+
+NAMEs are the guest's (`bench -l`), or `boot` for the way from power-on to the prompt. For each:
+
+- the guest's instructions for one operation, by function of the kernel. A plugin counts them on one hart, in virtual
+  time and with poll=0, where they repeat (profile.c);
+- what each thread of QEMU did meanwhile, on a machine as `make bench` has it: the harts, and the main loop, which is
+  every device;
+- where perf is installed and allowed, in which functions of QEMU, of its libraries and of the host's kernel. What QEMU
+  has made of the guest's code has no names there: it is "(guest)".
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+NAMED_THREADS = ["-name", "ringfence,debug-threads=on"]
+
+
+class Counts(NamedTuple):
+    operations: int
+    functions: Counter[str]
+
+
+# ---- instructions ----
+
+
+def read_counts(path: Path) -> Counter[str]:
+    functions: Counter[str] = Counter()
+    for line in path.read_text().splitlines():
+        count, name = line.split(" ", 1)
+        functions[name] += int(count)
+    return functions
+
+
+def run_bench(machine: Any, name: str, count: int = 0) -> dict[str, Any]:
+    """Runs that benchmark alone, with `count` operations a round if that is not 0; what it says about itself."""
+    machine.send(f"bench -j {f'-n {count} ' if count else ''}{name}\n")
+    while True:
+        result = json.loads(machine.expect(r"^(\{.*\})$", quiet=60, total=600).group(1))
+        if result["name"] == name:
+            break
+    machine.expect("BENCH-END")
+    if "skipped" in result:
+        raise AssertionError(f"{name} cannot be measured: {result['skipped']}")
+    return result
+
+
+def count_instructions(build: Path, folder: Path, name: str, count: int = 0, idle: bool = True) -> Counts:
+    """What the benchmark executes on one hart, with `count` operations a round if that is not 0. Without `idle`, it does
+    not count wake-ups of the idle hart for nothing."""
+    from grade.machine.machine import NEVER_GIVE_UP, VIRTUAL_TIME, Machine
+
+    out = folder / "counts"
+    plugin = f"{build}/host/profile.so,elf={build}/kernel.elf,out={out}"
+    boot = name == "boot"
+    # Without virtual time for boot: there an idle hart would skip from tick to tick and count those.
+    extra = ["-plugin", plugin if boot else f"{plugin},marked=on{'' if idle else ',idle=off'}", *([] if boot else VIRTUAL_TIME)]
+    with Machine(cpus=1, args=f"poll=0 {NEVER_GIVE_UP}", extra=extra) as machine:
+        operations = 1 if boot else run_bench(machine, name, count)["operations"]
+        assert machine.qmp is not None
+        machine.qmp.command("quit")
+        machine.wait()
+    return Counts(operations, read_counts(out))
+
+
+def show_instructions(name: str, counts: Counts, most: int) -> None:
+    total = sum(counts.functions.values())
+    print(f"{name}: {total / counts.operations:,.0f} instructions for one")
+    for function, count in counts.functions.most_common(most):
+        print(f"  {count / counts.operations:14,.1f} {count / total:6.1%}  {function}")
+
+
+# ---- time ----
+
+
+def thread_seconds(pid: int) -> Counter[str]:
+    """Seconds that each of QEMU's threads has run so far."""
+    seconds: Counter[str] = Counter()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            name = (task / "comm").read_text().strip()
+            seconds[name] += int((task / "schedstat").read_text().split()[0]) / 1e9
+        except OSError:  # it has just ended
+            pass
+    return seconds
+
+
+def friendly(thread: str) -> str:
+    hart = re.fullmatch(r"CPU (\d+)/TCG", thread)
+    return f"hart {hart.group(1)}" if hart else "main loop" if thread.startswith("qemu-system") else thread
+
+
+class Perf:
+    """perf, looking at a process; does nothing where it is not allowed to."""
+
+    def __init__(self, folder: Path, pid: int) -> None:
+        self.data = folder / "perf.data"
+        self.process: Optional[subprocess.Popen[bytes]] = None
+        if shutil.which("perf"):
+            command = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "997", "-o", str(self.data), "-p", str(pid)]
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def stop(self) -> list[tuple[float, str, str]]:
+        """Shares (of 100), threads and functions; the largest share first."""
+        if not self.process:
+            return []
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+        command = ["perf", "report", "-i", str(self.data), "--stdio", "-q", "-t", "|", "-F", "overhead,comm,dso,sym"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        shares: Counter[tuple[str, str]] = Counter()
+        for line in done.stdout.splitlines():
+            fields = [field.strip() for field in line.split("|")]
+            if len(fields) == 4 and fields[0].endswith("%"):
+                known = re.match(r"\[[.k]\] (?!0x)(.*)", fields[3])
+                guest = not fields[2].startswith(("qemu", "lib", "["))
+                what = known.group(1) if known else "(guest)" if guest else f"somewhere in {fields[2]}"
+                shares[(friendly(fields[1]), what)] += float(fields[0][:-1])
+        return [(share, thread, what) for (thread, what), share in shares.most_common()]
+
+
+def show_time(folder: Path, name: str, most: int) -> None:
+    from grade.machine.machine import Machine
+
+    with Machine(cache="writeback", extra=NAMED_THREADS) as machine:
+        assert machine.process is not None
+        pid = machine.process.pid
+        perf = Perf(folder, pid)
+        before, start = thread_seconds(pid), time.monotonic()
+        result = run_bench(machine, name)
+        wall = time.monotonic() - start
+        used = thread_seconds(pid) - before
+        shares = perf.stop()
+    print(f"{name}: {result['median']:,} {result['unit']}; meanwhile each thread of QEMU ran")
+    for thread, seconds in used.most_common():
+        if seconds / wall >= 0.01:
+            print(f"  {seconds / wall:21.0%}  {friendly(thread)}")
+    if shares:
+        print("and of all the time that they ran")
+    for share, thread, what in shares[:most]:
+        if share >= 1:
+            print(f"  {share:20.1f}%  {thread}: {what}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", help="where the kernel and the plugin were built")
+    parser.add_argument("--most", type=int, default=12, help="functions to show")
+    parser.add_argument("names", nargs="+", metavar="NAME")
+    given = parser.parse_args()
+
+    os.environ["BUILD"] = given.build
+    from grade.machine.machine import BUILD, ConsoleError
+
+    try:
+        for name in given.names:
+            with tempfile.TemporaryDirectory(prefix="ringfence-profile-") as folder:
+                show_instructions(name, count_instructions(BUILD, Path(folder), name), given.most)
+                if name != "boot":
+                    show_time(Path(folder), name, given.most)
+            print()
+    except KeyboardInterrupt:
+        print("profile: interrupted", file=sys.stderr)
+        return 130
+    except (AssertionError, ConsoleError) as error:
+        print(f"profile: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""vqsan for tests: the arguments that put it into a machine, and what it has found.
+
+    def test_something(machine_factory, vqsan):
+        sanitizer = vqsan("inject=rmb,seed=3")
+        machine = machine_factory(extra=sanitizer.arguments)
+        machine.run("ls")
+        report = sanitizer.finish(machine)
+        assert not report.violations, report
+        assert report.loads_per_turn("gpu") > 0.9
+
+docs/ordering.md says what the rules mean, grade/plugins/vqsan/options.h what the options do. The JSON that vqsan keeps up to
+date, ten times a second and at QEMU's end, has three lists, and a Report the same three:
+
+    violations   once for each rule, queue and pair of places in the code
+        rule, missing    "R1", "fence r,r": what is lacking between the accesses
+        device, slot, queue, hart     where; the hart that did it first
+        count            how often
+        hidden           true: not printed, at the option hide=
+        first, second    the two accesses: what ("used->idx"; "" is a wait), function, file, line, pc
+    queues       one for each queue there has been; counts go on over a reset of the device
+        device, slot, queue, size
+        polls, spins     loads of used->idx; those of them that found nothing new
+        publishes, kicks, kicks_saved     stores of avail->idx; doorbells; kicks that the device did not want
+        completions      elements that the driver has taken off the used ring
+        deepest          most chains in flight at one time
+        sleeps           times that a hart went to sleep (wfi) with chains in flight, after a look that found nothing
+        sleeps_unnotified    those of them with notifications off: no answer wakes it, only a timer
+        lost_wakeups     times that all harts slept, woke and slept again over an answer that was there, with notifications on
+        loops            loops in which a hart waited: function, file, line of the jump back; turns; and looks: how many
+                         of the turns loaded used->idx
+        injected, corrupted    what vqsan itself has done (inject=, device=)
+        accesses, violations   to the ring; summed up
+    fences       one for each fence instruction of the kernel that was executed: kind ("fence r,r"), function, file,
+                 line, count
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterable, Iterator, Optional
+
+import pytest
+
+from grade.machine import patience
+from grade.machine.machine import BUILD, Machine
+
+PLUGIN = BUILD / "host/vqsan.so"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of the two accesses of a violation."""
+
+    what: str  # "used->idx"
+    function: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Violation:
+    rule: str  # "R1"
+    missing: str  # "fence r,r"
+    device: str  # "blk"
+    queue: int
+    hart: int
+    count: int
+    hidden: bool  # not to be shown
+    first: Place
+    second: Place
+
+    @property
+    def asleep(self) -> bool:
+        """R7 found after a sleep and not in a loop: it was the wait that did not look. A driver that polls and then sleeps
+        to the next tick comes to that on a busy host, however it polls."""
+        return self.rule == "R7" and self.second.function == "idle_loop"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rule} missing {self.missing}: {self.device} queue {self.queue}, "
+            f"{self.first.what} in {self.first.function} ({self.first.file}:{self.first.line}), then "
+            f"{self.second.what or 'a wait'} in {self.second.function} ({self.second.file}:{self.second.line}), "
+            f"{self.count} times"
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    violations: list[Violation]
+    queues: list[dict[str, Any]]  # counts of each queue
+    fences: list[dict[str, Any]]  # executions of each fence instruction
+
+    @property
+    def rules(self) -> set[str]:
+        return {violation.rule for violation in self.violations}
+
+    def total(self, count: str) -> int:
+        """The sum of a count over all queues: "completions", "injected", ..."""
+        return sum(queue[count] for queue in self.queues)
+
+    def of(self, device: str) -> list[Violation]:
+        """Violations on the queues of a device: "gpu"."""
+        return [violation for violation in self.violations if violation.device == device]
+
+    def loads_per_turn(self, device: str, files: str = "kernel/virtio/") -> float:
+        """In what part of the turns of its waiting loops in these files the driver of a device loaded used->idx: 1 where it
+        looks in each turn. 1 too if it never had to wait."""
+        loops = [loop for queue in self.queues if queue["device"] == device for loop in queue["loops"]]
+        loops = [loop for loop in loops if loop["file"].startswith(files)]
+        turns = sum(loop["turns"] for loop in loops)
+        return sum(loop["looks"] for loop in loops) / turns if turns else 1.0
+
+    def fences_per_completion(self, files: str = "kernel/virtio/", kinds: Iterable[str] = ()) -> float:
+        """Fences executed in these files, of these kinds (none: all), for each element taken, of whatever queue."""
+        chosen = [fence for fence in self.fences if fence["file"].startswith(files)]
+        wanted = set(kinds)
+        count = sum(fence["count"] for fence in chosen if not wanted or fence["kind"] in wanted)
+        return count / max(1, self.total("completions"))
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.violations)) or "no violations"
+
+
+def read_report(path: Path) -> Report:
+    data = json.loads(path.read_text())
+
+    def place(entry: dict[str, Any]) -> Place:
+        return Place(entry["what"], entry["function"], entry["file"], entry["line"])
+
+    violations = [
+        Violation(
+            entry["rule"],
+            entry["missing"],
+            entry["device"],
+            entry["queue"],
+            entry["hart"],
+            entry["count"],
+            entry["hidden"],
+            place(entry["first"]),
+            place(entry["second"]),
+        )
+        for entry in data["violations"]
+    ]
+    return Report(violations, data["queues"], data["fences"])
+
+
+def plugin_arguments(kernel: Path, options: str = "") -> list[str]:
+    """QEMU's arguments for vqsan."""
+    plugin = f"{PLUGIN},elf={kernel}" + (f",{options}" if options else "")
+    return ["-plugin", plugin]
+
+
+class Sanitizer:
+    def __init__(self, folder: Path, options: str, kernel: Path) -> None:
+        self.json = folder / "vqsan.json"
+        self.log = folder / "vqsan.log"
+        mine = f"json={self.json},log={self.log}"
+        self.arguments = plugin_arguments(kernel, f"{mine},{options}" if options else mine)
+
+    def report(self) -> Report:
+        """What has been found so far, a tenth of a second old at most."""
+        return read_report(self.json) if self.json.exists() else Report([], [], [])
+
+    def finish(self, machine: Machine) -> Report:
+        """Ends the machine; all that was found."""
+        if machine.qmp is not None and machine.process is not None and machine.process.poll() is None:
+            try:
+                machine.qmp.command("quit")
+            except Exception:  # it may be gone before it answers
+                pass
+            try:
+                machine.process.wait(20 * patience.scale())
+            except subprocess.TimeoutExpired:
+                pass
+        return self.report()
+
+
+@pytest.fixture(scope="session")
+def vqsan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sanitizer]]:
+    """Makes sanitizers, one for each machine."""
+    if sys.platform != "linux":
+        pytest.skip("vqsan needs Linux")
+    assert PLUGIN.exists(), "run make first"
+
+    def make(options: str = "", kernel: Optional[Path] = None) -> Sanitizer:
+        return Sanitizer(tmp_path_factory.mktemp("vqsan"), options, kernel or BUILD / "kernel.elf")
+
+    yield make

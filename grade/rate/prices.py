@@ -1,0 +1,100 @@
+"""make calibrate: what the judge's prices (grade/rate/judge.py) stand for, measured on this host.
+
+A kick and a MiB: whole presents of three sizes, each under one kick and waited for; the straight line through their times
+has the kick as its height at nothing and the MiB as its slope. A byte: a file, printed. An instruction: the wheel, whose
+instructions the judge has counted; its price is the model's processor, which is quicker than an emulated one. All by the
+host's clock, and of some rounds the quickest counts. A price holds where the host takes at most TOLERANCE times as long, and
+at least a TOLERANCE-th: it is a size, no measurement. A busy host cannot tell.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+
+from grade.machine import patience
+from grade.machine.machine import Machine
+from grade.rate import judge
+
+SIZES = {"show-640": (640, 480), "show-1024": (1024, 768), "show-1920": (1920, 1080)}
+ROUNDS = 3
+TOLERANCE = 4.0
+BUSY = 1.5  # times slower than the reference host (grade/machine/patience.py)
+
+
+def presents(machine: Machine) -> tuple[float, float]:
+    """Nanoseconds of a kick and of a MiB."""
+    points = []
+    for name, (width, height) in SIZES.items():
+        rates = []
+        for _ in range(ROUNDS):
+            text = machine.run(f"bench -q -j {name}", quiet=60)
+            lines = text[text.index("BENCH-BEGIN") : text.index("BENCH-END")].splitlines()[1:]
+            rates += [json.loads(line)["high"] for line in lines]
+        points.append((width * height * 4 / 2**20, 1e9 / max(rates)))
+    mean_x, mean_y = (statistics.fmean(values) for values in zip(*points))
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+    return mean_y - slope * mean_x, slope
+
+
+def console(machine: Machine) -> float:
+    """Nanoseconds of a byte."""
+    command = "cat" + 20 * " README"
+    found = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        count = len(machine.run(command, quiet=60))
+        found.append((time.perf_counter() - start, count))
+    return min(seconds * 1e9 / count for seconds, count in found)
+
+
+def instruction(machine: Machine) -> float:
+    """Nanoseconds of one, in the wheel."""
+    counted = judge.model(judge.watch(640, 480, 1, 1))
+    seconds = []
+    for _ in range(ROUNDS):
+        short, long = (_wheel(machine, frames) for frames in (100, 1100))
+        seconds.append((long - short) / 1000)
+    return min(seconds) * 1e9 / counted.instructions
+
+
+def _wheel(machine: Machine, frames: int) -> float:
+    start = time.perf_counter()
+    machine.run(f"roulette -q -f 0 -s 1 -n {frames}", quiet=60)
+    return time.perf_counter() - start
+
+
+def holds(price: float, here: float) -> bool:
+    return price / TOLERANCE <= here <= price * TOLERANCE
+
+
+def main() -> int:
+    if not judge.PLUGIN.exists():
+        print(f"calibrate: {judge.PLUGIN} is not there: it is built on Linux only", file=sys.stderr)
+        return 2
+    prices = judge.PRICES
+    with Machine(cpus=2) as machine:
+        kick, mib = presents(machine)
+        rows = [
+            ("an instruction", 1.0, instruction(machine)),
+            ("a kick", prices.kick, kick),
+            ("a MiB to the display", prices.mib, mib),
+            ("a byte of the console", prices.byte, console(machine)),
+        ]
+    print(f"{'':24}{'price, ns':>12}{'here, ns':>14}{'instructions':>14}")
+    far = 0
+    for name, price, here in rows:
+        seen = f"{here:14,.1f}{here / rows[0][2]:14,.0f}" if here > 0 else f"{'(too busy to tell)':>28}"
+        off = name != rows[0][0] and not holds(price, here)
+        far += off
+        print(f"{name:24}{price:12,.0f}{seen}{'   far from its price' if off and here > 0 else ''}")
+    print(f"Prices hold within {TOLERANCE:g} times: {len(rows) - 1 - far} of {len(rows) - 1}. They stand in grade/rate/judge.py and docs/grading.md.")
+    if (slow := patience.scale(again=True)) > BUSY:
+        print(f"This host is {slow:.1f} times as slow as the one they were chosen on: run it again when nothing else runs.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+#!/bin/sh
+# `make doctor`: a table of the tools that were found, their versions, and what to do about what is wrong.
+# Exit status 1 if `make qemu` cannot work with what is here.
+
+CDPATH='' cd "$(dirname "$0")/../.." || exit 1
+tools=$(sh grade/setup/tools.sh)
+value() {
+    echo "$tools" | sed -n "s/^$1=//p"
+}
+is_missing() {
+    case ",$(value MISSING)," in *",$1,"*) return 0 ;; *) return 1 ;; esac
+}
+status=0
+
+# row WHAT FOUND VERSION VERDICT
+row() {
+    printf '%-18s %-28s %-14s %s\n' "$1" "${2:--}" "${3:--}" "$4"
+}
+# Prints the first number with dots in what a program says about itself.
+version_of() {
+    [ -n "$1" ] || return
+    "$@" 2>/dev/null | sed -n '1,3s/.*[^0-9.]\([0-9][0-9]*\.[0-9.]*[0-9]\).*/\1/p' | head -n 1
+}
+# check WHAT COMMAND [WHO-NEEDS-IT]: a tool that is needed, always or only by some goals.
+check() {
+    if [ -n "$2" ] && command -v "$2" >/dev/null 2>&1; then
+        row "$1" "$2" "$(version_of "$2" --version)" ok
+    elif [ -n "$3" ]; then
+        row "$1" "" "" "not here; $3 installs it"
+    else
+        row "$1" "" "" "missing: make setup"
+        status=1
+    fi
+}
+# check_module NAME WHO-NEEDS-IT: a module of the Python that was found.
+check_module() {
+    version=$([ -z "$python" ] || "$python" -c "import $1; print(getattr($1, '__version__', 'here'))" 2>/dev/null)
+    if [ -n "$version" ]; then
+        row "  $1" "" "$version" ok
+    else
+        row "  $1" "" "" "not here; $2"
+    fi
+}
+
+row tool found version verdict
+compiler=$(value COMPILER)
+fallback=$(value FALLBACK)
+check "RISC-V compiler" "$compiler"
+if [ -n "$fallback" ]; then
+    row "" "" "" "riscv64-unknown-elf-gcc is what the course uses: make setup"
+fi
+if is_missing riscv-headers; then
+    row "  stdint.h" "" "" "missing: make setup"
+    status=1
+fi
+check "linker" "$(value LINKER)"
+check "objcopy" "$(value OBJCOPY)"
+check "host compiler" "$(value HOST_COMPILER)"
+
+qemu=$(value QEMU_FOUND)
+if [ -n "$qemu" ]; then
+    version=$("$qemu" --version 2>/dev/null | sed -n '1s/.*version \([0-9.]*\).*/\1/p')
+    case "$version" in
+    [89].* | [1-9][0-9]*.* | 7.[2-9]*) row QEMU "$qemu" "$version" ok ;;
+    *)
+        row QEMU "$qemu" "$version" "too old: 7.2 or newer is needed; give QEMU=path"
+        status=1 ;;
+    esac
+    firmware=
+    for folder in $("$qemu" -L help 2>/dev/null); do
+        [ -e "$folder/opensbi-riscv64-generic-fw_dynamic.bin" ] && firmware=$folder && break
+    done
+    if [ -n "$firmware" ]; then
+        row OpenSBI "$firmware" "" ok
+    else
+        row OpenSBI "" "" "missing: apt-get install opensbi"
+        status=1
+    fi
+    kinds=$("$qemu" -display help 2>/dev/null)
+    case "$kinds" in
+    *gtk* | *sdl* | *cocoa*) window="ok" ;;
+    *) window="none (apt-get install qemu-system-gui); make screenshot and VNC=1 work" ;;
+    esac
+    [ -n "$DISPLAY$WAYLAND_DISPLAY" ] || window="no screen here; make screenshot and VNC=1 work"
+    row "window" "" "" "$window"
+else
+    check QEMU ""
+fi
+
+check GDB "$(value GDB_FOUND)"
+python=$(value PYTHON_FOUND)
+check "Python" "$python"
+if [ -n "$python" ]; then
+    check_module pytest "make setup"
+    check_module pexpect "make setup"
+    check_module PIL "make setup"
+    check_module xdist "make test is slower without: apt-get install python3-pytest-xdist"
+    check_module matplotlib "what draws a plot (make trace, make test) installs it"
+fi
+if [ -e grade/staff/staff.mk ]; then # the tree with all the labs makes handouts and grades submissions
+    for tool in unifdef patch git; do
+        check $tool $tool "make test or make grade"
+    done
+    [ "$(uname)" != Linux ] || check bubblewrap bwrap "make test or make grade"
+    check debootstrap "$(command -v debootstrap || echo /usr/sbin/debootstrap)" "make fresh"
+fi
+check clang-format clang-format "apt-get, for make format only,"
+exit $status

@@ -1,0 +1,146 @@
+#!/bin/sh
+# Finds the tools that the build, QEMU and the tests need, and prints them as NAME=value lines for the Makefile.
+# MISSING lists what was not found (separated by commas), in the names that setup.sh knows. The last line is
+# TOOLS_FOUND=yes; without it, this script has failed.
+# It runs at the start of nearly every `make`, so it must be quick: it starts no program that it need not start.
+#
+# Environment: TOOLPREFIX, CC, HOSTCC, QEMU, PYTHON, GDB choose a tool; if one is empty, it is searched for.
+
+missing=
+lack() {
+    missing="$missing${missing:+,}$1"
+}
+
+# Prints the first of the given commands that exists.
+first_of() {
+    for candidate in "$@"; do
+        if command -v "$candidate" >/dev/null 2>&1; then
+            echo "$candidate"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# ---- the RISC-V compiler ----
+#
+# Unless you ask for another one, it is GCC for riscv64-unknown-elf (some systems call it riscv64-elf). If only another
+# compiler is here, GCC counts as missing, and FALLBACK says how to ask for the other one: the Makefile does so if GCC
+# cannot be installed.
+
+find_clang() { # find_clang COMMAND
+    kind=clang
+    compiler=$(first_of "$1") || lack "$1"
+    ld=$(first_of "$(echo "$1" | sed 's/clang\([^/]*\)$/ld.lld\1/')" ld.lld) || lack lld
+    objcopy=$(first_of "$(echo "$1" | sed 's/clang\([^/]*\)$/llvm-objcopy\1/')" llvm-objcopy llvm-objcopy-14 \
+        llvm-objcopy-15 llvm-objcopy-16 llvm-objcopy-17 llvm-objcopy-18 llvm-objcopy-19 \
+        riscv64-unknown-elf-objcopy riscv64-linux-gnu-objcopy riscv64-elf-objcopy) || lack llvm
+}
+
+find_gcc() { # find_gcc PREFIX
+    kind=gcc
+    compiler=$(first_of "$1gcc") || lack "$1gcc"
+    ld=$1ld
+    objcopy=$1objcopy
+}
+
+case "$CC" in
+*clang*) find_clang "$CC" ;;
+*gcc | '')
+    prefix=${TOOLPREFIX:-${CC%gcc}}
+    if [ -n "$prefix" ]; then
+        find_gcc "$prefix"
+    elif [ -n "$CC" ]; then
+        lack "CC=$CC" # the host's compiler
+    elif gcc=$(first_of riscv64-unknown-elf-gcc riscv64-elf-gcc); then
+        find_gcc "${gcc%gcc}"
+    else
+        lack gcc
+        if command -v riscv64-linux-gnu-gcc >/dev/null 2>&1; then
+            find_gcc riscv64-linux-gnu-
+            echo "FALLBACK=TOOLPREFIX=riscv64-linux-gnu-"
+        elif command -v clang >/dev/null 2>&1 && command -v ld.lld >/dev/null 2>&1; then
+            find_clang clang
+            echo "FALLBACK=CC=clang"
+        fi
+    fi
+    ;;
+*) lack "CC=$CC" ;;
+esac
+echo "KIND=$kind"
+echo "COMPILER=$compiler"
+echo "LINKER=$ld"
+echo "OBJCOPY=$objcopy"
+
+# can_compile MARCH: does the compiler know these extensions, and has it the headers of a freestanding C compiler?
+can_compile() {
+    echo '#include <stdint.h>' |
+        "$compiler" $target -march="$1" -mabi=lp64 -ffreestanding -E -o /dev/null -x c - 2>/dev/null
+}
+
+if [ -n "$compiler" ]; then
+    target=
+    [ "$kind" != clang ] || target=--target=riscv64
+    # GCC from 12 on wants two extensions named that clang 14 and older GCCs do not know.
+    march=rv64imac_zicsr_zifencei
+    if ! can_compile $march && ! { march=rv64imac && can_compile $march; }; then
+        # Some distributions leave stdint.h to the C library that they recommend beside the compiler.
+        march=rv64imac_zicsr_zifencei
+        lack riscv-headers
+    fi
+    echo "MARCH=$march"
+    # Linkers from 2.39 on warn of what a kernel does on purpose. Older ones do not know the option.
+    if [ "$kind" = gcc ] && "$ld" --no-warn-rwx-segments --version >/dev/null 2>&1; then
+        echo "LD_QUIET=--no-warn-rwx-segments"
+    fi
+fi
+
+# ---- everything else ----
+hostcc=$(first_of ${HOSTCC:-cc gcc clang}) || lack "${HOSTCC:-host-gcc}"
+echo "HOST_COMPILER=$hostcc"
+qemu=$(first_of "${QEMU:-qemu-system-riscv64}") || lack "${QEMU:-qemu}"
+echo "QEMU_FOUND=$qemu"
+# Debian's QEMU does not bring the firmware along. Where it lies, only QEMU itself knows for certain. (If you named a
+# QEMU, its firmware is your choice too, and make doctor tells you.)
+if [ -n "$qemu" ] && [ -z "$QEMU" ]; then
+    firmware=opensbi-riscv64-generic-fw_dynamic.bin
+    place=$(command -v "$qemu")
+    found=
+    for folder in "${place%/*}/../share/qemu" $([ -e "${place%/*}/../share/qemu/$firmware" ] || "$qemu" -L help 2>/dev/null); do
+        [ ! -e "$folder/$firmware" ] || found=yes
+    done
+    [ -n "$found" ] || lack opensbi
+fi
+gdb=$(first_of ${GDB:-gdb-multiarch riscv64-unknown-elf-gdb riscv64-elf-gdb}) || lack "${GDB:-gdb}"
+echo "GDB_FOUND=$gdb"
+
+# pyenv or conda may hide the distribution's Python, which is the one that has the packages.
+python= extras=
+for candidate in ${PYTHON:-/usr/bin/python3 python3 /usr/local/bin/python3 /opt/homebrew/bin/python3}; do
+    if extras=$("$candidate" -c '
+import sys
+from importlib.util import find_spec
+print(*(name for name in ("xdist", "matplotlib") if find_spec(name)))
+sys.exit(sys.version_info < (3, 9) or not all(map(find_spec, ("pytest", "pexpect", "PIL"))))
+' 2>/dev/null); then
+        python=$candidate
+        break
+    fi
+    extras=
+done
+[ -n "$python" ] || lack "${PYTHON:-python}"
+echo "PYTHON_FOUND=$python"
+case " $extras " in *" xdist "*) echo "PYTHON_XDIST=yes" ;; *) echo "PYTHON_XDIST=" ;; esac
+if [ -e grade/explore/timeline.py ]; then # handouts draw plots from lab 4 on
+    case " $extras " in *" matplotlib "*) ;; *) lack plots ;; esac
+fi
+
+# The tree with all the labs makes handouts and grades submissions. Bubblewrap exists for Linux only.
+if [ -e grade/staff/staff.mk ]; then
+    for tool in unifdef patch git $([ "$(uname)" = Linux ] && echo bwrap); do
+        first_of "$tool" >/dev/null || { lack staff && break; }
+    done
+    first_of debootstrap /usr/sbin/debootstrap >/dev/null || lack debootstrap
+fi
+echo "MISSING=$missing"
+echo "TOOLS_FOUND=yes"

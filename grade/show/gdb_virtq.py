@@ -1,0 +1,182 @@
+"""The command `virtq` of GDB: a queue's rings, as driver and device have left them in memory.
+
+    (gdb) virtq            a line for each queue
+    (gdb) virtq gpu        one queue: its rings and the chains in flight (gpu, disk, rng)
+
+    (gdb) break poll_used if $virtq("gpu")
+
+.gdbinit has GDB's own Python run this. It reads the machine's memory and changes nothing. A lab may bring more: each
+labs/*/gdb_*.py is loaded too, with find() below as a global; its `sections` are functions that take a queue and return
+lines to print.
+"""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Callable, Iterator
+
+import gdb
+
+ROOT = Path(__file__).resolve().parents[2]  # GDB's Python does not look for modules here
+NICKNAMES = {"disk": "blk"}  # what the folder and the labs call it, and the device's own name
+NO_NOTIFY = NO_INTERRUPT = 1  # 2.7.7, 2.7.10
+NEXT, WRITE = 1, 2  # 2.7.5
+
+
+class Queue:
+    """A `struct virtio_queue` of the kernel."""
+
+    def __init__(self, value: gdb.Value) -> None:
+        self.value = value
+        self.vq = value["vq"]
+        self.name = self.vq["name"].string()
+        self.size = int(self.vq["size"])
+        self.mask = self.size - 1
+
+    def __getitem__(self, field: str) -> int:
+        """A number of `struct virtq`, which is the driver's own."""
+        return int(self.vq[field])
+
+    @property
+    def avail_idx(self) -> int:
+        return int(self.vq["avail"]["idx"])
+
+    @property
+    def used_idx(self) -> int:
+        """The device's index as it is in memory now."""
+        return int(self.vq["used"]["idx"])
+
+    def done(self) -> list[int]:
+        """The heads of the chains that the device is done with and the driver has not taken."""
+        ahead = min((self.used_idx - self["last_used"]) & 0xFFFF, self.size)
+        return [int(self.vq["used"]["ring"][(self["last_used"] + i) & self.mask]["id"]) for i in range(ahead)]
+
+    def chains(self) -> Iterator[tuple[int, list[gdb.Value]]]:
+        """The head and the descriptors of each chain in flight."""
+        for head in range(self.size):
+            chain = self.vq["chain"][head]
+            if int(chain["token"]) == 0:
+                continue
+            descriptors, i = [], head
+            for _ in range(min(int(chain["count"]), self.size)):
+                descriptors.append(self.vq["desc"][i])
+                i = int(self.vq["chain"][i]["next"]) & self.mask
+            yield head, descriptors
+
+
+sections: list[Callable[[Queue], list[str]]] = []
+
+
+def queues() -> list[Queue]:
+    found = []
+    try:
+        value = gdb.parse_and_eval("virtio_queues")
+        while int(value):
+            found.append(Queue(value.dereference()))
+            value = value["next"]
+    except gdb.MemoryError:
+        raise gdb.GdbError("virtq: the kernel has not turned paging on yet: continue to a later place") from None
+    except gdb.error as error:
+        raise gdb.GdbError(f"virtq: {error}") from None
+    if not found:
+        raise gdb.GdbError("virtq: there is no queue yet: the drivers set them up while the kernel boots")
+    return found
+
+
+def find(word: str) -> Queue:
+    wanted = NICKNAMES.get(word, word)
+    found = [queue for queue in queues() if queue.name.startswith(wanted)]
+    if not found:
+        names = ", ".join(queue.name for queue in queues())
+        raise gdb.GdbError(f"virtq: no queue {word}; there are {names}")
+    return found[0]
+
+
+def buffer(descriptor: gdb.Value) -> str:
+    flags = int(descriptor["flags"])
+    way = "device writes" if flags & WRITE else "device reads"
+    return f"{int(descriptor['len'])} bytes at {int(descriptor['addr']):#x} ({way})"
+
+
+def rings(queue: Queue) -> list[str]:
+    state = f", BROKEN: {queue.vq['fault'].string()}" if queue["broken"] else ""
+    kicks = "no kicks, please" if int(queue.vq["used"]["flags"]) & NO_NOTIFY else "kicks wanted"
+    interrupts = "no interrupts, please" if int(queue.vq["avail"]["flags"]) & NO_INTERRUPT else "interrupts wanted"
+    return [
+        f"{queue.name}: {queue.size} descriptors, {queue['free_count']} free{state}",
+        f"  available ring   avail->idx {queue.avail_idx}, the next chain goes to {queue['avail_next']}; {interrupts}",
+        f"  used ring        used->idx {queue.used_idx}, last_used {queue['last_used']}; {kicks}",
+    ]
+
+
+def in_flight(queue: Queue) -> list[str]:
+    done = queue.done()
+    published = {
+        int(queue.vq["avail"]["ring"][i & queue.mask])
+        for i in range(queue.avail_idx - min(queue["in_flight"], queue.size), queue.avail_idx)
+    }
+    lines = [f"  in flight        {queue['in_flight']} chains"]
+    for head, descriptors in queue.chains():
+        where = "done, not taken" if head in done else "with the device" if head in published else "not published"
+        lines.append(f"    {head:4} {where:16} " + ", ".join(map(buffer, descriptors)))
+    return lines
+
+
+class VirtqCommand(gdb.Command):
+    """virtq [gpu|disk|rng]: the rings of a queue and the chains in flight; alone, a line for each queue."""
+
+    def __init__(self) -> None:
+        super().__init__("virtq", gdb.COMMAND_DATA)
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        if argument.strip():
+            queue = find(argument.strip())
+            lines = rings(queue) + in_flight(queue)
+            for section in sections:
+                lines += section(queue)
+        else:
+            lines = [
+                f"{queue.name:14} avail->idx {queue.avail_idx:5}  used->idx {queue.used_idx:5}  "
+                f"last_used {queue['last_used']:5}  in flight {queue['in_flight']:3}"
+                for queue in queues()
+            ]
+        print("\n".join(lines))
+
+    def complete(self, text: str, word: str) -> list[str]:
+        return [name for name in ("gpu", "disk", "rng") if name.startswith(word)]
+
+
+class QueueFunction(gdb.Function):
+    """$virtq("gpu"): is this function, or one that called it, at work on that queue? For conditions of breakpoints.
+
+    It looks for an argument q that the compiler has kept: of an inlined function it often keeps none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("virtq")
+
+    def invoke(self, name: gdb.Value) -> bool:
+        wanted = int(find(name.string()).vq.address)
+        frame = gdb.selected_frame()
+        for _ in range(4):
+            if frame is None:
+                break
+            try:
+                q = frame.read_var("q")
+                if not q.is_optimized_out:
+                    return int(q) == wanted
+            except ValueError:  # it has none
+                pass
+            frame = frame.older()
+        return False
+
+
+def install() -> None:
+    VirtqCommand()
+    QueueFunction()
+    for extra in sorted(ROOT.glob("labs/*/gdb_*.py")):
+        sections.extend(runpy.run_path(str(extra), {"find": find})["sections"])
+
+
+install()

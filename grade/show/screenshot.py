@@ -1,0 +1,33 @@
+"""Boots a machine, spins the wheel for a while and saves what its display shows: screenshot.py [--build DIR] OUT.png"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build", help="where the kernel was built")
+    parser.add_argument("--command", default="roulette -f 0 -o 1396 -n 4 -s 7", help="what draws the picture")
+    parser.add_argument("out", type=Path, help="the PNG file to write")
+    options = parser.parse_args()
+
+    os.environ["BUILD"] = options.build
+    from grade.machine.machine import ConsoleError, Machine
+
+    try:
+        with Machine() as machine:
+            machine.run(options.command, quiet=60)
+            machine.screendump().save(options.out)
+    except (AssertionError, ConsoleError) as error:
+        print(f"screenshot: {error}", file=sys.stderr)
+        return 1
+    print(f"screenshot: {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

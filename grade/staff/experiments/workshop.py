@@ -1,0 +1,334 @@
+"""What the experiments of this folder share: a copy of the tree to change, kernels made from it, a stopwatch, a command line.
+
+The copy is build/experiments/tree, at lab 4's start state. A variant replaces poll_used() in its virtqueue.c; the wheel
+is wheel_main.c. All numbers come from outside the machine: QEMU's trace, vqsan, the picture on the display.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterable, Optional
+
+from grade import ROOT
+
+HERE = Path(__file__).resolve().parent
+
+START = "4-slow-wheel"
+RING = "kernel/virtio/virtqueue.c"
+WAIT = "kernel/virtio/gpu_wait.c"
+POLL_USED = re.compile(r"^#if SOLVED_WHEEL\n(?:(?!^#(?:if|endif)).*\n)*?.*poll_used\((?:.*\n)*?^#endif // SOLVED_WHEEL\n", re.MULTILINE)
+EVENTS = ("virtio_gpu_cmd_res_flush", "virtio_queue_notify")
+
+
+class WorkshopError(Exception):
+    """The experiment cannot be made; the text says why."""
+
+
+def progress(text: str) -> None:
+    """A line that says what is being done: over the last one on a terminal, one after the other elsewhere."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    elif text:
+        print(text, file=sys.stderr, flush=True)
+
+
+# ---- kernels ----
+
+
+def variant_text(name: str) -> str:
+    return (HERE / f"variants/{name}.c").read_text()
+
+
+def put_poll_used(source: str, poll_used: str) -> str:
+    """virtqueue.c with another poll_used()."""
+    text, count = POLL_USED.subn(lambda _: poll_used, source)
+    if count != 1:
+        raise WorkshopError(f"{RING} has changed: workshop.py no longer finds the two poll_used() in it")
+    return text
+
+
+def _write(path: Path, data: bytes) -> None:
+    if not path.exists() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+class Workshop:
+    """The copy of the tree, and what is built in it; kernels and the image stay from one experiment to the next."""
+
+    def __init__(
+        self, build: Path, make: Iterable[str] = (), folder: str = "experiments", changed: Optional[dict[str, str]] = None
+    ) -> None:
+        """`changed`: files that have another text in the copy."""
+        self.main_build = build
+        self.folder = build / folder
+        self.tree = self.folder / "tree"
+        self.variables = [word for word in make if not word.startswith(("BUILD=", "START="))]
+        self._copy(changed or {"user/roulette_main.c": (HERE / "wheel_main.c").read_text()})
+
+    def _copy(self, changed: dict[str, str]) -> None:
+        """Brings the copy up to date; what has not changed keeps its time, so that make builds little."""
+        wanted = {}
+        for top in ("Makefile", "README.md", "kernel", "user", "mkfs", "grade", "labs/start.mk"):
+            for path in [ROOT / top] if (ROOT / top).is_file() else (ROOT / top).rglob("*"):
+                if path.is_file() and path.suffix != ".pyc":
+                    wanted[self.tree / path.relative_to(ROOT)] = path.read_bytes()
+        wanted.update({self.tree / name: text.encode() for name, text in changed.items()})
+        for path in self.tree.rglob("*"):
+            if path.is_file() and path not in wanted and path.relative_to(self.tree).parts[0] != "build":
+                path.unlink()
+        for target, data in wanted.items():
+            _write(target, data)
+
+    def make(self, target: str, *words: str) -> Path:
+        """Makes a file below the tree's build directory."""
+        environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")}
+        done = subprocess.run(
+            ["make", *words, *self.variables, target],
+            cwd=self.tree,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise WorkshopError(f"make {target} failed:\n{done.stdout[-2000:]}")
+        return self.tree / target
+
+    def kernel(self, variant: str, wait: Optional[str] = None) -> Path:
+        """A kernel with this poll_used(), and, if given, this file of ours as gpu_wait.c."""
+        _write(self.tree / RING, put_poll_used((ROOT / RING).read_text(), variant_text(variant)).encode())
+        _write(self.tree / WAIT, (HERE / wait if wait else ROOT / WAIT).read_bytes())
+        made = self.make(f"build/{START}/kernel.elf", f"START={START}")
+        kept = self.folder / f"{variant}{'-' + Path(wait).stem if wait else ''}.elf"
+        shutil.copy2(made, kept)
+        return kept
+
+    def initrd(self) -> Path:
+        """An image with the programs and our wheel."""
+        from grade.measure.growth import DEVICES
+
+        wheel = self.make("build/solved/user/roulette.elf", "BUILD=build/solved")
+        files = [path for path in sorted((self.main_build / "image").iterdir()) if path.name != "roulette"]
+        folder = self.folder / "image"
+        folder.mkdir(exist_ok=True)
+        shutil.copy2(wheel, folder / "roulette")
+        image = self.folder / "initrd.img"
+        subprocess.run(
+            [self.main_build / "host/mkfs", "-s", "4M", image, *files, folder / "roulette", *DEVICES],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        return image
+
+
+def boot(kernel: Path, initrd: Path, **options: Any) -> Any:
+    """A machine without a disk."""
+    from grade.machine.machine import Machine
+
+    extra = ["-initrd", str(initrd), *options.pop("extra", ())]
+    return Machine(kernel=kernel, disk=None, initrd=False, rng=False, extra=extra, args="root=initrd", **options)
+
+
+# ---- the stopwatch ----
+
+
+def trimmed(times: list[float]) -> float:
+    """The mean of the fastest nine tenths; 0 of none."""
+    kept = sorted(times)[: max(1, len(times) * 9 // 10)]
+    return sum(kept) / len(kept) if kept else 0.0
+
+
+@dataclass
+class Timing:
+    """What QEMU's trace says of the frames shown, the first left out."""
+
+    rates: list[float]  # whole frames a second, one entry for each run
+    within: list[float]  # seconds from one kick to the next of the same frame
+    between: list[float]  # seconds from the last kick of a frame to the first of the next
+    kicks: int  # of a frame
+
+    @property
+    def rate(self) -> float:
+        """Of the fastest run: what the host does besides only ever makes one slower."""
+        return max(self.rates)
+
+    @property
+    def undisturbed(self) -> float:
+        """Frames a second if the slowest tenth of the kicks were not: work beside it now and then hardly changes that."""
+        return 1 / ((self.kicks - 1) * trimmed(self.within) + trimmed(self.between))
+
+    def kick(self, share: float) -> float:
+        """The time from kick to kick that this share of them does not exceed; of one present a frame, the frame's."""
+        times = sorted(self.within or self.between)
+        return times[min(int(len(times) * share), len(times) - 1)]
+
+
+def merge(timings: list[Timing]) -> Timing:
+    """Several runs as one."""
+    return Timing(
+        [rate for timing in timings for rate in timing.rates],
+        [time for timing in timings for time in timing.within],
+        [time for timing in timings for time in timing.between],
+        timings[0].kicks,
+    )
+
+
+def read_trace(lines: Iterable[str], height: int) -> Timing:
+    """A frame ends with the flush that reaches the last row; what comes before the second frame's first kick is left out."""
+    ends: list[float] = []
+    frames: list[list[float]] = [[]]  # the kicks of each
+    for line in lines:
+        found = re.match(r"\S*?@?(\d+\.\d+):(\w+) (.*)", line)
+        if not found:
+            continue
+        time, event, rest = float(found.group(1)), found.group(2), found.group(3)
+        if event == "virtio_queue_notify":
+            frames[-1].append(time)
+            continue
+        _, h, _, y = (int(value) for value in re.findall(r"[whxy] (\d+)", rest))
+        if y + h == height:
+            ends.append(time)
+            frames.append([])
+    whole = [frame for frame in frames[1:-1] if frame]
+    if len(whole) != len(ends) - 1 or not whole:
+        raise WorkshopError(f"the trace shows {len(ends)} frames and the kicks of {len(whole)} more: too few, or not in order")
+    starts = [frame[0] for frame in frames[1:] if frame]
+    last = [frame[-1] for frame in frames[:-1]]
+    return Timing(
+        [len(whole) / (ends[-1] - ends[0])],
+        [b - a for frame in whole for a, b in zip(frame, frame[1:])],
+        [b - a for a, b in zip(last, starts)],
+        round(statistics.median(map(len, whole))),
+    )
+
+
+def time_wheel(machine: Any, arguments: str, height: int = 480) -> Timing:
+    """Runs the wheel; what the trace then says."""
+    before = len(machine.trace())
+    machine.run(f"roulette {arguments}", quiet=60)
+    # The display's is the only queue of this machine that is in use.
+    return read_trace(machine.trace()[before:], height)
+
+
+# ---- tables and plots ----
+
+
+def markdown(columns: list[str], rows: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    line = lambda row: "| " + " | ".join(word.ljust(width) for word, width in zip(row, widths)) + " |"  # noqa: E731
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([line(columns), rule, *map(line, rows)])
+
+
+def digits(value: float) -> str:
+    """Three figures at most are worth reading."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def bars(path: Path, title: str, unit: str, labels: list[str], values: list[float], emphasis: Iterable[str] = ()) -> None:
+    """Horizontal bars on a logarithmic axis, as an SVG file that is the same for the same numbers."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "ringfence"
+    from matplotlib import pyplot
+    from matplotlib.ticker import FuncFormatter
+
+    figure, axes = pyplot.subplots(figsize=(7.2, 0.6 + 0.34 * len(labels)))
+    marked = set(emphasis)
+    colours = ["#b3423a" if label in marked else "#3f6ea3" for label in labels]
+    axes.barh(range(len(labels)), [max(value, 1e-3) for value in values], color=colours, height=0.62)
+    axes.set_yticks(range(len(labels)), labels, fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlim(min(0.5, min(values) / 2 or 0.5), max(values) * 4)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    for i, value in enumerate(values):
+        axes.text(value * 1.08, i, digits(value), va="center", fontsize=8)
+    axes.set_xlabel(unit, fontsize=9)
+    axes.set_title(title, fontsize=11)
+    axes.grid(True, axis="x", which="major", linewidth=0.4, alpha=0.6)
+    axes.set_axisbelow(True)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def scratch() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="ringfence-experiment-")
+
+
+# ---- the command line ----
+
+
+def command_line(description: Optional[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("make", nargs="*")
+    return parser
+
+
+def attempt(name: str, build: Path, work: Callable[[], None]) -> int:
+    """Does the work with the harness looking into this build; the exit status. What goes wrong is told in a line."""
+    os.environ["BUILD"] = str(build)
+    from grade.machine.machine import ConsoleError
+
+    try:
+        work()
+    except KeyboardInterrupt:
+        print(f"\n{name}: interrupted", file=sys.stderr)
+        return 130
+    except (WorkshopError, ConsoleError, AssertionError) as error:
+        print(f"\n{name}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def experiment(
+    name: str,
+    description: Optional[str],
+    measure: Callable[[Workshop, int, float], list[Any]],
+    table: Callable[[list[Any]], str],
+    plain: Callable[[Any], dict[str, Any]],
+    draw: Callable[[Path, list[Any]], None],
+) -> int:
+    """An experiment as a command: measures, prints the table, and writes what is asked for; the exit status.
+
+    `measure(shop, rounds, seconds)` gives the results, `plain` one of them for JSON, `draw` their plot.
+    """
+    parser = command_line(description)
+    parser.add_argument("--docs", default="", help="folder with stale-index.md; empty: only print")
+    parser.add_argument("--rounds", type=int, default=5, help="of which the best counts")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each run, at least")
+    parser.add_argument("--json", default="", help="write the results here too")
+    given = parser.parse_args()
+
+    def work() -> None:
+        started = time.monotonic()
+        results = measure(Workshop(ROOT / given.build, given.make), given.rounds, given.seconds)
+        print(table(results))
+        print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
+        if given.json:
+            Path(given.json).write_text(json.dumps([plain(result) for result in results], indent=1))
+        if given.docs:
+            from grade.measure.growth import put_table
+
+            docs = ROOT / given.docs
+            (docs / "img").mkdir(exist_ok=True)
+            put_table(docs / "stale-index.md", name, table(results))
+            draw(docs / f"img/{name}.svg", results)
+
+    return attempt(f"experiment-{name}", ROOT / given.build, work)

@@ -1,0 +1,272 @@
+"""make mutants [LAB=] [ONLY=] [VERDICTS=folder] [CC=clang | TOOLPREFIX=]: tests the tests.
+
+Each labs/*/mutants/*.patch is a wrong solution: grading it must lose exactly the test it names, with a message that
+says what it says. Each in labs/*/variants/ is a right one, different from ours: it must get full marks, and so must the tree
+as it is. A variant is a patch, or a folder of whole files to lay over the tree. A patch is for `patch -p1`; what stands
+before it is its head:
+
+    What a student did, in a sentence.
+    Test: index-wraps
+    Says: slot 256 of 256            (a regular expression, in what the failure says)
+    With: other, another             (if need be: tests that build on the first, and are lost with it)
+
+It works in copies of the tree, as many at a time as there are processors to spare. With VERDICTS, a case that was graded
+as it must be is noted in that folder, under a digest of all that its verdict depends on, and is not graded again until
+something of that changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import json
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from grade import ROOT
+from grade.marking.course import CourseError, Lab, all_labs, find_lab, lab_names
+from grade.staff.handout import tree_files
+
+WORKERS = max(1, min(2, len(os.sched_getaffinity(0))))
+
+
+@dataclass(frozen=True)
+class Case:
+    lab: Lab
+    patch: Optional[Path]  # or a folder of files; None: the tree as it is
+    test: str = ""  # that must fail; "": none
+    says: str = ""
+    along: tuple[str, ...] = ()  # that are lost with it
+
+    @property
+    def name(self) -> str:
+        return f"{self.lab.name}/{self.patch.parent.name}/{self.patch.stem}" if self.patch else f"{self.lab.name}/as it is"
+
+
+def read_case(lab: Lab, patch: Path) -> Case:
+    if patch.is_dir():
+        return Case(lab, patch)
+    head = re.split(r"^(?:diff |--- )", patch.read_text(encoding="utf-8"), maxsplit=1, flags=re.MULTILINE)[0]
+    fields = dict(re.findall(r"^(Test|Says|With): *(.*?) *$", head, re.MULTILINE))
+    along = tuple(re.findall(r"[^\s,]+", fields.get("With", "")))
+    case = Case(lab, patch, fields.get("Test", ""), fields.get("Says", ""), along)
+    if patch.parent.name == "mutants":
+        if not case.test or not case.says:
+            raise CourseError(f"{patch}: a mutant's head has Test: and Says:")
+        for id in (case.test, *case.along):
+            lab.promise(id)
+        re.compile(case.says)
+    elif case.test:
+        raise CourseError(f"{patch}: a variant fails no test")
+    return case
+
+
+def find_cases(labs: list[Lab], only: str) -> list[Case]:
+    cases = []
+    for lab in labs:
+        mine = [Case(lab, None)]
+        mine += [read_case(lab, patch) for patch in sorted(lab.folder.glob("mutants/*.patch"))]
+        variants = sorted(lab.folder.glob("variants/*"))
+        mine += [read_case(lab, variant) for variant in variants if variant.is_dir() or variant.suffix == ".patch"]
+        if len(mine) > 1:
+            cases += [case for case in mine if only in case.name]
+    return cases
+
+
+# ---- a copy of the tree, to break ----
+
+
+def copy_tree(target: Path) -> None:
+    for name in tree_files(ROOT):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+    build = ROOT / os.environ.get("BUILD", "build")
+    skip = {*lab_names(), "results", "matrix"}
+
+    def ignored(where: str, names: list[str]) -> list[str]:
+        """Other builds in this one's directory, and sockets of machines that run."""
+        top = Path(where) == build
+        return [n for n in names if n.endswith(".sock") or (top and (n in skip or n.startswith("ci-")))]
+
+    shutil.copytree(build, target / "build", symlinks=True, ignore=ignored)
+
+
+def grade(tree: Path, lab: Lab, variables: list[str]) -> dict[str, Any]:
+    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    done = subprocess.run(
+        [sys.executable, "-m", "grade.marking.mark", "--lab", lab.name, "--", "BUILD=build", *variables],
+        cwd=tree,
+        env={**environment, "BUILD": "build", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    found = tree / "build/results/grade.json"
+    if done.returncode != 0 or not found.exists():
+        raise RuntimeError(f"grading failed:\n{done.stdout[-2000:]}")
+    return json.loads(found.read_text())
+
+
+def apply(patch: Path, tree: Path) -> list[str]:
+    """Applies it; the files it has changed."""
+    if patch.is_dir():
+        names = [str(found.relative_to(patch)) for found in sorted(patch.rglob("*")) if found.is_file()]
+        for name in names:
+            shutil.copyfile(patch / name, tree / name)
+        return names
+    done = subprocess.run(
+        ["patch", "-p1", "--batch", "--no-backup-if-mismatch", "-r", "-", "-i", str(patch)],
+        cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise RuntimeError(f"the patch does not apply:\n{done.stdout}")
+    return re.findall(r"^patching file '?([^'\n]+?)'?$", done.stdout, re.MULTILINE)
+
+
+def undo(names: list[str], tree: Path) -> None:
+    for name in names:
+        if (ROOT / name).exists():
+            shutil.copyfile(ROOT / name, tree / name)  # with a new time, so that it is compiled again
+        else:
+            (tree / name).unlink(missing_ok=True)
+
+
+# ---- the verdict ----
+
+
+def judge(case: Case, results: dict[str, Any]) -> str:
+    """What is wrong with how the case was graded; "" if it is as it must be."""
+    if results["state"] != "complete":
+        return f"not graded: {results.get('reason')}"
+    tests = {test["id"]: test for lab in results["labs"] for test in lab["tests"]}
+    lost = [id for id, test in tests.items() if test["status"] != "PASS"]
+    if not case.test:
+        return "" if not lost else "loses " + "; ".join(f"{id} ({tests[id]['seen'][:120]})" for id in lost)
+    if case.test not in lost:
+        return f"{case.test} passes" + (f"; {', '.join(lost)} fails" if lost else ", and so do all others")
+    more = [id for id in lost if id not in (case.test, *case.along)]
+    if more:
+        return f"fails {', '.join(more)} as well"
+    kept = [id for id in case.along if id not in lost]
+    if kept:
+        return f"passes {', '.join(kept)}, which builds on {case.test}"
+    failed = tests[case.test]
+    message = "\n".join(failed[key] for key in ("promised", "seen", "look"))
+    if not re.search(case.says, message):
+        return f"{case.test} does not say {case.says!r} but:\n{message}"
+    return ""
+
+
+# ---- verdicts that are known ----
+
+# Grading reads nothing of these, except the case that is graded.
+UNREAD = re.compile(r"docs/|\.ci/|grade/(tests|torture)/|labs/[^/]+/(mutants|variants)/")
+
+
+@functools.lru_cache(maxsize=None)
+def _digest_of_all(variables: tuple[str, ...]) -> str:
+    """Of what every verdict depends on: the tree without UNREAD, and the tools."""
+    digest = hashlib.sha256(repr(variables).encode())
+    for name in tree_files(ROOT):
+        if not UNREAD.match(name):
+            digest.update(name.encode() + b"\0" + hashlib.sha256((ROOT / name).read_bytes()).digest())
+    tools = [[os.environ.get(name) or "false"] for name in ("COMPILER", "LINKER", "HOST_COMPILER", "QEMU")]
+    for tool in [*tools, [sys.executable], [sys.executable, "-m", "pytest"]]:
+        done = subprocess.run([*tool, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        digest.update(done.stdout + b"\0")
+    return digest.hexdigest()
+
+
+def verdict_file(folder: Path, case: Case, variables: list[str]) -> Path:
+    """The file that is there if this very case, in this very tree, was graded as it must be."""
+    digest = hashlib.sha256(f"{case.name} {_digest_of_all(tuple(variables))}".encode())
+    if case.patch:
+        for path in sorted(case.patch.rglob("*")) if case.patch.is_dir() else [case.patch]:
+            if path.is_file():
+                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return folder / digest.hexdigest()
+
+
+# ---- all of them ----
+
+
+def run_all(cases: list[Case], variables: list[str], known: Optional[Path]) -> list[tuple[Case, str]]:
+    waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
+    verdicts: dict[Case, str] = {}
+    for case in cases:
+        if known and verdict_file(known, case, variables).exists():
+            verdicts[case] = ""
+        else:
+            waiting.put(case)
+    if verdicts:
+        print(f"{len(verdicts)} of {len(cases)} have known verdicts, and nothing that these depend on has changed", flush=True)
+    lock = threading.Lock()
+
+    def work(tree: Path) -> None:
+        copy_tree(tree)
+        while True:
+            try:
+                case = waiting.get_nowait()
+            except queue.Empty:
+                return
+            note = verdict_file(known, case, variables) if known else None
+            try:
+                changed = apply(case.patch, tree) if case.patch else []
+                verdict = judge(case, grade(tree, case.lab, variables))
+            except (RuntimeError, OSError, ValueError) as error:
+                verdict, changed = str(error), tree_files(ROOT)
+            undo(changed, tree)
+            with lock:
+                verdicts[case] = verdict
+                if note and not verdict:
+                    note.touch()
+                expected = f"loses {case.test}" if case.test else "full marks"
+                print(f"{'ok   ' if not verdict else 'WRONG'} {case.name:56} {expected}", flush=True)
+                if verdict:
+                    print("      " + verdict.replace("\n", "\n      "), flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="ringfence-mutants-") as scratch:
+        threads = [threading.Thread(target=work, args=(Path(scratch) / str(n),)) for n in range(min(WORKERS, waiting.qsize()))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return [(case, verdicts.get(case, "not run")) for case in cases]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lab", default="")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--verdicts", default="", metavar="FOLDER", help="where the verdicts that are known are noted")
+    parser.add_argument("variables", nargs="*", help="for make: the compiler")
+    given = parser.parse_args()
+    try:
+        cases = find_cases([find_lab(given.lab)] if given.lab else all_labs(), given.only)
+    except (CourseError, re.error) as error:
+        print(f"mutants: {error}", file=sys.stderr)
+        return 2
+    if not cases:
+        print("mutants: there are none of that name", file=sys.stderr)
+        return 2
+    known = Path(given.verdicts) if given.verdicts else None
+    if known:
+        known.mkdir(parents=True, exist_ok=True)
+    wrong = [case for case, verdict in run_all(cases, given.variables, known) if verdict]
+    print(f"{len(cases) - len(wrong)} of {len(cases)} are graded as they must be")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Tests of the kernel, of the programs and of the harness."""

@@ -1,0 +1,30 @@
+# Guests that only tests boot; the Makefile includes this.
+
+ifeq ($(shell uname -s),Linux)
+vqsan: $(BUILD)/vqsan/driver.elf $(BUILD)/vqsan/initrd.img
+endif
+
+VQSAN_GUEST := grade/tests/support/vqsan/selftest
+VQSAN_GUEST_OBJECTS := $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard $(VQSAN_GUEST)/*.[cS])))
+
+# With a frame pointer, as in the kernel: vqsan takes what lies below s0 for the stack.
+$(BUILD)/grade/%.o: grade/% $(FLAGS_STAMP)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILER) $(COMMON) -fno-omit-frame-pointer -MMD -MP -c -o $@ $<
+
+$(BUILD)/vqsan/driver.elf: $(VQSAN_GUEST_OBJECTS) $(VQSAN_GUEST)/guest.ld
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINKER) $(LINK) -T $(VQSAN_GUEST)/guest.ld -o $@ $(VQSAN_GUEST_OBJECTS)
+
+# An initrd with one program more, which asks a device that breaks its promises.
+$(BUILD)/vqsan/ask: grade/tests/support/vqsan/guest/ask.c $(LIB_OBJECTS) user/lib/user.ld $(FLAGS_STAMP)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILER) $(USER_FLAGS) -c -o $@.o $<
+	$(Q)$(LINKER) $(LINK) -s --gc-sections -z stack-size=65536 -T user/lib/user.ld -o $@ $@.o $(LIB_OBJECTS)
+
+$(BUILD)/vqsan/initrd.img: $(BUILD)/vqsan/ask $(BUILD)/host/mkfs $(IMAGE_FILES)
+	$(call say,MKFS,$@)
+	$(Q)$(BUILD)/host/mkfs -s 4M $@ $(IMAGE_FILES) $(BUILD)/vqsan/ask $(DEVICES)
