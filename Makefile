@@ -245,6 +245,12 @@ $(HOST_PROGRAMS):
 
 # ---- running it ----
 
+# What a command of grade/ works on (grade/machine/job.py). A make that it runs is told what this one was told, or it
+# would build all anew with another compiler.
+CHOICE = $(foreach name,CC TOOLPREFIX START SAN CI,$(if $($(name)),$(name)=$($(name))))
+JOB = BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' COMPILER='$(COMPILER)' CHOICE='$(CHOICE)'
+HARNESS = $(JOB) $(PYTHON_FOUND) -m
+
 RUN := CPUS='$(CPUS)' MEM='$(MEM)' DISK='$(DISK)' ARGS='$(ARGS)' QEMU='$(QEMU_FOUND)' BUILD='$(BUILD)' \
     VNC='$(VNC)' PYTHON='$(PYTHON_FOUND)' sh grade/show/qemu.sh
 
@@ -262,15 +268,12 @@ gdb: $(BUILD)/kernel.elf ## Debug the machine that `make qemu-gdb` has started
 	@$(GDB_FOUND) -q -iex 'add-auto-load-safe-path $(CURDIR)/.gdbinit' -iex 'set $$build = "$(BUILD)"' $(BUILD)/kernel.elf
 
 screenshot: all ## A picture of the spinning wheel (OUT=wheel.png)
-	@$(PYTHON_FOUND) -m grade.show.screenshot --build $(BUILD) $(OUT)
+	@$(HARNESS) grade.show.screenshot $(OUT)
 
 # ---- tests ----
 
 # Two at a time where pytest can do that: most of them wait, or keep one core busy.
-# A test that runs make itself is told what this make was told, or it would build all anew with another compiler.
-SAME_BUILD = $(foreach name,BUILD CC TOOLPREFIX START SAN CI,$(if $($(name)),$(name)=$($(name))))
-PYTEST = SAME_BUILD='$(SAME_BUILD)' EXPECTED_SKIPS='$(EXPECTED_SKIPS)' BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' PYTHON='$(PYTHON_FOUND)' sh grade/tests/pytest.sh \
-    --seed='$(SEED)' $(if $(PYTHON_XDIST),-n 2 --dist loadgroup) $(PYTEST_ARGS)
+PYTEST = EXPECTED_SKIPS='$(EXPECTED_SKIPS)' $(JOB) PYTHON='$(PYTHON_FOUND)' sh grade/tests/pytest.sh --seed='$(SEED)' $(if $(PYTHON_XDIST),-n 2 --dist loadgroup) $(PYTEST_ARGS)
 .PHONY: test test-all
 test: all ## Run the tests (PYTEST_ARGS="-k boot" for some of them)
 	@$(PYTEST) -m 'not long' $(TESTS)

@@ -5,13 +5,12 @@ COMMAND ?=# make trace: what is run (roulette -q -f 0 -n 3)
 EXPERIMENT ?=# make hypothesis: which one; empty: it lists them
 GUESS ?=# make hypothesis: your guess, if you do not want to be asked
 
-EXPERIMENTING = BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' $(PYTHON_FOUND)
 .PHONY: loop trace hypothesis
 loop: $(BUILD)/kernel.elf ## Show the loops of a kernel function as they were compiled (FUNCTION=)
-	@$(EXPERIMENTING) -m grade.explore.loop --function '$(FUNCTION)' $<
+	@$(HARNESS) grade.explore.loop --function '$(FUNCTION)' $<
 
 trace: all ## Where the time of a picture goes: table, plot, and a file for Perfetto (COMMAND= CPUS= ARGS=)
-	@$(EXPERIMENTING) -m grade.explore.timeline --build '$(BUILD)' --cpus '$(CPUS)' --args '$(ARGS)' $(if $(COMMAND),--command '$(COMMAND)')
+	@$(HARNESS) grade.explore.timeline --cpus '$(CPUS)' --args '$(ARGS)' $(if $(COMMAND),--command '$(COMMAND)')
 
 hypothesis: all ## Guess first, then see: an experiment, written into your notebook (EXPERIMENT= GUESS=)
-	@$(EXPERIMENTING) -m grade.explore.hypothesis --build '$(BUILD)' --make 'make $(SAME_BUILD)' '$(EXPERIMENT)'
+	@$(HARNESS) grade.explore.hypothesis '$(EXPERIMENT)'

@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from grade import ROOT
+from grade.explore.loop import disassemble, show
+from grade.explore.timeline import record, table
+from grade.machine.console import ConsoleError
+from grade.machine.job import Job, clean_environment
+from grade.machine.machine import Machine
 
 NOTEBOOK = ROOT / "labs/4-slow-wheel/notebook.md"
 WHEEL = "roulette -q -f 0 -n 2"
@@ -22,39 +27,31 @@ WHEEL = "roulette -q -f 0 -n 2"
 
 class Experiment(NamedTuple):
     question: str
-    run: Callable[[argparse.Namespace], str]
+    run: Callable[[Job], str]
 
 
 def say(text: str) -> None:
     print(f"hypothesis: {text}", file=sys.stderr, flush=True)
 
 
-def counters(options: argparse.Namespace) -> str:
-    from grade.machine.machine import Machine
-
-    with Machine() as machine:
+def counters(job: Job) -> str:
+    with Machine(job) as machine:
         return machine.run(f"vqstat -d {WHEEL}", quiet=60)
 
 
-def disk(options: argparse.Namespace) -> str:
-    from grade.machine.machine import Machine
-
-    with Machine() as machine:
+def disk(job: Job) -> str:
+    with Machine(job) as machine:
         return machine.run("vqstat -d bench -q disk-4k", quiet=60)
 
 
-def trace(options: argparse.Namespace) -> str:
-    from grade.explore.timeline import record, table
-
-    frames, _ = record(WHEEL)
+def trace(job: Job) -> str:
+    frames, _ = record(job, WHEEL)
     return table(frames)
 
 
-def _row(name: str, kernel: Path, cpus: int = 2, args: str = "") -> str:
-    from grade.explore.timeline import record
-
+def _row(job: Job, name: str, kernel: Path, cpus: int = 2, args: str = "") -> str:
     say(f"the wheel, {name}")
-    frames, told = record(WHEEL, kernel=kernel, cpus=cpus, args=args)
+    frames, told = record(job, WHEEL, kernel=kernel, cpus=cpus, args=args)
     counted = {key: int(re.search(rf"^{key} +(\d+)", told, re.MULTILINE)[1]) for key in ("polls", "sleeps")}  # type: ignore[index]
     seconds = frames[-1].end - frames[0].start
     each = {key: value / len(frames) for key, value in counted.items()}
@@ -64,36 +61,33 @@ def _row(name: str, kernel: Path, cpus: int = 2, args: str = "") -> str:
 HEADING = f"{'':12}{'frames/s':>10}{'polls/frame':>14}{'sleeps/frame':>14}"
 
 
-def levels(options: argparse.Namespace) -> str:
+def levels(job: Job) -> str:
     rows = [HEADING]
     for level in ("-O0", "-O1", "-O2"):
-        build = f"{options.build}/levels/{level[1:]}"
+        build = job.build / "levels" / level[1:]
         say(f"building the kernel with {level}")
-        environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")}
         done = subprocess.run(
-            [*options.make.split(), f"BUILD={build}", f"EXTRA_FLAGS={level}", f"{build}/kernel.elf"],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            ["make", *job.choice, f"BUILD={build}", f"EXTRA_FLAGS={level}", f"{build}/kernel.elf"],
+            cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         if done.returncode != 0:
             raise RuntimeError(f"the kernel does not build with {level}:\n{done.stdout[-1000:]}")
-        rows.append(_row(level, ROOT / build / "kernel.elf"))
+        rows.append(_row(job, level, build / "kernel.elf"))
     return "\n".join(rows)
 
 
-def budget(options: argparse.Namespace) -> str:
-    kernel = ROOT / options.build / "kernel.elf"
-    return "\n".join([HEADING, *(_row(f"poll={n}", kernel, args=f"poll={n}") for n in (200, 20000, 200000, 2000000))])
+def budget(job: Job) -> str:
+    kernel = job.build / "kernel.elf"
+    return "\n".join([HEADING, *(_row(job, f"poll={n}", kernel, args=f"poll={n}") for n in (200, 20000, 200000, 2000000))])
 
 
-def harts(options: argparse.Namespace) -> str:
-    kernel = ROOT / options.build / "kernel.elf"
-    return "\n".join([HEADING, *(_row(f"CPUS={n}", kernel, cpus=n) for n in (1, 2, 4))])
+def harts(job: Job) -> str:
+    kernel = job.build / "kernel.elf"
+    return "\n".join([HEADING, *(_row(job, f"CPUS={n}", kernel, cpus=n) for n in (1, 2, 4))])
 
 
-def loop(options: argparse.Namespace) -> str:
-    from grade.explore.loop import disassemble, show
-
-    return show(disassemble(ROOT / options.build / "kernel.elf", "virtq_poll"))
+def loop(job: Job) -> str:
+    return show(disassemble(job, job.build / "kernel.elf", "virtq_poll"))
 
 
 EXPERIMENTS = {
@@ -124,11 +118,8 @@ def write_down(name: str, question: str, guess: str, seen: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build")
-    parser.add_argument("--make", default="make")
     parser.add_argument("name", nargs="?", default="")
     options = parser.parse_args()
-    os.environ["BUILD"] = options.build
     if options.name not in EXPERIMENTS:
         print("make hypothesis EXPERIMENT=name, where the name is one of")
         print("\n".join(f"  {name:10} {each.question}" for name, each in EXPERIMENTS.items()))
@@ -138,10 +129,8 @@ def main() -> int:
     if not guess:
         print('hypothesis: no experiment without a guess: type one, or give GUESS="..."', file=sys.stderr)
         return 2
-    from grade.machine.console import ConsoleError
-
     try:
-        seen = experiment.run(options).replace("\r", "")
+        seen = experiment.run(Job.from_environment()).replace("\r", "")
     except (AssertionError, ConsoleError, LookupError, RuntimeError) as error:
         print(f"hypothesis: the experiment failed, and nothing was written down: {error}", file=sys.stderr)
         return 1

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
+from grade.machine.job import Job
+
 BRANCH = re.compile(r"^(?:b\w+|c\.b\w+|j|c\.j)$")
 ALWAYS = re.compile(r"^(?:j|c\.j)$")
 LOAD = re.compile(r"^(?:c\.)?(?:l[bhwd]u?|lr\.[wd](?:\.\w+)?)$")
@@ -111,17 +113,17 @@ def mark_shared(code: list[Instruction], fields: set[int]) -> None:
         (pointers.add if is_pointer else pointers.discard)(target)
 
 
-def _gdb(elf: Path, *commands: str) -> subprocess.CompletedProcess[str]:
-    command = [os.environ.get("GDB") or "gdb-multiarch", "-q", "-nx", "-batch"]
+def _gdb(gdb: str, elf: Path, *commands: str) -> subprocess.CompletedProcess[str]:
+    command = [gdb, "-q", "-nx", "-batch"]
     for each in commands:
         command += ["-ex", each]
     return subprocess.run([*command, str(elf)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def disassemble(elf: Path, name: str) -> Function:
+def disassemble(job: Job, elf: Path, name: str) -> Function:
     """Of a kernel, or of an object file of it. Raises LookupError if it has no such function."""
     offsets = [f"print (long)&((struct virtq *)0)->{field}" for field in ("desc", "avail", "used")]
-    done = _gdb(elf, *offsets, f"disassemble /s {name}")
+    done = _gdb(job.gdb, elf, *offsets, f"disassemble /s {name}")
     fields = {int(found) for found in re.findall(r"^\$\d+ = (\d+)$", done.stdout, re.MULTILINE)}
     function, line = Function(name), 0
     for text in done.stdout.splitlines():
@@ -159,7 +161,7 @@ def main() -> int:
     parser.add_argument("elf", type=Path)
     given = parser.parse_args()
     try:
-        print(show(disassemble(given.elf, given.function)), flush=True)
+        print(show(disassemble(Job.from_environment(), given.elf, given.function)), flush=True)
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (LookupError, OSError) as error:

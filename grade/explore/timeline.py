@@ -21,6 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Optional, Sequence
 
+from grade.machine.console import ConsoleError
+from grade.machine.job import Job
+from grade.machine.machine import Machine
+
 if TYPE_CHECKING:
     from grade.rate import judge
 
@@ -218,27 +222,25 @@ def plot(frames: list[Frame], path: Path, parts: dict[str, float]) -> None:
 # ---- the command ----
 
 
-def record(command: str, kernel: Optional[Path] = None, cpus: int = 2, args: str = "") -> tuple[list[Frame], str]:
+def record(job: Job, command: str, kernel: Optional[Path] = None, cpus: int = 2, args: str = "") -> tuple[list[Frame], str]:
     """Runs it on a machine with a display and nothing else; the frames, and the kernel's counters."""
-    from grade.machine.machine import Machine
-
-    with Machine(disk=None, rng=False, trace=EVENTS, kernel=kernel, cpus=cpus, args=args) as machine:
+    with Machine(job, disk=None, rng=False, trace=EVENTS, kernel=kernel, cpus=cpus, args=args) as machine:
         counters = machine.run(f"vqstat -d {command}", quiet=60)
         return group(read_kicks(machine.trace())), counters[counters.find("queue ") :].rstrip()
 
 
-def count() -> dict[str, float]:
+def count(job: Job) -> dict[str, float]:
     """The judge counts the wheel's instructions: prints them, and returns what they are for. Nothing where it cannot."""
     try:
         from grade.rate import judge
     except ImportError:
         return {}  # it is handed out with lab 5
-    if not judge.PLUGIN.exists():
+    if not judge.plugin(job).exists():
         print("instructions are counted by a QEMU plugin, which is built on Linux only\n")
         return {}
     print("trace: counting instructions", file=sys.stderr)
     try:
-        run = judge.watch(640, 480, seed=1, shots=0)
+        run = judge.watch(job, 640, 480, seed=1, shots=0)
     except judge.Broken as error:
         print(f"trace: no instructions are counted: {error}", file=sys.stderr)
         return {}
@@ -249,28 +251,25 @@ def count() -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build")
     parser.add_argument("--command", default=WHEEL)
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--args", default="", help="boot arguments")
     given = parser.parse_args()
-    os.environ["BUILD"] = given.build
-    from grade.machine.console import ConsoleError
-
+    job = Job.from_environment()
     print(f"trace: {given.command}", file=sys.stderr)
     try:
-        frames, counters = record(given.command, cpus=given.cpus, args=given.args)
+        frames, counters = record(job, given.command, cpus=given.cpus, args=given.args)
     except (AssertionError, ConsoleError) as error:
         print(f"trace: {error}", file=sys.stderr)
         return 1
     if not frames:
         print("trace: nothing was flushed to the display", file=sys.stderr)
         return 1
-    folder = Path(given.build) / "trace"
+    folder = job.build / "trace"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "trace.json").write_text(json.dumps(perfetto(frames)))
     print(f"{table(frames)}\n\n{counters}\n")
-    parts = count() if given.command == WHEEL else {}
+    parts = count(job) if given.command == WHEEL else {}
     try:
         plot(frames, folder / "trace.png", parts)
         print(f"plot: {folder / 'trace.png'}    for https://ui.perfetto.dev: {folder / 'trace.json'}")

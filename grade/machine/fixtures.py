@@ -11,11 +11,13 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from grade.machine.machine import BUILD, Machine
+from grade.machine.job import Job
+from grade.machine.machine import Machine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", default="", help="brings back the random choices of an earlier run")
+    parser.addoption("--job", default="", help="a Job as JSON; without it, the environment describes the job")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,11 +49,18 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
-def build() -> Path:
+def job(request: pytest.FixtureRequest) -> Job:
+    given = request.config.getoption("--job")
+    found = Job.from_json(given) if given else Job.from_environment()
+    if not (found.build / "kernel.elf").exists():
+        pytest.exit(f"{found.build} holds no kernel.elf: run make first", 2)
+    return found
+
+
+@pytest.fixture(scope="session")
+def build(job: Job) -> Path:
     """The directory of what `make` has built."""
-    if not (BUILD / "kernel.elf").exists():
-        pytest.exit(f"{BUILD} holds no kernel.elf: run make first", 2)
-    return BUILD
+    return job.build
 
 
 @pytest.fixture(scope="session")
@@ -73,12 +82,12 @@ def fsck(host: Path) -> Callable[[Path], str]:
 
 
 @pytest.fixture
-def machine_factory(build: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Machine]]:
+def machine_factory(job: Job, request: pytest.FixtureRequest) -> Iterator[Callable[..., Machine]]:
     """Boots machines with the options of Machine; all end with the test."""
     machines: list[Machine] = []
 
     def boot(**options: Any) -> Machine:
-        machine = Machine(**options)
+        machine = Machine(job, **options)
         machines.append(machine)
         return machine
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Callable, Iterable, Optional
 
 from grade import ROOT
 from grade.machine import patience
-from grade.machine.machine import BUILD, Machine
-
-GDB = os.environ.get("GDB") or "gdb-multiarch"
+from grade.machine.machine import Machine
 
 
 def run_gdb(
@@ -26,11 +23,11 @@ def run_gdb(
     Meanwhile `drive` makes the machine do what GDB waits for. `kernel` is the one that the machine runs, if it is not
     that of the build.
     """
-    command = [GDB, "-q", "-nx", "-batch", "-iex", f"directory {ROOT}", "-x", str(ROOT / ".gdbinit")]
+    command = [machine.job.gdb, "-q", "-nx", "-batch", "-iex", f"directory {ROOT}", "-x", str(ROOT / ".gdbinit")]
     for line in commands:
         command += ["-ex", line]
     session = subprocess.Popen(
-        command + [str(kernel or BUILD / "kernel.elf")],
+        command + [str(kernel or machine.job.build / "kernel.elf")],
         cwd=machine.folder,  # where .gdbinit finds the machine's socket
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """A machine: QEMU with our kernel, its console, its control socket and its own scratch disk.
 
-    with Machine(cpus=4, mem="512M") as machine:
+    with Machine(job, cpus=4, mem="512M") as machine:
         assert "README" in machine.run("ls")
 
 Everything of it lives in a folder of its own, which goes with it. QEMU ends when the machine is closed, when
@@ -27,13 +27,11 @@ from typing import Iterable, Optional, Union
 
 from PIL import Image
 
-from grade import ROOT
 from grade.machine import patience
 from grade.machine.console import Console, ConsoleError
+from grade.machine.job import Job
 from grade.machine.qmp import Qmp, QmpError
 
-BUILD = ROOT / os.environ.get("BUILD", "build")
-QEMU = os.environ.get("QEMU") or "qemu-system-riscv64"
 PROMPT = r"^\$ "
 
 # How a virtio-mmio slot behaves: as the specification says, and with the doorbell's work done by the hart that rings it.
@@ -91,6 +89,7 @@ class Machine:
 
     def __init__(
         self,
+        job: Job,
         cpus: int = 2,
         mem: str = "256M",
         disk: Union[Path, str, None] = "build",  # an image to copy; "build": the one of the build; None: no disk
@@ -113,6 +112,7 @@ class Machine:
         self.disk: Optional[Path] = None
         self.trace_file = self.folder / "trace.log"
         self.gdb_socket = self.folder / "build" / "gdb.sock"  # .gdbinit looks there
+        self.job = job
         self.cpus = cpus
         self.marks = 0
         self.started = 0.0  # monotonic clock when QEMU was started
@@ -140,20 +140,20 @@ class Machine:
         gdb: bool,
         cache: str,
     ) -> None:
-        command = [QEMU, "-machine", "virt", "-smp", str(cpus), "-m", mem, "-display", "none"]
+        command = [self.job.qemu, "-machine", "virt", "-smp", str(cpus), "-m", mem, "-display", "none"]
         command += ["-nodefaults", *SLOTS]
         if disk is not None:
             self.disk = self.folder / "disk.img"
-            copy_sparse(BUILD / "disk.img" if disk == "build" else Path(disk), self.disk)
+            copy_sparse(self.job.build / "disk.img" if disk == "build" else Path(disk), self.disk)
             command += ["-drive", f"file={self.disk},if=none,format=raw,id=disk,cache={cache}"]
             command += ["-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"]
         if gpu:
             command += ["-device", "virtio-gpu-device,bus=virtio-mmio-bus.1"]
         if rng:
             command += ["-device", "virtio-rng-device,bus=virtio-mmio-bus.2"]
-        command += ["-kernel", str(kernel or BUILD / "kernel.elf")]
+        command += ["-kernel", str(kernel or self.job.build / "kernel.elf")]
         if initrd:
-            command += ["-initrd", str(BUILD / "initrd.img")]
+            command += ["-initrd", str(self.job.build / "initrd.img")]
         if args:
             command += ["-append", args]
         if trace:
@@ -163,7 +163,7 @@ class Machine:
         if gdb:
             self.gdb_socket.parent.mkdir()
             command += ["-S", "-gdb", f"unix:{self.gdb_socket},server=on,wait=off"]
-        if os.environ.get("RINGFENCE_SANDBOX"):  # the kernel is a stranger's
+        if self.job.sandbox:
             command += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
         self.command = command + extra
 
@@ -337,4 +337,4 @@ def _close_all() -> None:
         machine.close()
 
 
-__all__ = ["BUILD", "ConsoleError", "Machine", "PROMPT", "QEMU", "QmpError", "ROOT", "SLOTS", "copy_sparse", "trace_line"]
+__all__ = ["ConsoleError", "Machine", "PROMPT", "QmpError", "SLOTS", "copy_sparse", "trace_line"]

@@ -8,6 +8,7 @@ Exit status: 0 when grading came to an end, whatever the points; 2 when it did n
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -24,6 +25,7 @@ from typing import Any, Optional
 
 from grade import ROOT
 from grade.machine import patience
+from grade.machine.job import Job, clean_environment
 from grade.marking import report, results as rs
 from grade.marking.course import VISIBLE, CourseError, Lab, all_labs, commit, find_lab
 
@@ -101,12 +103,12 @@ def _first_line(*command: str) -> str:
         return "not found"
 
 
-def about(seed: str) -> dict[str, Any]:
+def about(job: Job, seed: str) -> dict[str, Any]:
     from importlib.metadata import version
 
     tools = {
-        "compiler": _first_line(os.environ.get("COMPILER") or "riscv64-unknown-elf-gcc", "--version"),
-        "qemu": _first_line(os.environ.get("QEMU") or "qemu-system-riscv64", "--version"),
+        "compiler": _first_line(job.compiler, "--version"),
+        "qemu": _first_line(job.qemu, "--version"),
         "python": platform.python_version(),
         "pytest": version("pytest"),
         "host": f"{platform.platform()}, {os.cpu_count()} processors, {patience.scale():.1f} times the reference",
@@ -118,12 +120,6 @@ def about(seed: str) -> dict[str, Any]:
 # ---- building ----
 
 
-def _clean_environment() -> dict[str, str]:
-    """Without the job server of the make that runs us, and without what a pytest that runs us has set: neither is ours."""
-    foreign = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")
-    return {key: value for key, value in os.environ.items() if key not in foreign and not key.startswith("PYTEST_")}
-
-
 def first_error(log: str) -> str:
     """What a compiler or linker complains of first."""
     for line in log.splitlines():
@@ -132,11 +128,11 @@ def first_error(log: str) -> str:
     return log.strip().splitlines()[-1] if log.strip() else "make failed"
 
 
-def build_here(variables: list[str]) -> tuple[bool, str]:
+def build_here(job: Job) -> tuple[bool, str]:
     done = subprocess.run(
-        ["make", "all", *variables],
+        ["make", "all", *job.same_build],
         cwd=ROOT,
-        env=_clean_environment(),
+        env=clean_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -158,19 +154,17 @@ def _jobs() -> int:
     return min(4, usable)
 
 
-def run_tests(labs: list[Lab], build: Path, seed: str, sandboxed: bool, say: Progress) -> tuple[list[dict[str, Any]], str]:
+def run_tests(labs: list[Lab], job: Job, seed: str, say: Progress) -> tuple[list[dict[str, Any]], str]:
     """Runs pytest over the labs; the records of lab_plugin.py, and what pytest has printed."""
     wanted = sum(len(lab.tests) for lab in labs)
     with tempfile.TemporaryDirectory(prefix="ringfence-grade-") as scratch:
         record_file, log_file = Path(scratch) / "records", Path(scratch) / "log"
         command = [sys.executable, "-m", "pytest", "-c", "grade/pytest.ini", "--rootdir=."]
-        command += ["-p", "grade.marking.plugin", "--seed", seed, "--records", str(record_file), "-q"]
+        command += ["-p", "grade.marking.plugin", "--seed", seed, "--job", job.to_json(), "--records", str(record_file), "-q"]
         if (jobs := _jobs()) > 1:
             command += ["-n", str(jobs), "--dist", "loadgroup"]
-        environment = {**_clean_environment(), "BUILD": str(build), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**clean_environment(), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         environment["PYTEST_DEBUG_TEMPROOT"] = scratch  # what the tests leave behind goes with it
-        if sandboxed:
-            environment["RINGFENCE_SANDBOX"] = "1"
         with log_file.open("wb") as log:
             process = subprocess.Popen(
                 [*command, *(str(lab.folder.relative_to(ROOT)) for lab in labs)],
@@ -230,11 +224,10 @@ def without_verdict(labs: list[Lab], records: list[dict[str, Any]], staff: bool)
 
 
 def _grade(
-    labs: list[Lab], options: argparse.Namespace, facts: dict[str, Any], scratch: Path, say: Progress
+    labs: list[Lab], options: argparse.Namespace, job: Job, facts: dict[str, Any], scratch: Path, say: Progress
 ) -> tuple[dict[str, Any], str]:
     """Builds and tests; the results and pytest's log."""
     say("grading: building")
-    build = ROOT / os.environ.get("BUILD", "build")
     if options.submission:
         from grade.staff import sandbox, submission
 
@@ -242,23 +235,21 @@ def _grade(
             work = submission.read_submission(Path(options.submission), labs[0])
             facts["submission"] = {"path": options.submission, "id": options.id, "notes": work.notes}
             facts["submission"]["files"] = {name: len(data) for name, data in work.files.items()}
-            done = submission.lay_over(work, labs[0], options.id, scratch / "tree", options.variables)
+            done = submission.lay_over(work, labs[0], options.id, scratch / "tree", job)
         except submission.SubmissionError as error:
             raise NotGraded(f"this submission cannot be graded: {error}") from None
         built, log = done.status == 0 and not done.stopped, done.output
         log += f"\nthe build was stopped: {done.stopped}\n" if done.stopped else ""
         facts["submission"]["sandbox"] = sandbox.method()
-        build = scratch / "tree/build"
-        # For what is asked about the kernel as it was handed out.
-        os.environ["RINGFENCE_HANDOUT"] = str(submission.pristine(labs[0], options.id, options.variables))
+        handout = submission.pristine(labs[0], options.id, job)
+        job = dataclasses.replace(job, build=scratch / "tree/build", sandbox=True, handout=handout)
     else:
-        built, log = build_here(options.variables)
+        built, log = build_here(job)
     facts["build"] = {"ok": built, "log": log[-20_000:] if not built else ""}
     if not built:
         raise NotGraded(f"it does not build: {first_error(log)}")
     say("grading: starting the tests")
-    os.environ["RINGFENCE_CHOICE"] = " ".join(options.variables)
-    records, pytest_log = run_tests(labs, build, facts["seed"], bool(options.submission), say)
+    records, pytest_log = run_tests(labs, job, facts["seed"], say)
     staff = (ROOT / "labs/start.mk").exists()
     faults = [record["error"] for record in records if "error" in record]
     if faults:
@@ -291,15 +282,10 @@ def main() -> int:
     parser.add_argument("--submission", default="")
     parser.add_argument("--id", default="")
     parser.add_argument("--strict", action="store_true", default=bool(os.environ.get("STRICT")))
-    parser.add_argument("variables", nargs="*", help="for make")
     options = parser.parse_args()
     options.id = options.id or "plain"
-    options.variables = [word for word in options.variables if not word.endswith("=")]
-    if options.submission:
-        options.variables = [word for word in options.variables if not word.startswith(("BUILD=", "START="))]
-
-    os.environ["BUILD"] = os.environ.get("BUILD") or "build"
-    folder = Path(options.results).absolute() if options.results else ROOT / os.environ["BUILD"] / "results"
+    job = Job.from_environment()
+    folder = Path(options.results).absolute() if options.results else job.build / "results"
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     say = Progress()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -310,13 +296,13 @@ def main() -> int:
         print(f"grade: {error}", file=sys.stderr)
         return 2
     started = time.monotonic()
-    facts = about(options.seed or f"{random.SystemRandom().randrange(1 << 48):012x}")
+    facts = about(job, options.seed or f"{random.SystemRandom().randrange(1 << 48):012x}")
     rs.write_all(folder, rs.placeholder(facts, labs, "grading did not come to an end"))
     pytest_log: Optional[str] = None
     status = 0
     try:
         with tempfile.TemporaryDirectory(prefix="ringfence-submission-") as scratch:
-            found, pytest_log = _grade(labs, options, facts, Path(scratch), say)
+            found, pytest_log = _grade(labs, options, job, facts, Path(scratch), say)
     except NotGraded as error:
         found = {**rs.placeholder(facts, labs, str(error)), "state": "failed"}
     except KeyboardInterrupt:

@@ -9,10 +9,9 @@ EARLIER ?= source# where the solutions of earlier labs come from: mine, object o
 
 .PHONY: grade next
 grade: ## Grade a lab: what holds, what does not, and where to look (LAB= SEED= RESULTS=)
-	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' GDB='$(GDB_FOUND)' COMPILER='$(COMPILER)' $(PYTHON_FOUND) -m grade.marking.mark \
-	    --lab '$(LAB)' --seed '$(SEED)' --results '$(RESULTS)' --submission '$(SUBMISSION)' --id '$(ID)' \
-	    -- BUILD='$(BUILD)' TOOLPREFIX='$(TOOLPREFIX)' CC='$(CC)' START='$(START)'
+	@$(HARNESS) grade.marking.mark \
+	    --lab '$(LAB)' --seed '$(SEED)' --results '$(RESULTS)' --submission '$(SUBMISSION)' --id '$(ID)'
 
 next: ## Go on to the next lab with what you have (LAB= RELEASE= OUT= EARLIER=)
-	@$(PYTHON_FOUND) -m grade.marking.next --lab '$(LAB)' --earlier '$(EARLIER)' --from '$(FROM)' --release '$(RELEASE)' \
+	@$(HARNESS) grade.marking.next --lab '$(LAB)' --earlier '$(EARLIER)' --from '$(FROM)' --release '$(RELEASE)' \
 	    --out '$(if $(filter command line,$(origin OUT)),$(OUT))'

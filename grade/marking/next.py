@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 from grade import ROOT
+from grade.machine.job import Job
 from grade.marking.course import CourseError, Lab, find_lab, lab_names, read_lab
 
 
@@ -66,7 +67,7 @@ def _fill(lab: str, release: str, earlier: str, out: Path) -> Lab:
     from grade.staff.handout import HandoutError, make_handout
 
     try:
-        make_handout(find_lab(lab), out, earlier="object" if earlier == "object" else "source")
+        make_handout(Job.from_environment(), find_lab(lab), out, earlier="object" if earlier == "object" else "source")
     except HandoutError as error:
         raise NextError(str(error)) from None
     return find_lab(lab, out)

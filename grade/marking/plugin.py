@@ -26,6 +26,7 @@ from typing import Any, Callable, Iterator, Optional
 import pytest
 
 from grade.machine import patience
+from grade.machine.job import Job
 from grade.marking.course import CourseError, Lab, Promise, read_lab
 from grade.marking.promise import Broken
 
@@ -86,20 +87,20 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 
 
 @pytest.fixture
-def native(build: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def native(job: Job) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a host program that holds the student's code, as native("virtqueue_test", "--list"). When a submission is
     graded it is shut in, see sandbox.py. Its code is the student's: do not take its exit status for a proof."""
 
     def run(program: str, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
-        if os.environ.get("RINGFENCE_SANDBOX"):
+        if job.sandbox:
             from grade.staff import sandbox
 
-            done = sandbox.run([f"./host/{program}", *arguments], build, sandbox.Limits(seconds=seconds))
+            done = sandbox.run([f"./host/{program}", *arguments], job.build, sandbox.Limits(seconds=seconds))
             output = done.output + (f"\nstopped: {done.stopped}" if done.stopped else "")
             return subprocess.CompletedProcess([program, *arguments], done.status, output)
         try:
             return subprocess.run(
-                [str(build / "host" / program), *arguments],
+                [str(job.build / "host" / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -1,6 +1,6 @@
 """make bench: how fast the system is, against its targets. A table, and <build>/bench.json for programs.
 
-    bench.py [--build DIR] [--cpus N] [--mem SIZE] [--runs N] [--args BOOT-ARGUMENTS] [NAME...]
+    python3 -m grade.measure.bench [--cpus N] [--mem SIZE] [--runs N] [--args BOOT-ARGUMENTS] [NAME...]
 
 Every figure is the median over several machines. NAMEs choose rows of the table by how they begin. Whether a
 target is met depends on the host and on what else runs there, so a missed one is shown and is no failure. Where the
@@ -26,6 +26,11 @@ from statistics import median
 from typing import Any, Callable, Iterable, NamedTuple, Optional
 
 from grade import ROOT
+from grade.machine import patience
+from grade.machine.job import Job, clean_environment
+from grade.machine.machine import ConsoleError, Machine
+from grade.measure.growth import put_table
+from grade.plugins.vqsan.sanitizer import plugin_arguments
 
 
 class Row(NamedTuple):
@@ -99,33 +104,27 @@ class Progress:
 # ---- what is measured ----
 
 
-def boot_seconds(**options: Any) -> float:
+def boot_seconds(job: Job, **options: Any) -> float:
     """From the start of QEMU to the prompt."""
-    from grade.machine.machine import Machine
-
-    with Machine(cache="writeback", **options) as machine:
+    with Machine(job, cache="writeback", **options) as machine:
         return time.monotonic() - machine.started
 
 
-def floor_seconds(floor: Path, **options: Any) -> float:
+def floor_seconds(job: Job, **options: Any) -> float:
     """From the start of the same QEMU to its end, with a guest that does nothing but power off."""
-    from grade.machine.machine import Machine
-
-    with Machine(cache="writeback", kernel=floor, shell=False, **options) as machine:
+    with Machine(job, cache="writeback", kernel=job.build / "grade/measure/floor.bin", shell=False, **options) as machine:
         machine.wait()
         return time.monotonic() - machine.started
 
 
-def measure_boot(results: Results, build: Path, options: dict[str, Any], say: Progress) -> None:
+def measure_boot(results: Results, job: Job, options: dict[str, Any], say: Progress) -> None:
     """Floor and boot take turns. One pair says little, the host's noise is in both: the row is the ratio of medians."""
-    from grade.machine import patience
-
     patience.scale()  # or the first machine would be timed with it
     floors, boots = results["floor ms"], results["boot ms"]
     for i in range(BOOTS):
         say(f"bench: boot {i + 1} of {BOOTS}")
-        floors.append(1000 * floor_seconds(build / "grade/measure/floor.bin", **options))
-        boots.append(1000 * boot_seconds(**options))
+        floors.append(1000 * floor_seconds(job, **options))
+        boots.append(1000 * boot_seconds(job, **options))
     results["boot"] = [value / median(floors) for value in boots]
 
 
@@ -183,16 +182,14 @@ def guest_bench(machine: Any, names: Iterable[str], say: Progress, run: str) -> 
 
 
 def measure_guest(
-    results: Results, wanted: set[str], options: dict[str, Any], runs: int, say: Progress
+    results: Results, job: Job, wanted: set[str], options: dict[str, Any], runs: int, say: Progress
 ) -> None:
-    from grade.machine.machine import Machine
-
     chosen = [row.name for row in ROWS if row.name in IN_GUEST and row.name in wanted]
     for i in range(runs):
         run = f"machine {i + 1} of {runs}"
         say(f"bench: {run}")
         # With the host's own flushes, as `make qemu` has them: durable writes are to cost what they cost.
-        with Machine(cache="writeback", **options) as machine:
+        with Machine(job, cache="writeback", **options) as machine:
             for name in chosen:
                 guest_name, divisor = IN_GUEST[name]
                 # What a row is compared with is measured right beside it.
@@ -212,16 +209,15 @@ def measure_guest(
                     results[name].append(wheel_rate(machine, *WHEELS[name]))
 
 
-def measure_sanitizer(results: Results, wanted: set[str], options: dict[str, Any], runs: int, say: Progress) -> None:
+def measure_sanitizer(
+    results: Results, job: Job, wanted: set[str], options: dict[str, Any], runs: int, say: Progress
+) -> None:
     """The same work on two machines after one another, without vqsan and with it."""
-    from grade.machine.machine import BUILD, Machine
-    from grade.plugins.vqsan.sanitizer import plugin_arguments
-
     names = [row.name for row in ROWS if row.name.startswith("vqsan-") and row.name in wanted]
     for i in range(runs):
         rates = []
-        for how, extra in (("without", []), ("with", plugin_arguments(BUILD / "kernel.elf"))):
-            with Machine(extra=extra, **options) as machine:  # without the host's flushes, which vary more than this
+        for how, extra in (("without", []), ("with", plugin_arguments(job.build))):
+            with Machine(job, extra=extra, **options) as machine:  # without the host's flushes, which vary more than this
                 asked = [name.partition("-")[2] for name in names]
                 rates.append(guest_bench(machine, asked, say, f"{how} vqsan, {i + 1} of {runs}"))
         for name in names:
@@ -238,24 +234,26 @@ def wheel_rate(machine: Any, size: str, frames: int) -> float:
     return float(match.group(1))
 
 
-def make_again(command: str) -> None:
-    """Runs the make that runs us, with its variables but without its job server, which is not ours to use."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+def make_again(job: Job) -> None:
     done = subprocess.run(
-        f"{command} all", shell=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["make", *job.same_build, "all"],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if done.returncode != 0:
-        raise AssertionError(f"`{command} all` failed:\n{done.stdout}")
+        raise AssertionError(f"make failed:\n{done.stdout}")
 
 
-def measure_rebuild(results: Results, command: str, options: dict[str, Any], runs: int, say: Progress) -> None:
-    make_again(command)  # so that nothing but virtqueue.c is out of date
+def measure_rebuild(results: Results, job: Job, options: dict[str, Any], runs: int, say: Progress) -> None:
+    make_again(job)  # so that nothing but virtqueue.c is out of date
     for i in range(runs):
         say(f"bench: rebuild {i + 1} of {runs}")
         start = time.monotonic()
         Path("kernel/virtio/virtqueue.c").touch()
-        make_again(command)
-        boot_seconds(**options)
+        make_again(job)
+        boot_seconds(job, **options)
         results["rebuild"].append(time.monotonic() - start)
 
 
@@ -339,10 +337,8 @@ def as_json(results: Results, host: dict[str, Any]) -> dict[str, Any]:
     return {"host": host, "rows": rows, "also": extra}
 
 
-def describe_host(options: dict[str, Any]) -> dict[str, Any]:
-    from grade.machine.machine import QEMU
-
-    version = subprocess.run([QEMU, "--version"], stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]
+def describe_host(job: Job, options: dict[str, Any]) -> dict[str, Any]:
+    version = subprocess.run([job.qemu, "--version"], stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]
     return {
         "qemu": version,
         "host cpus": os.cpu_count(),
@@ -361,12 +357,10 @@ def host_line(host: dict[str, Any]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build", help="where the kernel was built")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--mem", default="256M")
     parser.add_argument("--runs", type=int, default=3, help="machines that each figure is the median of")
     parser.add_argument("--args", default="", help="kernel boot arguments")
-    parser.add_argument("--make", default="make", help="the command that builds, for the row `rebuild`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the results go; without it, BUILD/bench.json")
     parser.add_argument("--docs", action="store_true", help="put the table into docs/performance.md as well")
     parser.add_argument("names", nargs="*", metavar="NAME", help="rows to measure; none: all")
@@ -376,26 +370,23 @@ def main() -> int:
     if not wanted:
         parser.error(f"no row of that name; there are {', '.join(row.name for row in ROWS)}")
 
-    os.environ["BUILD"] = given.build
-    from grade.measure.growth import put_table
-    from grade.machine.machine import BUILD, ConsoleError
-
     os.chdir(ROOT)
     options = {"cpus": given.cpus, "mem": given.mem, "args": given.args}
-    host = describe_host(options)
+    job = Job.from_environment()
+    host = describe_host(job, options)
     results: Results = defaultdict(list)
     say = Progress()
     try:
         if host["load before"] > 1:
             print(f"bench: this host is busy (load {host['load before']}): figures will be low", file=sys.stderr)
         if "boot" in wanted:
-            measure_boot(results, BUILD, options, say)
+            measure_boot(results, job, options, say)
         if wanted & (set(IN_GUEST) | set(WHEELS)):
-            measure_guest(results, wanted, options, given.runs, say)
-        if any(name.startswith("vqsan-") for name in wanted) and (BUILD / "host/vqsan.so").exists():
-            measure_sanitizer(results, wanted, options, given.runs, say)
+            measure_guest(results, job, wanted, options, given.runs, say)
+        if any(name.startswith("vqsan-") for name in wanted) and (job.build / "host/vqsan.so").exists():
+            measure_sanitizer(results, job, wanted, options, given.runs, say)
         if "rebuild" in wanted:
-            measure_rebuild(results, given.make, options, given.runs, say)
+            measure_rebuild(results, job, options, given.runs, say)
     except KeyboardInterrupt:
         say.done()
         print("bench: interrupted", file=sys.stderr)
@@ -406,7 +397,7 @@ def main() -> int:
         return 1
     say.done()
     print(table(results))
-    (given.json or BUILD / "bench.json").write_text(json.dumps(as_json(results, host), indent=1) + "\n")
+    (given.json or job.build / "bench.json").write_text(json.dumps(as_json(results, host), indent=1) + "\n")
     if given.docs:
         put_table(ROOT / "docs/performance.md", "bench", f"{host_line(host)}\n\n{markdown(results)}")
     return 0

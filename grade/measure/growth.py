@@ -1,6 +1,6 @@
 """make bench-growth: how costs grow with the size of what is worked on.
 
-    growth.py [--build DIR] [--docs FOLDER] [NAME...]
+    python3 -m grade.measure.growth [--docs FOLDER] [NAME...]
 
 Boots machines, runs the guest's `growth` in them, draws a plot for each table into FOLDER/img and puts the tables
 into FOLDER/performance.md between its `table` marks. NAMEs choose among directory, file, processes, harts, damage.
@@ -9,7 +9,6 @@ into FOLDER/performance.md between its `table` marks. NAMEs choose among directo
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, NamedTuple, Optional
 
 from grade import ROOT
+from grade.machine.job import Job
+from grade.machine.machine import NEVER_GIVE_UP, VIRTUAL_TIME, ConsoleError, Machine
 
 Rows = list[list[float]]
 
@@ -32,7 +33,7 @@ class Plot(NamedTuple):
     y: str
     columns: list[str]  # of the table; the first is x
     logarithmic: bool
-    measure: Callable[[Path], Rows]
+    measure: Callable[[Job], Rows]
 
 
 def scaled(table: Rows, *factors: float) -> Rows:
@@ -61,55 +62,45 @@ def best(tables: list[Rows], choose: Callable[[Iterable[float]], float] = min) -
     return [[choose(cells) for cells in zip(*rows)] for rows in zip(*tables)]
 
 
-def on_large_disk(build: Path, command: str, **options: Any) -> Rows:
-    from grade.machine.machine import Machine
-
+def on_large_disk(job: Job, command: str, **options: Any) -> Rows:
     with tempfile.TemporaryDirectory(prefix="ringfence-growth-") as folder:
-        with Machine(disk=large_disk(build, Path(folder)), **options) as machine:
+        with Machine(job, disk=large_disk(job.build, Path(folder)), **options) as machine:
             return guest_table(machine, command)
 
 
 def counted() -> dict[str, Any]:
     """Options of a machine in virtual time, where an instruction takes a nanosecond and a device nothing: it repeats."""
-    from grade.machine.machine import NEVER_GIVE_UP, VIRTUAL_TIME
-
     return {"cpus": 1, "args": f"poll=0 {NEVER_GIVE_UP}", "extra": VIRTUAL_TIME}
 
 
-def measure_directory(build: Path) -> Rows:
-    return scaled(on_large_disk(build, "directory", **counted()), 1, 1e-3, 1e-3, 1e-3)
+def measure_directory(job: Job) -> Rows:
+    return scaled(on_large_disk(job, "directory", **counted()), 1, 1e-3, 1e-3, 1e-3)
 
 
-def measure_file(build: Path) -> Rows:
-    runs = [on_large_disk(build, "file", cache="writeback") for _ in range(3)]
+def measure_file(job: Job) -> Rows:
+    runs = [on_large_disk(job, "file", cache="writeback") for _ in range(3)]
     return scaled(best(runs), 1, 1e-3, 1e-3, 1e-3)
 
 
-def measure_processes(build: Path) -> Rows:
-    from grade.machine.machine import Machine
-
-    with Machine(**counted()) as machine:
+def measure_processes(job: Job) -> Rows:
+    with Machine(job, **counted()) as machine:
         return scaled(guest_table(machine, "processes"), 1, 1e-3, 1e-3)
 
 
-def measure_harts(build: Path) -> Rows:
+def measure_harts(job: Job) -> Rows:
     """As many workers as harts, against one hart with one worker."""
-    from grade.machine.machine import Machine
-
     rows = []
     for harts in (1, 2, 4):
         runs = []
-        with Machine(cpus=harts) as machine:
+        with Machine(job, cpus=harts) as machine:
             for _ in range(5):
                 runs.append(guest_table(machine, f"workers {harts}")[-1:])
         rows += best(runs, max)
     return [[row[0]] + [value / first for value, first in zip(row[1:], rows[0][1:])] for row in rows]
 
 
-def measure_damage(build: Path) -> Rows:
-    from grade.machine.machine import Machine
-
-    with Machine() as machine:
+def measure_damage(job: Job) -> Rows:
+    with Machine(job) as machine:
         runs = [guest_table(machine, "damage") for _ in range(5)]
     return scaled(best(runs), 1, 1e-3, 1e-3, 1e-3)
 
@@ -216,7 +207,6 @@ def put_table(page: Path, name: str, text: str) -> None:
 
 def main(arguments: Optional[list[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build", help="where the kernel was built")
     parser.add_argument("--docs", default="docs", help="folder with performance.md")
     parser.add_argument("names", nargs="*", metavar="NAME")
     given = parser.parse_args(arguments)
@@ -225,17 +215,14 @@ def main(arguments: Optional[list[str]] = None) -> int:
     wrong = [name for name in given.names if name not in names]
     if wrong:
         parser.error(f"no plot {wrong[0]}; there are {', '.join(names)}")
-    os.environ["BUILD"] = given.build
-    from grade.machine.machine import BUILD, ConsoleError
-
-    docs = ROOT / given.docs
+    job, docs = Job.from_environment(), ROOT / given.docs
     (docs / "img").mkdir(exist_ok=True)
     try:
         for plot in PLOTS:
             if given.names and plot.name not in given.names:
                 continue
             print(f"bench-growth: {plot.name}", file=sys.stderr)
-            rows = plot.measure(BUILD)
+            rows = plot.measure(job)
             text = table(plot, rows)
             print(f"{plot.title}\n{text}\n")
             draw(plot, rows, docs / "img" / f"growth-{plot.name}.svg")

@@ -1,6 +1,6 @@
 """make guard: the instructions that the kernel's main paths take, against a committed file.
 
-    guard.py [--build DIR] [--compiler COMMAND] [--update] [NAME...]
+    python3 -m grade.measure.guard [--update] [NAME...]
 
 Each NAME is a benchmark of the guest (`bench -l`). It runs on one hart in virtual time, where the count of instructions
 repeats, on every host, and profile.py counts them. instructions.toml has what they were, for one operation, for each
@@ -11,13 +11,16 @@ write down: `make guard UPDATE=1` does that, and the commit says why. Exit statu
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Mapping, Optional
+
+from grade.machine.job import Job
+from grade.machine.machine import ConsoleError
+from grade.measure.profile import count_instructions
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "instructions.toml"
@@ -84,17 +87,12 @@ def verdict(name: str, now: float, before: Optional[float]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build", help="where the kernel and the plugin were built")
-    parser.add_argument("--compiler", default="riscv64-unknown-elf-gcc", help="what built them")
     parser.add_argument("--update", action="store_true", help="write the counts into the file")
     parser.add_argument("names", nargs="*", metavar="NAME")
     given = parser.parse_args()
 
-    os.environ["BUILD"] = given.build
-    from grade.machine.machine import BUILD, ConsoleError
-    from grade.measure.profile import count_instructions
-
-    tables, compiler = read_tables(FILE), compiler_name(given.compiler)
+    job = Job.from_environment()
+    tables, compiler = read_tables(FILE), compiler_name(job.compiler)
     if compiler not in tables and not given.update:
         print(f"guard: {FILE.name} has no counts for {compiler}, only for {', '.join(tables)}", file=sys.stderr)
         return 2
@@ -104,7 +102,7 @@ def main() -> int:
     try:
         for name in given.names or PATHS:
             with tempfile.TemporaryDirectory(prefix="ringfence-guard-") as folder:
-                counts = count_instructions(BUILD, Path(folder), name, PATHS.get(name, 0), idle=False)
+                counts = count_instructions(job, Path(folder), name, PATHS.get(name, 0), idle=False)
             now, before = round(sum(counts.functions.values()) / counts.operations, 1), table.get(name)
             said = verdict(name, now, before)
             print(f"{name:12} {now:12,.1f} {before or 0:12,.1f}  {said}", flush=True)

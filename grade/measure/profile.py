@@ -1,6 +1,6 @@
 """make profile: where the instructions and the time of a row of `make bench` go.
 
-    profile.py [--build DIR] [--most N] NAME...
+    python3 -m grade.measure.profile [--most N] NAME...
 
 NAMEs are the guest's (`bench -l`), or `boot` for the way from power-on to the prompt. For each:
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import signal
@@ -27,6 +26,9 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
+
+from grade.machine.job import Job
+from grade.machine.machine import NEVER_GIVE_UP, VIRTUAL_TIME, ConsoleError, Machine
 
 NAMED_THREADS = ["-name", "ringfence,debug-threads=on"]
 
@@ -60,17 +62,15 @@ def run_bench(machine: Any, name: str, count: int = 0) -> dict[str, Any]:
     return result
 
 
-def count_instructions(build: Path, folder: Path, name: str, count: int = 0, idle: bool = True) -> Counts:
+def count_instructions(job: Job, folder: Path, name: str, count: int = 0, idle: bool = True) -> Counts:
     """What the benchmark executes on one hart, with `count` operations a round if that is not 0. Without `idle`, it does
     not count wake-ups of the idle hart for nothing."""
-    from grade.machine.machine import NEVER_GIVE_UP, VIRTUAL_TIME, Machine
-
     out = folder / "counts"
-    plugin = f"{build}/host/profile.so,elf={build}/kernel.elf,out={out}"
+    plugin = f"{job.build}/host/profile.so,elf={job.build}/kernel.elf,out={out}"
     boot = name == "boot"
     # Without virtual time for boot: there an idle hart would skip from tick to tick and count those.
     extra = ["-plugin", plugin if boot else f"{plugin},marked=on{'' if idle else ',idle=off'}", *([] if boot else VIRTUAL_TIME)]
-    with Machine(cpus=1, args=f"poll=0 {NEVER_GIVE_UP}", extra=extra) as machine:
+    with Machine(job, cpus=1, args=f"poll=0 {NEVER_GIVE_UP}", extra=extra) as machine:
         operations = 1 if boot else run_bench(machine, name, count)["operations"]
         assert machine.qmp is not None
         machine.qmp.command("quit")
@@ -134,10 +134,8 @@ class Perf:
         return [(share, thread, what) for (thread, what), share in shares.most_common()]
 
 
-def show_time(folder: Path, name: str, most: int) -> None:
-    from grade.machine.machine import Machine
-
-    with Machine(cache="writeback", extra=NAMED_THREADS) as machine:
+def show_time(job: Job, folder: Path, name: str, most: int) -> None:
+    with Machine(job, cache="writeback", extra=NAMED_THREADS) as machine:
         assert machine.process is not None
         pid = machine.process.pid
         perf = Perf(folder, pid)
@@ -159,20 +157,17 @@ def show_time(folder: Path, name: str, most: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build", help="where the kernel and the plugin were built")
     parser.add_argument("--most", type=int, default=12, help="functions to show")
     parser.add_argument("names", nargs="+", metavar="NAME")
     given = parser.parse_args()
-
-    os.environ["BUILD"] = given.build
-    from grade.machine.machine import BUILD, ConsoleError
+    job = Job.from_environment()
 
     try:
         for name in given.names:
             with tempfile.TemporaryDirectory(prefix="ringfence-profile-") as folder:
-                show_instructions(name, count_instructions(BUILD, Path(folder), name), given.most)
+                show_instructions(name, count_instructions(job, Path(folder), name), given.most)
                 if name != "boot":
-                    show_time(Path(folder), name, given.most)
+                    show_time(job, Path(folder), name, given.most)
             print()
     except KeyboardInterrupt:
         print("profile: interrupted", file=sys.stderr)

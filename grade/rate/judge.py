@@ -17,9 +17,9 @@ flushes are lines of QEMU's trace, which has the marks among them in the order o
 a random moment and shows, pixel for pixel, the last frame that was flushed (or the one whose commands are under way).
 The device answers a kick whole before it looks at the monitor again, so such a pause never cuts into its work.
 
-    run = watch(640, 480, seed=7, shots=12)     # boots, runs, ends the machine: some seconds
+    run = watch(job, 640, 480, seed=7, shots=12)     # boots, runs, ends the machine: some seconds
     model(run).rate, model(run).kicks           # the model
-    look(run, run.shots[0], Painter(run, host))  # a screen
+    look(run, run.shots[0], Painter(run))  # a screen
 
 Nothing that the guest prints or counts about itself is used. Units: nanoseconds, MiB of 2^20 bytes, frames/s.
 """
@@ -45,7 +45,8 @@ from PIL import Image, ImageChops
 
 from grade.machine import binutils, patience
 from grade.machine.console import ConsoleError
-from grade.machine.machine import BUILD, NEVER_GIVE_UP, PROMPT, VIRTUAL_TIME, Machine, trace_line
+from grade.machine.job import Job
+from grade.machine.machine import NEVER_GIVE_UP, PROMPT, VIRTUAL_TIME, Machine, trace_line
 from grade.machine.qmp import QmpError
 from grade.marking.promise import Broken
 
@@ -66,7 +67,6 @@ WINDOW = 96  # frames of the model, in groups of
 GROUP = 8
 SLOW = 30e6  # instructions a frame from which on WINDOW is one group and SLOW_SHOTS are enough
 SLOW_SHOTS = 4
-PLUGIN = BUILD / "host/frames.so"
 EVENTS = ["virtio_gpu_cmd_res_flush", "virtio_gpu_cmd_set_scanout", "virtio_queue_notify"]
 SECONDS = 40  # without a new frame, scaled: the program hangs
 
@@ -102,6 +102,7 @@ class Shot:
 
 @dataclass
 class Run:
+    build: Path  # of the job
     width: int
     height: int
     wheel_seed: int
@@ -244,18 +245,23 @@ def _profile(path: Path) -> dict[int, tuple[int, int]]:
     return blocks
 
 
-def watch(width: int, height: int, seed: int, shots: int, more: tuple[str, ...] = ()) -> Run:
-    """Runs the wheel. `seed` decides the wheel's numbers, the first frame, and when the `shots` pictures are taken; `more`
+def plugin(job: Job) -> Path:
+    """What counts inside QEMU. It is built on Linux only."""
+    return job.build / "host/frames.so"
+
+
+def watch(job: Job, width: int, height: int, seed: int, shots: int, more: tuple[str, ...] = ()) -> Run:
+    """Runs the wheel of the job's build. `seed` decides the wheel's numbers, the first frame, and when the `shots` pictures are taken; `more`
     are further arguments for QEMU. Raises Broken if the wheel does not turn."""
     rng = random.Random(seed)
     wheel_seed, first = rng.randrange(1_000_000), rng.randrange(1_000, 100_000)
     with tempfile.TemporaryDirectory(prefix="ringfence-judge-") as folder:
         profile = Path(folder) / "profile"
-        polls = _symbol(BUILD / "kernel.elf", "poll_used")
+        polls = _symbol(job.build / "kernel.elf", "poll_used")
         extra = [*VIRTUAL_TIME, "-d", "plugin", *more]
-        extra += ["-plugin", f"{PLUGIN},profile={profile},polls={polls:#x}"]
+        extra += ["-plugin", f"{plugin(job)},profile={profile},polls={polls:#x}"]
         try:
-            with Machine(cpus=1, args=f"poll=0 {NEVER_GIVE_UP}", rng=False, trace=EVENTS, extra=extra) as machine:
+            with Machine(job, cpus=1, args=f"poll=0 {NEVER_GIVE_UP}", rng=False, trace=EVENTS, extra=extra) as machine:
                 log = _Log(machine.trace_file)
                 machine.send(f"roulette -q -f 0 -r {width}x{height} -s {wheel_seed} -o {first}\n")
                 start = machine.expect(r"any key ends it\n", quiet=90).end()
@@ -267,7 +273,7 @@ def watch(width: int, height: int, seed: int, shots: int, more: tuple[str, ...] 
                 machine.wait()
                 console = (end - start) / max(1, len(log.frames))
                 kept = log.frames[FIRST : FIRST + window]
-                return Run(width, height, wheel_seed, first, log.frames, kept, taken, console, _profile(profile))
+                return Run(job.build, width, height, wheel_seed, first, log.frames, kept, taken, console, _profile(profile))
         except (ConsoleError, QmpError) as error:
             raise Broken(seen=f"the wheel does not turn to its end: {error}"[:1500], look="make qemu, then: roulette") from None
 
@@ -346,7 +352,7 @@ def functions(run: Run) -> list[Function]:
     """What ran while the wheel turned, the costliest first."""
     found: dict[tuple[str, str], list[float]] = {}
     kicks = sum(frame.kicks for frame in run.frames) or 1
-    for elf, high in ((BUILD / "kernel.elf", True), (BUILD / "user/roulette.elf", False)):
+    for elf, high in ((run.build / "kernel.elf", True), (run.build / "user/roulette.elf", False)):
         addresses = [address for address in run.profile if (address >> 32 != 0) == high]
         command = [binutils.find("addr2line"), "-f", "-e", str(elf)]
         done = subprocess.run(command, input="\n".join(map(hex, addresses)), stdout=subprocess.PIPE, text=True, check=True)
@@ -408,9 +414,9 @@ class Screen:
 class Painter:
     """Frames as the definition of the picture has them, pixel by pixel, from the host's program."""
 
-    def __init__(self, run: Run, host: Path) -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
-        self.program = host / "draw_wheel"
+        self.program = run.build / "host/draw_wheel"
         self.drawn: dict[int, Image.Image] = {}
 
     def __call__(self, index: int) -> Image.Image:
@@ -509,7 +515,7 @@ def unflushed(run: Run, index: int, paint: Painter) -> int:
 
 
 def main() -> int:
-    """python3 grade/rate/judge.py [-r WxH] [-s SEED] [-j]: what a frame costs, and nothing else; -j for programs."""
+    """python3 -m grade.rate.judge [-r WxH] [-s SEED] [-j]: what a frame costs, and nothing else; -j for programs."""
     parser = argparse.ArgumentParser(description="What a frame of the wheel costs, on the course's model machine.")
     parser.add_argument("-r", dest="size", default="640x480", help="size of the picture")
     parser.add_argument("-s", dest="seed", type=int, default=1, help="decides the wheel's numbers and the first frame")
@@ -517,7 +523,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         width, height = (int(word) for word in given.size.split("x"))
-        found = model(watch(width, height, given.seed, 1))
+        found = model(watch(Job.from_environment(), width, height, given.seed, 1))
     except (ValueError, Broken) as error:
         print(f"judge: {error}", file=sys.stderr)
         return 2

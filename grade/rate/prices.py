@@ -15,6 +15,7 @@ import sys
 import time
 
 from grade.machine import patience
+from grade.machine.job import Job
 from grade.machine.machine import Machine
 from grade.rate import judge
 
@@ -52,7 +53,7 @@ def console(machine: Machine) -> float:
 
 def instruction(machine: Machine) -> float:
     """Nanoseconds of one, in the wheel."""
-    counted = judge.model(judge.watch(640, 480, 1, 1))
+    counted = judge.model(judge.watch(machine.job, 640, 480, 1, 1))
     seconds = []
     for _ in range(ROUNDS):
         short, long = (_wheel(machine, frames) for frames in (100, 1100))
@@ -71,11 +72,12 @@ def holds(price: float, here: float) -> bool:
 
 
 def main() -> int:
-    if not judge.PLUGIN.exists():
-        print(f"calibrate: {judge.PLUGIN} is not there: it is built on Linux only", file=sys.stderr)
+    job = Job.from_environment()
+    if not judge.plugin(job).exists():
+        print(f"calibrate: {judge.plugin(job)} is not there: it is built on Linux only", file=sys.stderr)
         return 2
     prices = judge.PRICES
-    with Machine(cpus=2) as machine:
+    with Machine(job, cpus=2) as machine:
         kick, mib = presents(machine)
         rows = [
             ("an instruction", 1.0, instruction(machine)),

@@ -3,7 +3,7 @@
 .PHONY: frame-cost calibrate
 SIZE ?= 640x480# make frame-cost: of the picture
 frame-cost: all ## What a frame of the wheel costs, as the judge counts it (SIZE=)
-	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) -m grade.rate.judge -r '$(SIZE)'
+	@$(HARNESS) grade.rate.judge -r '$(SIZE)'
 
 calibrate: all ## Measure on this host what the prices of the frame rate's judge stand for (a minute)
-	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) -m grade.rate.prices
+	@$(HARNESS) grade.rate.prices

@@ -7,17 +7,18 @@ the recording is as smooth as the machine was.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
+
+from grade.machine.job import Job
+from grade.machine.machine import ConsoleError, Machine, QmpError
 
 
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build", help="where the kernel was built")
     parser.add_argument("--command", default="roulette", help="what draws the pictures; a key ends it")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rate", type=float, default=12.5, help="pictures a second; GIF counts in 1/100 s")
@@ -26,15 +27,12 @@ def main() -> int:
     if options.out.suffix.lower() != ".gif" or options.seconds <= 0 or not 0 < options.rate <= 50:
         parser.error("OUT must end in .gif, SECONDS be more than 0, and the rate at most 50")
 
-    os.environ["BUILD"] = options.build
     from PIL import Image
-
-    from grade.machine.machine import ConsoleError, Machine, QmpError
 
     pictures: list[Image.Image] = []
     shown: list[float] = []  # when each was taken
     try:
-        with Machine() as machine:
+        with Machine(Job.from_environment()) as machine:
             machine.send(f"{options.command}\n")
             machine.expect(r"any key ends it")
             start = time.monotonic()

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
+
+from grade.machine.job import Job
+from grade.machine.machine import ConsoleError, Machine
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default="build", help="where the kernel was built")
     parser.add_argument("--command", default="roulette -f 0 -o 1396 -n 4 -s 7", help="what draws the picture")
     parser.add_argument("out", type=Path, help="the PNG file to write")
     options = parser.parse_args()
 
-    os.environ["BUILD"] = options.build
-    from grade.machine.machine import ConsoleError, Machine
-
     try:
-        with Machine() as machine:
+        with Machine(Job.from_environment()) as machine:
             machine.run(options.command, quiet=60)
             machine.screendump().save(options.out)
     except (AssertionError, ConsoleError) as error:

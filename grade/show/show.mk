@@ -8,5 +8,5 @@ qemu-web: all ## The same in a browser on this host: display and console (CPUS= 
 	    PYTHON='$(PYTHON_FOUND)' $(PYTHON_FOUND) -m grade.show.web -- sh grade/show/qemu.sh
 
 record: all ## An animated GIF of the spinning wheel (OUT=wheel.gif SECONDS=5)
-	@QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) -m grade.show.record --build $(BUILD) --seconds '$(SECONDS)' \
+	@$(HARNESS) grade.show.record --seconds '$(SECONDS)' \
 	    $(if $(filter command line,$(origin OUT)),$(OUT),wheel.gif)

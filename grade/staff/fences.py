@@ -14,10 +14,10 @@ from pathlib import Path
 
 from grade import ROOT
 from grade.machine import patience
-from grade.machine.machine import BUILD, QEMU, SLOTS
+from grade.machine.job import Job
+from grade.machine.machine import SLOTS
 from grade.plugins.vqsan.sanitizer import Report, plugin_arguments, read_report
 
-GUEST = BUILD / "vqsan/driver.elf"
 DRIVER = ROOT / "grade/tests/support/vqsan/selftest/driver.c"
 
 GOOD, BITTEN = 0, 1  # exit status of the guest
@@ -80,8 +80,9 @@ class Run:
 class Guest:
     """Runs the driver with the given fences."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, job: Job, folder: Path) -> None:
+        self.job, self.folder = job, folder
+        self.kernel = job.build / "vqsan/driver.elf"
 
     def __call__(
         self, options: str = "", mode: int = 0, harts: int = 1, requests: int = 200, memfd: bool = False, **shapes: str,
@@ -90,12 +91,12 @@ class Guest:
         json.unlink(missing_ok=True)
         chosen = [SHAPES.index(shapes.get(place, RIGHT[place])) for place in RIGHT]
         parameters = bytes(chosen + [mode, requests // 100, harts])
-        command = [QEMU, "-machine", "virt", "-m", "32M", "-smp", str(harts), "-bios", "none", "-kernel", str(GUEST)]
+        command = [self.job.qemu, "-machine", "virt", "-m", "32M", "-smp", str(harts), "-bios", "none", "-kernel", str(self.kernel)]
         command += ["-display", "none", "-nodefaults", "-serial", "stdio", "-monitor", "none"]
         command += [*SLOTS, "-object", "rng-builtin,id=rng"]
         command += ["-device", "virtio-rng-device,rng=rng,bus=virtio-mmio-bus.0"]
         command += ["-device", f"loader,addr=0x80100000,data={int.from_bytes(parameters, 'little'):#x},data-len=8"]
-        command += plugin_arguments(GUEST, ",".join(filter(None, (f"json={json},log={log}", options))))
+        command += plugin_arguments(self.job.build, ",".join(filter(None, (f"json={json},log={log}", options))), self.kernel)
         if memfd:
             command += ["-object", "memory-backend-memfd,id=ram,size=32M,share=on", "-machine", "memory-backend=ram"]
         done = subprocess.run(
@@ -133,7 +134,7 @@ def main() -> int:
     """Prints, for each place, each fence: what vqsan says, and what happens without and with injection."""
     mistakes = 0
     with tempfile.TemporaryDirectory() as folder:
-        guest = Guest(Path(folder))
+        guest = Guest(Job.from_environment(), Path(folder))
         for place, (rule, injection, enough, not_enough) in PLACES.items():
             print(f"\n{WHAT[place]}\n  {'fence':16} {'reported':10} {'as it is':10} {'injected':10}")
             for shape in enough + not_enough:

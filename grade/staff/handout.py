@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Optional
 
 from grade import ROOT
+from grade.machine.job import Job, clean_environment
 from grade.marking.course import AFTER_DUE, HIDDEN, VISIBLE, CourseError, Lab, commit, find_lab, lab_names, read_lab
 
 COMES_ALONG = [
@@ -214,13 +215,13 @@ def _readme(lab: Lab, id: str) -> str:
 # ---- solutions as objects ----
 
 
-def _compiler() -> list[str]:
-    """For make: GCC if it is here, so that every handout has the same objects; else the compiler that was chosen."""
+def _compiler(job: Job) -> list[str]:
+    """For make: GCC if it is here, so that every handout has the same objects; else the job's compiler."""
     here = any(map(shutil.which, ("riscv64-unknown-elf-gcc", "riscv64-elf-gcc")))
-    return [f"{name}={'' if here else os.environ.get(name, '')}" for name in ("TOOLPREFIX", "CC")]
+    return ["TOOLPREFIX=", "CC=", *([] if here else job.same_compiler)]
 
 
-def _objects(lab: Lab, sources: dict[str, Optional[str]], solved: dict[str, bool], out: Path) -> None:
+def _objects(job: Job, lab: Lab, sources: dict[str, Optional[str]], solved: dict[str, bool], out: Path) -> None:
     """Compiles, with the solutions, each file whose text in the handout lacks them, into given/."""
     missing = []
     for name, text in sources.items():
@@ -231,10 +232,10 @@ def _objects(lab: Lab, sources: dict[str, Optional[str]], solved: dict[str, bool
     flags = ["-mno-relax", *(f"-ffile-prefix-map={name}=given/{name}" for name in missing)]
     with tempfile.TemporaryDirectory(prefix="ringfence-given-") as scratch:
         done = subprocess.run(
-            ["make", f"START={lab.name}", f"BUILD={scratch}/build", f"EXTRA_FLAGS={' '.join(flags)}", *_compiler()]
+            ["make", f"START={lab.name}", f"BUILD={scratch}/build", f"EXTRA_FLAGS={' '.join(flags)}", *_compiler(job)]
             + [f"{scratch}/build/{name}.o" for name in missing],
             cwd=ROOT,
-            env={key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")},
+            env=clean_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -261,7 +262,7 @@ def _lab_file(name: str, names: list[str]) -> Optional[tuple[str, str]]:
     return (parts[1], rest) if wanted and not stays else None
 
 
-def make_handout(lab: Lab, out: Path, id: str = "plain", earlier: str = "source", git: bool = True) -> None:
+def make_handout(job: Job, lab: Lab, out: Path, id: str = "plain", earlier: str = "source", git: bool = True) -> None:
     """Writes the handout to `out`, a directory that is not there or empty."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise HandoutError(f"{out} is there already and not empty")
@@ -309,7 +310,7 @@ def make_handout(lab: Lab, out: Path, id: str = "plain", earlier: str = "source"
         names.append(name)
     if as_objects:
         (out / "grade/rate/draw_wheel.c").unlink(missing_ok=True)  # it draws with the sources of the wheel
-        _objects(lab, sources, solved, out)
+        _objects(job, lab, sources, solved, out)
     order = _link_order([*names, *(p.relative_to(out / "given").as_posix()[:-2] for p in out.glob("given/kernel/**/*.o"))], id)
     (out / "handout.mk").write_text(
         "# What this handout is. Staff make the same one again with LAB= and ID=.\n"
@@ -351,7 +352,7 @@ def main() -> int:
     was_there = given.out.exists()
     try:
         lab = find_lab(given.lab)
-        make_handout(lab, given.out, given.id, given.earlier)
+        make_handout(Job.from_environment(), lab, given.out, given.id, given.earlier)
     except (HandoutError, CourseError) as error:
         if not was_there:
             shutil.rmtree(given.out, ignore_errors=True)  # half a handout

@@ -18,6 +18,7 @@ something of that changes.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import hashlib
 import json
@@ -34,6 +35,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from grade import ROOT
+from grade.machine.job import Job
 from grade.marking.course import CourseError, Lab, all_labs, find_lab, lab_names
 from grade.staff.handout import tree_files
 
@@ -86,27 +88,27 @@ def find_cases(labs: list[Lab], only: str) -> list[Case]:
 # ---- a copy of the tree, to break ----
 
 
-def copy_tree(target: Path) -> None:
+def copy_tree(job: Job, target: Path) -> None:
     for name in tree_files(ROOT):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name)
-    build = ROOT / os.environ.get("BUILD", "build")
     skip = {*lab_names(), "results", "matrix"}
 
     def ignored(where: str, names: list[str]) -> list[str]:
         """Other builds in this one's directory, and sockets of machines that run."""
-        top = Path(where) == build
+        top = Path(where) == job.build
         return [n for n in names if n.endswith(".sock") or (top and (n in skip or n.startswith("ci-")))]
 
-    shutil.copytree(build, target / "build", symlinks=True, ignore=ignored)
+    shutil.copytree(job.build, target / "build", symlinks=True, ignore=ignored)
 
 
-def grade(tree: Path, lab: Lab, variables: list[str]) -> dict[str, Any]:
-    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+def grade(job: Job, tree: Path, lab: Lab) -> dict[str, Any]:
+    """Marks the lab in a copy of the tree, which has its build in build/."""
+    job = dataclasses.replace(job, build=ROOT / "build", choice=tuple(job.same_compiler))
     done = subprocess.run(
-        [sys.executable, "-m", "grade.marking.mark", "--lab", lab.name, "--", "BUILD=build", *variables],
+        [sys.executable, "-m", "grade.marking.mark", "--lab", lab.name],
         cwd=tree,
-        env={**environment, "BUILD": "build", "NO_COLOR": "1"},
+        env={**job.environment(), "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -175,22 +177,21 @@ UNREAD = re.compile(r"docs/|\.ci/|grade/(tests|torture)/|labs/[^/]+/(mutants|var
 
 
 @functools.lru_cache(maxsize=None)
-def _digest_of_all(variables: tuple[str, ...]) -> str:
+def _digest_of_all(tools: tuple[str, ...]) -> str:
     """Of what every verdict depends on: the tree without UNREAD, and the tools."""
-    digest = hashlib.sha256(repr(variables).encode())
+    digest = hashlib.sha256()
     for name in tree_files(ROOT):
         if not UNREAD.match(name):
             digest.update(name.encode() + b"\0" + hashlib.sha256((ROOT / name).read_bytes()).digest())
-    tools = [[os.environ.get(name) or "false"] for name in ("COMPILER", "LINKER", "HOST_COMPILER", "QEMU")]
-    for tool in [*tools, [sys.executable], [sys.executable, "-m", "pytest"]]:
+    for tool in [*([tool] for tool in tools), [sys.executable], [sys.executable, "-m", "pytest"]]:
         done = subprocess.run([*tool, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         digest.update(done.stdout + b"\0")
     return digest.hexdigest()
 
 
-def verdict_file(folder: Path, case: Case, variables: list[str]) -> Path:
+def verdict_file(folder: Path, case: Case, tools: tuple[str, ...]) -> Path:
     """The file that is there if this very case, in this very tree, was graded as it must be."""
-    digest = hashlib.sha256(f"{case.name} {_digest_of_all(tuple(variables))}".encode())
+    digest = hashlib.sha256(f"{case.name} {_digest_of_all(tools)}".encode())
     if case.patch:
         for path in sorted(case.patch.rglob("*")) if case.patch.is_dir() else [case.patch]:
             if path.is_file():
@@ -201,11 +202,12 @@ def verdict_file(folder: Path, case: Case, variables: list[str]) -> Path:
 # ---- all of them ----
 
 
-def run_all(cases: list[Case], variables: list[str], known: Optional[Path]) -> list[tuple[Case, str]]:
+def run_all(job: Job, cases: list[Case], known: Optional[Path], tools: list[str]) -> list[tuple[Case, str]]:
+    every = (job.compiler, job.qemu, *tools)
     waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
     verdicts: dict[Case, str] = {}
     for case in cases:
-        if known and verdict_file(known, case, variables).exists():
+        if known and verdict_file(known, case, every).exists():
             verdicts[case] = ""
         else:
             waiting.put(case)
@@ -214,16 +216,16 @@ def run_all(cases: list[Case], variables: list[str], known: Optional[Path]) -> l
     lock = threading.Lock()
 
     def work(tree: Path) -> None:
-        copy_tree(tree)
+        copy_tree(job, tree)
         while True:
             try:
                 case = waiting.get_nowait()
             except queue.Empty:
                 return
-            note = verdict_file(known, case, variables) if known else None
+            note = verdict_file(known, case, every) if known else None
             try:
                 changed = apply(case.patch, tree) if case.patch else []
-                verdict = judge(case, grade(tree, case.lab, variables))
+                verdict = judge(case, grade(job, tree, case.lab))
             except (RuntimeError, OSError, ValueError) as error:
                 verdict, changed = str(error), tree_files(ROOT)
             undo(changed, tree)
@@ -250,7 +252,7 @@ def main() -> int:
     parser.add_argument("--lab", default="")
     parser.add_argument("--only", default="")
     parser.add_argument("--verdicts", default="", metavar="FOLDER", help="where the verdicts that are known are noted")
-    parser.add_argument("variables", nargs="*", help="for make: the compiler")
+    parser.add_argument("tools", nargs="*", help="what verdicts depend on besides compiler and QEMU, such as the linker")
     given = parser.parse_args()
     try:
         cases = find_cases([find_lab(given.lab)] if given.lab else all_labs(), given.only)
@@ -263,7 +265,7 @@ def main() -> int:
     known = Path(given.verdicts) if given.verdicts else None
     if known:
         known.mkdir(parents=True, exist_ok=True)
-    wrong = [case for case, verdict in run_all(cases, given.variables, known) if verdict]
+    wrong = [case for case, verdict in run_all(Job.from_environment(), cases, known, given.tools) if verdict]
     print(f"{len(cases) - len(wrong)} of {len(cases)} are graded as they must be")
     return 1 if wrong else 0
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Callable, Iterator, Optional
 
-from grade import ROOT
+from grade.machine.job import Job
 from grade.marking.course import Lab, find_lab
 from grade.staff import plain, sandbox
 from grade.staff.handout import make_handout, source_digest
@@ -231,24 +231,24 @@ def _cache() -> Path:
     return Path(folder) if folder else Path(tempfile.gettempdir()) / f"ringfence-grade-{os.getuid()}"
 
 
-def _make(tree: Path, variables: list[str]) -> sandbox.Outcome:
-    return sandbox.run(["make", "all", *variables], tree, sandbox.Limits(seconds=300), writable=True)
+def _make(tree: Path, job: Job) -> sandbox.Outcome:
+    return sandbox.run(["make", "all", *job.same_compiler], tree, sandbox.Limits(seconds=300), writable=True)
 
 
-def pristine(lab: Lab, id: str, variables: list[str]) -> Path:
+def pristine(lab: Lab, id: str, job: Job) -> Path:
     """A built handout of the lab, kept from run to run."""
     folder = _cache()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise SubmissionError(f"{folder} belongs to somebody else; set GRADE_CACHE")
-    key = f"{source_digest()} {id} {variables} {sandbox.method()}"
+    key = f"{source_digest()} {id} {job.same_compiler} {sandbox.method()}"
     kept = folder / f"{lab.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if kept.exists():
         return kept
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         tree = Path(scratch) / "tree"
-        make_handout(lab, tree, id, git=False)
-        done = _make(tree, variables)
+        make_handout(job, lab, tree, id, git=False)
+        done = _make(tree, job)
         if done.status != 0 or done.stopped:
             raise RuntimeError(f"the handout itself does not build: {done.stopped}\n{done.output[-2000:]}")
         try:
@@ -260,16 +260,16 @@ def pristine(lab: Lab, id: str, variables: list[str]) -> Path:
     return kept
 
 
-def lay_over(submission: Submission, lab: Lab, id: str, tree: Path, variables: list[str]) -> sandbox.Outcome:
+def lay_over(submission: Submission, lab: Lab, id: str, tree: Path, job: Job) -> sandbox.Outcome:
     """Makes `tree`, which must not exist: handout and submission, built."""
-    base = pristine(lab, id, variables)
+    base = pristine(lab, id, job)
     subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(tree)], check=True)
     for name, data in submission.files.items():
         target = tree / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         target.write_bytes(data)
-    done = _make(tree, variables)
+    done = _make(tree, job)
     for name in submission.files:
         if (tree / f"build/host/asan/{name}.o").exists():
             wrong = plain.faults(tree, f"build/host/asan/{name}.o")
@@ -283,16 +283,16 @@ def lay_over(submission: Submission, lab: Lab, id: str, tree: Path, variables: l
         if (base / "build" / name).exists():
             (tree / "build" / name).unlink(missing_ok=True)
             shutil.copy2(base / "build" / name, tree / "build" / name)
-    sanitizer = ROOT / os.environ.get("BUILD", "build") / "host/vqsan.so"
+    sanitizer = job.build / "host/vqsan.so"
     if sanitizer.exists():
         shutil.copy2(sanitizer, tree / "build/host/vqsan.so")
     return done
 
 
 def main() -> int:
-    """Builds the handout that submissions will be laid over: submission.py LAB ID [MAKE-VARIABLES...]."""
-    lab, id, *variables = sys.argv[1:]
-    print(f"prepared: {pristine(find_lab(lab), id, [word for word in variables if not word.endswith('=')])}")
+    """Builds the handout that submissions will be laid over: python3 -m grade.staff.submission LAB ID."""
+    lab, id = sys.argv[1:]
+    print(f"prepared: {pristine(find_lab(lab), id, Job.from_environment())}")
     return 0
 
 

@@ -11,7 +11,8 @@ from typing import Callable
 
 import pytest
 
-from grade.machine.machine import BUILD, Machine, copy_sparse
+from grade.machine.job import Job
+from grade.machine.machine import Machine, copy_sparse
 from grade.tests.test_make import make
 
 Boot = Callable[..., Machine]
@@ -25,8 +26,9 @@ def test_no_disk(machine_factory: Boot) -> None:
 
 def wreck(tmp_path: Path, change: Callable[[bytearray, int], None], seed: int) -> Path:
     """A copy of the disk image whose first 64 KiB were changed."""
+    job = Job.from_environment()
     image = tmp_path / "wrecked.img"
-    copy_sparse(BUILD / "disk.img", image)
+    copy_sparse(job.build / "disk.img", image)
     with image.open("r+b") as file:
         start = bytearray(file.read(65536))
         change(start, seed)
@@ -62,18 +64,18 @@ def test_disk_without_our_file_system(
 
 
 @pytest.mark.parametrize("size", [0, 512, 4096, 1 << 20])
-def test_truncated_disk(machine_factory: Boot, tmp_path: Path, size: int) -> None:
+def test_truncated_disk(job: Job, machine_factory: Boot, tmp_path: Path, size: int) -> None:
     image = tmp_path / "short.img"
-    image.write_bytes((BUILD / "disk.img").open("rb").read(size))
+    image.write_bytes((job.build / "disk.img").open("rb").read(size))
     machine = machine_factory(disk=image)
     assert [line for line in machine.text.splitlines() if line.startswith("disk0: ")], machine.text
     assert "README" in machine.run("ls")
 
 
-def test_damaged_file(machine_factory: Boot, host: Path, tmp_path: Path) -> None:
+def test_damaged_file(job: Job, machine_factory: Boot, host: Path, tmp_path: Path) -> None:
     """An inode whose block numbers lead nowhere makes errors for those who read that file, and no panic."""
     image = tmp_path / "damaged.img"
-    copy_sparse(BUILD / "disk.img", image)
+    copy_sparse(job.build / "disk.img", image)
     listing = subprocess.run([host / "fscat", "-l", image], check=True, stdout=subprocess.PIPE, text=True).stdout
     inode = next(int(word) for line in listing.splitlines() if "README" in line for word in line.split() if word.isdigit())
     with image.open("r+b") as file:

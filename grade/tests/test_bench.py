@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,19 +12,18 @@ import pytest
 
 from grade import ROOT
 from grade.machine import patience
-from grade.machine.machine import QEMU
-from grade.measure import bench, growth
-from grade.measure import profile
+from grade.machine.job import Job
+from grade.measure import bench, growth, profile
 from grade.tests.test_clean import await_end
 
 
-def run(script: str, build: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(job: Job, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", f"grade.measure.{script}", "--build", str(build), *arguments],
+        [sys.executable, "-m", f"grade.measure.{script}", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "QEMU": QEMU},
+        env=job.environment(),
         timeout=300 * patience.scale(),
     )
 
@@ -35,9 +33,9 @@ def test_every_figure_of_the_guest_has_a_row(machine_factory) -> None:
     assert names == {name for name, _ in bench.IN_GUEST.values()}
 
 
-def test_table_and_json(build: Path, tmp_path: Path) -> None:
+def test_table_and_json(job: Job, build: Path, tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
-    done = run("bench", build, "--runs", "1", "--json", str(out), "getpid", "fsync")
+    done = run(job, "bench", "--runs", "1", "--json", str(out), "getpid", "fsync")
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(out.read_text())["rows"]}
     assert set(rows) == {"getpid", "fsync"}
@@ -69,8 +67,8 @@ def test_what_the_host_cannot_do_either_is_explained() -> None:
 
 
 @pytest.mark.needs("linux")
-def test_profile_counts_every_instruction_between_the_marks(build: Path, tmp_path: Path) -> None:
-    first, again = (profile.count_instructions(build, tmp_path, "getpid") for _ in range(2))
+def test_profile_counts_every_instruction_between_the_marks(job: Job, tmp_path: Path) -> None:
+    first, again = (profile.count_instructions(job, tmp_path, "getpid") for _ in range(2))
     each = [sum(counts.functions.values()) / counts.operations for counts in (first, again)]
     assert each[0] == pytest.approx(each[1], rel=0.01)
     # Assembly, which no compiler changes: it restores 31 registers, once for each call.
@@ -79,8 +77,8 @@ def test_profile_counts_every_instruction_between_the_marks(build: Path, tmp_pat
     assert first.functions["(program)"] / first.operations > 3
 
 
-def test_unknown_row(build: Path) -> None:
-    done = run("bench", build, "nonsense")
+def test_unknown_row(job: Job) -> None:
+    done = run(job, "bench", "nonsense")
     assert done.returncode == 2
     assert "no row of that name; there are boot, getpid, " in done.stderr
 
@@ -98,13 +96,13 @@ def children(parent: int) -> list[int]:
 
 
 @pytest.mark.needs("linux")
-def test_interrupt_ends_the_machine(build: Path) -> None:
+def test_interrupt_ends_the_machine(job: Job) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "grade.measure.bench", "--build", str(build), "getpid", "fork"],
+        [sys.executable, "-u", "-m", "grade.measure.bench", "getpid", "fork"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "QEMU": QEMU},
+        env=job.environment(),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stderr is not None

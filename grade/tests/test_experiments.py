@@ -17,22 +17,20 @@ from PIL import Image, ImageChops
 from grade import ROOT
 from grade.explore.loop import disassemble
 from grade.machine import patience
-from grade.machine.machine import BUILD
+from grade.machine.job import Job
 from grade.tests.test_slow_wheel import COMPILERS, EACH_COMPILER, RING, make, tree_of_the_kernel
 
 # They share the copy of the tree in build/experiments.
 pytestmark = [pytest.mark.long, pytest.mark.needs("linux"), pytest.mark.xdist_group("experiments")]
 
 
-
 def command(name: str, *options: str) -> list[str]:
-    given = [word for word in os.environ.get("SAME_BUILD", "").split() if not word.startswith(("BUILD=", "START="))]
-    return [sys.executable, "-m", f"grade.staff.experiments.{name}", "--build", str(BUILD), *options, *given]
+    return [sys.executable, "-m", f"grade.staff.experiments.{name}", *options]
 
 
 def script(name: str, *options: str) -> None:
     done = subprocess.run(
-        command(name, *options), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        command(name, *options), cwd=ROOT, env=Job.from_environment().environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         timeout=600 * patience.scale(),
     )
     assert done.returncode == 0, done.stdout
@@ -68,14 +66,14 @@ def test_barriers(tmp_path: Path) -> None:
         assert row["rate"] > 0 and row["undisturbed"] > 0 and row["p50"] <= row["p99"]
 
 
-def fences_in_the_loop(kernel: Path) -> list[str]:
+def fences_in_the_loop(job: Job, kernel: Path) -> list[str]:
     """Of virtq_poll(), as compiled. GDB prints a fence of everything without its operands."""
-    loops = disassemble(kernel, "virtq_poll").loops()
+    loops = disassemble(job, kernel, "virtq_poll").loops()
     return [each.text for body in loops for each in body if each.name == "fence"]
 
 
 @pytest.mark.parametrize("choice", EACH_COMPILER)
-def test_fences_of_the_loops(tmp_path: Path, choice: str) -> None:
+def test_fences_of_the_loops(job: Job, tmp_path: Path, choice: str) -> None:
     """Which fence each compiler puts into each turn; C11's acquire load is the one that it may choose."""
     import barriers
     from grade.staff.experiments import workshop
@@ -86,7 +84,7 @@ def test_fences_of_the_loops(tmp_path: Path, choice: str) -> None:
     for variant in barriers.VARIANTS:
         (tree / RING).write_text(workshop.put_poll_used(source, workshop.variant_text(variant)))
         make(tree, choice, "START=4-slow-wheel", "BUILD=build", object_file)
-        found[variant] = fences_in_the_loop(tree / object_file)
+        found[variant] = fences_in_the_loop(job, tree / object_file)
     acquire = found.pop("acquire")
     assert found == {
         "hoisted": [],
@@ -105,17 +103,17 @@ def test_fences_of_the_loops(tmp_path: Path, choice: str) -> None:
         assert acquire in (["fence"], ["fence rw,rw"], ["fence r,rw"])
 
 
-def test_case(tmp_path: Path) -> None:
+def test_case(job: Job, tmp_path: Path) -> None:
     """Every row is measured; what sets the kernels apart is judged by counts, for frame rates depend on the host."""
     from grade.staff.experiments import barriers, case
 
     results = run("case", tmp_path / "out.json", "--rounds", "1", "--seconds", "0.3")
     assert [row["what"] for row in results] == [row.what for row in case.ROWS]
     assert all(row["rate"] > 0 for row in results)
-    initrd = BUILD / "experiments/initrd.img"
+    initrd = job.build / "experiments/initrd.img"
     for variant, rules in {"report-start": {"R1"}, "report-back": {"R1"}, "report-counters": {"R1"}, "hoisted-counters": set()}.items():
-        kernel = BUILD / f"experiments/{variant}.elf"
-        _, _, report = barriers.under_vqsan(kernel, initrd, f"roulette {barriers.SMALL} -n 3")
+        kernel = job.build / f"experiments/{variant}.elf"
+        _, _, report = barriers.under_vqsan(job, kernel, initrd, f"roulette {barriers.SMALL} -n 3")
         assert {violation.rule for violation in report.of("gpu") if not violation.asleep} == rules, variant
         assert report.loads_per_turn("gpu") > 0.9, variant  # an atomic counter is enough to keep a plain load in the loop
 
@@ -124,7 +122,7 @@ def brightness(picture: Image.Image) -> Image.Image:
     return picture.convert("L").resize((64, 48))
 
 
-def test_demo(tmp_path: Path) -> None:
+def test_demo(job: Job, tmp_path: Path) -> None:
     """It records, nothing in the picture flashes, and the four loops of its kernel are what they are called."""
     import barriers
 
@@ -144,12 +142,12 @@ def test_demo(tmp_path: Path) -> None:
     for box in ((0, 0, 32, 24), (32, 0, 64, 24), (0, 24, 32, 48), (32, 24, 64, 48)):
         assert len(set(frames[-1].crop(box).getdata())) > 20, "a wheel is missing"
 
-    kernel, initrd = BUILD / "demo/tree/build/4-slow-wheel/kernel.elf", BUILD / "demo/initrd.img"
+    kernel, initrd = job.build / "demo/tree/build/4-slow-wheel/kernel.elf", job.build / "demo/initrd.img"
     for loop, (rules, loads, fences_per) in enumerate(
         [({"R7"}, False, "element"), ({"R1"}, True, "look"), (set(), True, "element"), (set(), True, "look")]
     ):
         # A device that is too late for the first look: each wait is a real one, so the first loop's index goes stale.
-        _, fences, report = barriers.under_vqsan(kernel, initrd, f"roulette -r 160x144 -n 6 -m {loop}", "device=slow,only=gpu")
+        _, fences, report = barriers.under_vqsan(job, kernel, initrd, f"roulette -r 160x144 -n 6 -m {loop}", "device=slow,only=gpu")
         found = {violation.rule for violation in report.of("gpu") if not violation.asleep}
         assert found == rules, (loop, found)
         waits = [wait for queue in report.queues for wait in queue["loops"] if wait["turns"] > 1000]
@@ -167,7 +165,7 @@ def test_the_recorded_run(tmp_path: Path) -> None:
     os.mkfifo(opened)
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
     browser.chmod(0o755)
-    environment = {**os.environ, "VNC": "0,to=99", "BROWSER": f"{browser} %s"}
+    environment = {**Job.from_environment().environment(), "VNC": "0,to=99", "BROWSER": f"{browser} %s"}
     reader = pexpect.spawn("cat", [str(opened)], encoding="utf-8", timeout=120 * patience.scale())
     program, *words = command("demo")
     demo = pexpect.spawn(program, words, cwd=str(ROOT), env=environment, encoding="utf-8", timeout=120 * patience.scale())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +12,14 @@ import pytest
 from PIL import Image, ImageChops
 
 from grade import ROOT
-from grade.machine.machine import BUILD
+from grade.machine.job import Job
 from grade.staff.leaderboard import LAB, NEEDED, read_all
 
 
-def test_recording_moves(tmp_path: Path) -> None:
+def test_recording_moves(job: Job, tmp_path: Path) -> None:
     out = tmp_path / "wheel.gif"
-    command = [sys.executable, "-m", "grade.show.record", "--build", str(BUILD), "--seconds", "0.6", out]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [sys.executable, "-m", "grade.show.record", "--seconds", "0.6", out]
+    done = subprocess.run(command, cwd=ROOT, env=job.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
     with Image.open(out) as recording:
         assert recording.size == (640, 480) and recording.n_frames >= 2, done.stdout
@@ -30,7 +29,7 @@ def test_recording_moves(tmp_path: Path) -> None:
 
 
 def test_recording_to_nowhere() -> None:
-    done = subprocess.run([sys.executable, "-m", "grade.show.record", "wheel.mov"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "grade.show.record", "wheel.mov"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and ".gif" in done.stderr
 
 
@@ -59,11 +58,11 @@ def test_leaderboard(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_leaderboard_reads_what_grading_writes(tmp_path: Path) -> None:
+def test_leaderboard_reads_what_grading_writes(job: Job, tmp_path: Path) -> None:
     """The solved tree's own results are in the list, with the reference's rate."""
     folder = tmp_path / "reference"
     done = subprocess.run(
-        ["make", *os.environ.get("SAME_BUILD", "").split(), "grade", f"LAB={LAB}", f"RESULTS={folder}"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["make", *job.same_build, "grade", f"LAB={LAB}", f"RESULTS={folder}"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert done.returncode == 0, done.stdout[-2000:]
     (folder / "alias").write_text("the reference\n")

@@ -19,6 +19,7 @@ import pytest
 
 from grade import ROOT
 from grade.machine import binutils
+from grade.machine.job import Job, clean_environment
 from grade.rate import judge
 from grade.staff import mutants
 
@@ -85,7 +86,7 @@ def test_a_line_half_written_is_read_later(tmp_path: Path) -> None:
 
 def run_of(costs: list[int]) -> judge.Run:
     frames = [judge.Frame(instructions=cost) for cost in costs]
-    return judge.Run(640, 480, 0, 0, frames, frames, [], 0.0, {})
+    return judge.Run(Path("build"), 640, 480, 0, 0, frames, frames, [], 0.0, {})
 
 
 def test_work_cannot_be_hidden_in_every_other_frame() -> None:
@@ -119,7 +120,7 @@ def test_tools_are_found_by_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def cost(tree: Path, build: str, size: str = "640x480") -> dict[str, Any]:
     """What grade/rate/judge.py finds in that build of that tree."""
     command = [sys.executable, "-m", "grade.rate.judge", "-j", "-r", size]
-    done = subprocess.run(command, cwd=tree, env={**os.environ, "BUILD": build}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tree, env={**Job.from_environment().environment(), "BUILD": build}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
@@ -170,10 +171,8 @@ def test_the_reference_is_what_the_report_says(build: Path) -> None:
 
 
 def make_build(tree: Path, start: str = "5-frame-rate") -> None:
-    mine = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD", "CI")
-    environment = {key: value for key, value in os.environ.items() if key not in mine}
     words = ["make", "all", f"START={start}", f"BUILD=build/{start or 'solved'}"]
-    done = subprocess.run(words, cwd=tree, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(words, cwd=tree, env=clean_environment("CI"), stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,8 +14,9 @@ import pytest
 
 from grade import ROOT
 from grade.machine import patience
-from grade.machine.gdb import GDB, run_gdb
-from grade.machine.machine import BUILD, Machine, copy_sparse
+from grade.machine.gdb import run_gdb
+from grade.machine.job import Job
+from grade.machine.machine import Machine, copy_sparse
 from grade.tests.test_make import clean_environment, command
 
 Boot = Callable[..., Machine]
@@ -134,21 +134,20 @@ def session_at_the_compare(machine: Machine, kernel: Path, stops: int) -> list[t
     return [(int(taken), int(memory), verdict, printed) for memory, taken, _, _, verdict, printed in said]
 
 
-def test_memory_and_register_agree(machine_factory: Boot) -> None:
+def test_memory_and_register_agree(job: Job, machine_factory: Boot) -> None:
     """The next compare sees the device's index, whatever the one before has missed."""
     machine = machine_factory(gdb=True, shell=False)
-    said = session_at_the_compare(machine, BUILD / "kernel.elf", 8)
+    said = session_at_the_compare(machine, job.build / "kernel.elf", 8)
     for (taken, _, verdict, _), (taken_before, _, verdict_before, _) in zip(said[1:], said):
         assert verdict == "agree" or verdict_before == "agree" or taken != taken_before, said
 
 
 @pytest.mark.long
-def test_memory_and_register_disagree(machine_factory: Boot, tmp_path: Path) -> None:
+def test_memory_and_register_disagree(job: Job, machine_factory: Boot, tmp_path: Path) -> None:
     """The start state of lab 4: once they disagree, they do so turn after turn."""
     kernel = tmp_path / "build/kernel.elf"
-    given = [word for word in os.environ.get("SAME_BUILD", "").split() if not word.startswith(("BUILD=", "START="))]
     subprocess.run(
-        ["make", "START=4-slow-wheel", f"BUILD={tmp_path}/build", *given, str(kernel)],
+        ["make", "START=4-slow-wheel", f"BUILD={tmp_path}/build", *job.same_compiler, str(kernel)],
         cwd=ROOT,
         env=clean_environment(),
         check=True,
@@ -163,17 +162,17 @@ def test_memory_and_register_disagree(machine_factory: Boot, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def second_build() -> Iterator[str]:
+def second_build(job: Job) -> Iterator[str]:
     """A copy of the build. The name of a socket must be short, so the folder has a short one."""
     with tempfile.TemporaryDirectory(prefix="ringfence-") as folder:
         ignored = shutil.ignore_patterns("san", "demo", "experiments", "kernels", "*.sock")
-        shutil.copytree(BUILD, f"{folder}/build", ignore=ignored)
+        shutil.copytree(job.build, f"{folder}/build", ignore=ignored)
         yield f"{folder}/build"
 
 
-def test_make_qemu_gdb_and_make_gdb(tmp_path: Path, second_build: str) -> None:
+def test_make_qemu_gdb_and_make_gdb(job: Job, tmp_path: Path, second_build: str) -> None:
     """The two terminals of README.md, twice at the same time: each GDB meets the machine of its own build."""
-    copy_sparse(BUILD / "disk.img", tmp_path / "disk.img")
+    copy_sparse(job.build / "disk.img", tmp_path / "disk.img")
     terminals: list[pexpect.spawn] = []
 
     def terminal(*words: str) -> pexpect.spawn:
@@ -188,7 +187,7 @@ def test_make_qemu_gdb_and_make_gdb(tmp_path: Path, second_build: str) -> None:
         machines = [terminal("qemu-gdb", f"DISK={tmp_path}/disk.img"), terminal("qemu-gdb", f"BUILD={second_build}")]
         for machine, words in zip(machines, ("make gdb", f"make gdb BUILD={second_build}")):
             machine.expect_exact(f"type '{words}'")
-        gdbs = [terminal(f"GDB={GDB}", "gdb"), terminal(f"GDB={GDB}", "gdb", f"BUILD={second_build}")]
+        gdbs = [terminal(f"GDB={job.gdb}", "gdb"), terminal(f"GDB={job.gdb}", "gdb", f"BUILD={second_build}")]
         for gdb in gdbs:
             gdb.expect_exact("(gdb) ")
             gdb.sendline("break kernel_main")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from grade import ROOT
+from grade.machine.job import Job
 from grade.marking.course import find_lab, read_lab
 from grade.staff.handout import make_handout
 from grade.tests.support.lab_trees import graded_labs, lost, put_reference, submit
@@ -29,10 +30,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Path:
+def start(job: Job, tmp_path: Path) -> Path:
     """What a student is given for lab 1, to forge upon."""
     tree = tmp_path / "start"
-    make_handout(find_lab("1"), tree, git=False)
+    make_handout(job, find_lab("1"), tree, git=False)
     return tree
 
 
@@ -170,10 +171,10 @@ void virtq_forge(void) { _exit(0); }
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_a_forgery_gets_no_point(name: str, tmp_path: Path, cache: Path) -> None:
+def test_a_forgery_gets_no_point(job: Job, name: str, tmp_path: Path, cache: Path) -> None:
     forgery = FORGERIES[name]
     tree = tmp_path / "tree"
-    make_handout(find_lab(forgery.lab), tree, git=False)
+    make_handout(job, find_lab(forgery.lab), tree, git=False)
     for file, old, new in forgery.edits:
         text = (tree / file).read_text()
         assert not old or text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
@@ -188,7 +189,7 @@ def test_a_forgery_gets_no_point(name: str, tmp_path: Path, cache: Path) -> None
         assert found["state"] == "complete", found.get("reason")
 
 
-def test_other_files_of_a_submission_count_for_nothing(start: Path, tmp_path: Path, cache: Path) -> None:
+def test_other_files_of_a_submission_count_for_nothing(job: Job, start: Path, tmp_path: Path, cache: Path) -> None:
     """A grader, tests, a Makefile, programs, what pytest loads by itself, and objects, of the student's own."""
     full_marks = "import os, json\nprint('full marks')\nos._exit(0)\n"
     (start / "grade/marking/mark.py").write_text(full_marks)
@@ -204,7 +205,7 @@ def test_other_files_of_a_submission_count_for_nothing(start: Path, tmp_path: Pa
         path.write_text('#include <stdio.h>\nint main(void) { puts("all tests passed"); return 0; }\n')
     (start / "user/hexdump.c").write_text('#include "user/lib/user.h"\nint main(void) { printf("00000000  42 42\\n"); return 0; }\n')
     (start / "given/kernel/virtio").mkdir(parents=True)
-    shutil.copy2(ROOT / os.environ.get("BUILD", "build") / f"{RING[:-2]}.c.o", start / "given/kernel/virtio")
+    shutil.copy2(job.build / f"{RING[:-2]}.c.o", start / "given/kernel/virtio")
     found = submit(start, "1", tmp_path / "results", cache)
     assert found["state"] == "complete" and found["score"] == 0, lost(found)
 

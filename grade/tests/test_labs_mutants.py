@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from grade import ROOT
+from grade.machine.job import Job
 from grade.tests.support.lab_trees import graded_labs, make
 
 # One after the other: each of them keeps both cores busy.
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("mutants")]
 
 
-BUILD = os.environ.get("BUILD", "build")
-
-
 @pytest.mark.parametrize("name", [name for name in graded_labs() if list((ROOT / "labs" / name).glob("mutants/*.patch"))])
-def test_mutants(name: str) -> None:
-    make(ROOT, "mutants", f"LAB={name}", f"BUILD={BUILD}", seconds=1800)
+def test_mutants(job: Job, name: str) -> None:
+    make(ROOT, "mutants", f"LAB={name}", f"BUILD={job.build_for_make}", seconds=1800)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +24,7 @@ def test_mutants(name: str) -> None:
         pytest.param("CC=clang", marks=pytest.mark.needs("clang")),
     ],
 )
-def test_mutants_of_lab_4(choice: str) -> None:
+def test_mutants_of_lab_4(job: Job, choice: str) -> None:
     """What a fix comes to there depends on what the compiler makes of it."""
     name = choice.split("=")[1]
-    make(ROOT, "mutants", "LAB=4-slow-wheel", "CC=", choice, f"BUILD={BUILD}/ci-{name}", seconds=1800)
+    make(ROOT, "mutants", "LAB=4-slow-wheel", "CC=", choice, f"BUILD={job.build_for_make}/ci-{name}", seconds=1800)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,16 +9,15 @@ from pathlib import Path
 import pytest
 
 from grade import ROOT
+from grade.machine.job import Job
 from grade.tests.support.lab_trees import graded
-
-VARIABLES = os.environ.get("SAME_BUILD", "").split()
 
 
 @pytest.mark.needs("solved-tree")
-def test_the_solved_tree_gets_full_marks(tmp_path: Path) -> None:
+def test_the_solved_tree_gets_full_marks(job: Job, tmp_path: Path) -> None:
     """All labs in one run of the grader, as `make grade` does it."""
-    words = [sys.executable, "-m", "grade.marking.mark", "--results", str(tmp_path), "--", *VARIABLES]
-    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    words = [sys.executable, "-m", "grade.marking.mark", "--results", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, env=job.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
     results = graded(tmp_path)
     assert results["state"] == "complete", results["reason"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from grade import ROOT
 from grade.machine import patience
+from grade.machine.job import Job, clean_environment
 from grade.marking.course import read_lab
 from grade.staff.handout import make_handout
 from grade.tests.support.lab_trees import graded, graded_labs, lost, make, put_reference
@@ -27,12 +27,12 @@ COMPILERS = {"gcc": (f"{GCC}gcc", ["CC=", f"TOOLPREFIX={GCC}"]), "clang": ("clan
 
 @pytest.mark.parametrize("compiler", [pytest.param(name, marks=pytest.mark.needs(tool)) for name, (tool, _) in COMPILERS.items()])
 @pytest.mark.parametrize("name", graded_labs())
-def test_a_handout_scores_what_it_says(name: str, compiler: str, tmp_path: Path) -> None:
+def test_a_handout_scores_what_it_says(job: Job, name: str, compiler: str, tmp_path: Path) -> None:
     """Without a warning; exactly its starting score as it is, full marks with the reference put back."""
     choice = COMPILERS[compiler][1]
     lab = read_lab(ROOT / "labs" / name)
     tree = tmp_path / "tree"
-    make_handout(lab, tree, "s42")
+    make_handout(job, lab, tree, "s42")
     output = make(tree, "all", *choice, CI="1")
     assert "warning" not in output, output
 
@@ -55,13 +55,15 @@ def test_a_handout_scores_what_it_says(name: str, compiler: str, tmp_path: Path)
 ANSWERS = """
 import re
 from grade.machine.gdb import run_gdb
+from grade.machine.job import Job
 from grade.machine.machine import Machine
-with Machine() as machine:
+job = Job.from_environment()
+with Machine(job) as machine:
     shown = machine.run("vqstat -d fbtest bars")
     row = {line.split("  ")[0]: line.split()[-3:] for line in shown.splitlines()}
     tree = machine.monitor("info qtree").split("dev: virtio-mmio")
     registers = next(re.search(r"mmio ([0-9a-f]{16})/", slot)[1] for slot in tree if "virtio-blk-device" in slot)
-with Machine(gdb=True, shell=False) as machine:
+with Machine(job, gdb=True, shell=False) as machine:
     commands = ["info address poll_used", "break read_super", "continue", "print blk.queue.vq.used"]
     commands += ["python gdb.execute('monitor gva2gpa %d' % int(gdb.parse_and_eval('blk.queue.vq.used')))", "kill"]
     text = run_gdb(machine, commands)
@@ -74,15 +76,14 @@ print("disk_used_ring =", re.search(r"gpa: (0x[0-9a-f]+)", text)[1])
 """
 
 
-def test_the_tour_can_be_answered(tmp_path: Path) -> None:
+def test_the_tour_can_be_answered(job: Job, tmp_path: Path) -> None:
     lab = read_lab(ROOT / "labs/0-tour")
-    make_handout(lab, tmp_path / "tree", "s42")
+    make_handout(job, lab, tmp_path / "tree", "s42")
     make(tmp_path / "tree", "all")
-    environment = {**os.environ, "BUILD": "build", "PYTHONPATH": str(tmp_path / "tree")}
     done = subprocess.run(
         [sys.executable, "-c", ANSWERS],
         cwd=tmp_path / "tree",
-        env=environment,
+        env={**clean_environment(), "BUILD": "build", "PYTHONPATH": str(tmp_path / "tree")},
         stdout=subprocess.PIPE,
         text=True,
         timeout=600 * patience.scale(),
@@ -94,12 +95,12 @@ def test_the_tour_can_be_answered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("earlier", ["mine", "object", "source"])
-def test_going_on(earlier: str, tmp_path: Path) -> None:
+def test_going_on(job: Job, earlier: str, tmp_path: Path) -> None:
     """From lab 1 to lab 2: the ring is there, in whichever way, so the kernel starts its random-number device."""
     mine, release, out = tmp_path / "mine", tmp_path / "release", tmp_path / "out"
-    make_handout(read_lab(ROOT / "labs/1-virtqueue"), mine)
+    make_handout(job, read_lab(ROOT / "labs/1-virtqueue"), mine)
     put_reference(read_lab(ROOT / "labs/1-virtqueue"), mine)
-    make_handout(read_lab(ROOT / "labs/2-disk"), release, earlier="object" if earlier == "object" else "source")
+    make_handout(job, read_lab(ROOT / "labs/2-disk"), release, earlier="object" if earlier == "object" else "source")
     make(mine, "next", "LAB=2-disk", f"RELEASE={release}", f"OUT={out}", f"EARLIER={earlier}")
     ring = (out / "kernel/virtio/virtqueue.c").read_text()
     assert ("lab_todo(" in ring) == (earlier == "object")

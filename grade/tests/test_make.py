@@ -12,20 +12,16 @@ import pytest
 
 from grade import ROOT
 from grade.machine import patience
-from grade.machine.machine import BUILD, copy_sparse
+from grade.machine.job import Job, clean_environment
+from grade.machine.machine import copy_sparse
 
 # These share build/disk.img, which two machines cannot have at once.
 pytestmark = pytest.mark.xdist_group("make")
 
 
-def clean_environment() -> dict[str, str]:
-    """Without what the make that runs these tests has told its children."""
-    return {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-
-
 def command(*words: str) -> list[str]:
     """A make that builds with the compiler and in the directory of the make that runs these tests."""
-    return ["make", *os.environ.get("SAME_BUILD", "").split(), *words]
+    return ["make", *Job.from_environment().same_build, *words]
 
 
 def make(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -56,9 +52,9 @@ def make(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> str:
+def disk(job: Job, tmp_path: Path) -> str:
     """A disk of the test's own, so that nobody's work on build/disk.img is touched."""
-    copy_sparse(BUILD / "disk.img", tmp_path / "disk.img")
+    copy_sparse(job.build / "disk.img", tmp_path / "disk.img")
     return f"DISK={tmp_path}/disk.img"
 
 
@@ -152,7 +148,7 @@ def test_nothing_is_rebuilt_for_nothing() -> None:
     assert done.returncode == 0 and done.stdout.strip() in ("", "make: Nothing to be done for 'all'."), done.stdout
 
 
-def test_a_changed_header_rebuilds_what_includes_it() -> None:
-    done = make("-n", "-W", "kernel/virtio/virtqueue.h", "V=1", f"{os.environ.get('BUILD', 'build')}/kernel.elf")
+def test_a_changed_header_rebuilds_what_includes_it(job: Job) -> None:
+    done = make("-n", "-W", "kernel/virtio/virtqueue.h", "V=1", f"{job.build_for_make}/kernel.elf")
     compiled = done.stdout.split("kernel.ld")[0]  # before the kernel is linked
     assert "kernel/virtio/virtqueue.c.o" in compiled and "kernel/mm/page.c.o" not in compiled

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from grade import ROOT
+from grade.machine.job import Job
 from grade.marking.course import lab_names, read_lab
 from grade.staff.handout import make_handout
 
@@ -52,9 +53,9 @@ def files(tree: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if name[0] == "0" else []) for name in BEFORE])
-def test_no_handout_tells(name: str, tmp_path: Path) -> None:
+def test_no_handout_tells(job: Job, name: str, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
-    make_handout(read_lab(ROOT / "labs" / name), tree)
+    make_handout(job, read_lab(ROOT / "labs" / name), tree)
     told = {
         str(path.relative_to(tree)): found
         for path in files(tree)
@@ -67,10 +68,10 @@ def test_no_handout_tells(name: str, tmp_path: Path) -> None:
         assert not [each for each in names if word in each], f"{name}: {word}"
 
 
-def test_the_ring_of_labs_3_and_4_is_the_same(tmp_path: Path) -> None:
+def test_the_ring_of_labs_3_and_4_is_the_same(job: Job, tmp_path: Path) -> None:
     """Who compares the two handouts learns nothing: the fault has been there, asleep, since lab 2."""
     for name in ("2-disk", "3-gpu", "4-slow-wheel"):
-        make_handout(read_lab(ROOT / "labs" / name), tmp_path / name, git=False)
+        make_handout(job, read_lab(ROOT / "labs" / name), tmp_path / name, git=False)
     for file in ("virtqueue.c", "virtqueue.h", "queue.c", "barrier.h"):
         texts = {(tmp_path / name / "kernel/virtio" / file).read_text() for name in ("2-disk", "3-gpu", "4-slow-wheel")}
         assert len(texts) == 1, f"{file} is not the same in the handouts of labs 2, 3 and 4"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from grade import ROOT
 from grade.explore.loop import disassemble
+from grade.machine.job import Job, clean_environment
 from grade.machine.machine import Machine
 from grade.marking.course import read_lab
 from grade.plugins.vqsan.sanitizer import Report, Sanitizer, vqsan  # noqa: F401
@@ -31,9 +31,7 @@ COUNTED = ("        got = poll_used(q, done);\n", "        __atomic_fetch_add(&q
 
 
 def make(tree: Path, *words: str) -> None:
-    outer = ("BUILD", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CC", "TOOLPREFIX")
-    environment = {name: value for name, value in os.environ.items() if name not in outer}
-    done = subprocess.run(["make", *words], cwd=tree, env=environment, capture_output=True, text=True)
+    done = subprocess.run(["make", *words], cwd=tree, env=clean_environment("CC", "TOOLPREFIX"), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -45,12 +43,12 @@ def tree_of_the_kernel(folder: Path) -> Path:
     return folder
 
 
-def looks_in_each_turn(kernel: Path) -> bool:
+def looks_in_each_turn(job: Job, kernel: Path) -> bool:
     """In the compiled loop: it loads from a ring, or calls a function that does."""
     return any(
         any(each.shared for each in body) or (any(each.calls for each in body) and any(each.shared for each in callee.code))
-        for callee in [disassemble(kernel, "poll_used")]
-        for body in disassemble(kernel, "virtq_poll").loops()
+        for callee in [disassemble(job, kernel, "poll_used")]
+        for body in disassemble(job, kernel, "virtq_poll").loops()
     )
 
 
@@ -62,7 +60,7 @@ def run(boot: Callable[..., Machine], sanitizer: Sanitizer, kernel: Path, cpus: 
 
 
 @pytest.mark.parametrize("choice", EACH_COMPILER)
-def test_the_start(machine_factory: Callable[..., Machine], vqsan: Callable[..., Sanitizer], tmp_path: Path, choice: str) -> None:  # noqa: F811
+def test_the_start(job: Job, machine_factory: Callable[..., Machine], vqsan: Callable[..., Sanitizer], tmp_path: Path, choice: str) -> None:  # noqa: F811
     tree = tree_of_the_kernel(tmp_path)
     text = (tree / RING).read_text()
     assert COUNTED[0] in text
@@ -78,7 +76,7 @@ def test_the_start(machine_factory: Callable[..., Machine], vqsan: Callable[...,
         make(tree, choice, *words, "BUILD=build", "build/kernel.elf")
         kernel = tmp_path / f"{what}.elf"
         shutil.copy2(tree / "build/kernel.elf", kernel)
-        assert looks_in_each_turn(kernel) == right, f"{choice}, {what}: virtq_poll()'s loop"
+        assert looks_in_each_turn(job, kernel) == right, f"{choice}, {what}: virtq_poll()'s loop"
         for cpus in (1, 2):
             report = run(machine_factory, vqsan("", kernel=kernel), kernel, cpus)
             loads = report.loads_per_turn("gpu")
@@ -101,14 +99,14 @@ def test_the_labs_before_are_green(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("sandbox")
-def test_a_diagnosis_is_of_ones_own_copy(tmp_path: Path) -> None:
+def test_a_diagnosis_is_of_ones_own_copy(job: Job, tmp_path: Path) -> None:
     """The right diagnosis of one handout, handed in by somebody who has another."""
     lab = read_lab(ROOT / "labs/4-slow-wheel")
     for file in lab.files:
         (tmp_path / "s" / file).parent.mkdir(parents=True, exist_ok=True)
     lab_trees.put_reference(lab, tmp_path / "s")
     words = ["grade", f"LAB={lab.name}", f"SUBMISSION={tmp_path / 's'}", f"RESULTS={tmp_path / 'results'}", "ID=s43"]
-    lab_trees.make(ROOT, *words, f"BUILD={os.environ.get('BUILD', 'build')}", GRADE_CACHE=str(tmp_path / "cache"))
+    lab_trees.make(ROOT, *words, f"BUILD={job.build_for_make}", GRADE_CACHE=str(tmp_path / "cache"))
     found = lab_trees.graded(tmp_path / "results")
     status = {test["id"]: test["status"] for test in found["labs"][0]["tests"]}
     assert status.pop("diagnosis") == "PART" and set(status.values()) == {"PASS"}, lab_trees.lost(found)

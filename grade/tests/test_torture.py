@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -14,20 +13,20 @@ from typing import Callable, Iterator
 import pytest
 
 from grade.machine import patience
-from grade.machine.machine import QEMU
+from grade.machine.job import Job
 from grade.tests.support.needs import here
 from grade.torture import crashes, faults, hostile, main
 from grade.torture.frame import Row, Run
 
 
 @pytest.mark.long
-def test_a_tenth(build: Path, tmp_path: Path, seed: int) -> None:
+def test_a_tenth(job: Job, build: Path, tmp_path: Path, seed: int) -> None:
     out = tmp_path / "torture.json"
     done = subprocess.run(
         [sys.executable, "-m", "grade.torture.main", "--share", "0.1", "--seed", str(seed), "--json", out],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "QEMU": QEMU},
+        env=job.environment(),
         timeout=1200 * patience.scale(),
     )
     assert done.returncode == 0, done.stdout
@@ -40,14 +39,14 @@ def test_a_tenth(build: Path, tmp_path: Path, seed: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.needs("fuzzer")
-def test_hostile_images(build: Path, tmp_path: Path, seed: int) -> None:
+def test_hostile_images(job: Job, tmp_path: Path, seed: int) -> None:
     """The suite goes on without the fuzzer where there is none; this test does not."""
-    row = hostile.fuzz_images(Run(seed, 0.02, tmp_path, print))
+    row = hostile.fuzz_images(Run(job, seed, 0.02, tmp_path, print))
     assert row.count > 0 and not row.lost, row
 
 
-def test_crash_points_of_a_short_workload(build: Path, tmp_path: Path, seed: int) -> None:
-    recording = crashes.Recording(crashes.WORKS[1], tmp_path, seed, 25)
+def test_crash_points_of_a_short_workload(job: Job, tmp_path: Path, seed: int) -> None:
+    recording = crashes.Recording(job, crashes.WORKS[1], tmp_path, seed, 25)
     replayed = recording.replay("-n", 60, "-r", seed)
     assert replayed.returncode == 0, f"seed {seed}: {replayed.stdout}"
     found = crashes.summary(replayed.stdout)
@@ -81,5 +80,5 @@ def test_what_is_lost_is_shown(
 
 
 @pytest.mark.parametrize("fault", [faults.log_write_fails_once, faults.display_stops_to_answer], ids=lambda fault: fault.__name__)
-def test_a_fault(build: Path, tmp_path: Path, fault: Callable[[faults.Ground], None], seed: int) -> None:
-    assert faults.try_fault(fault, tmp_path / "fault", random.Random(seed)) == ""
+def test_a_fault(job: Job, tmp_path: Path, fault: Callable[[faults.Ground], None], seed: int) -> None:
+    assert faults.try_fault(job, fault, tmp_path / "fault", random.Random(seed)) == ""

@@ -10,7 +10,7 @@ What stands before a patch says what is wrong, which suite of `make torture` mus
 
 from __future__ import annotations
 
-import os
+import dataclasses
 import re
 import subprocess
 import sys
@@ -21,7 +21,7 @@ import pytest
 
 from grade import ROOT
 from grade.machine import patience
-from grade.machine.machine import QEMU
+from grade.machine.job import Job
 from grade.staff.mutants import apply, copy_tree, undo
 
 BUGS = ROOT / "grade/torture/bugs"
@@ -55,11 +55,11 @@ CASES = [read_bug(patch) for patch in sorted(BUGS.glob("*.patch"))] + [
 
 
 def run(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    job = Job.from_environment()
     return subprocess.run(
         command,
         cwd=tree,
-        env={**environment, "BUILD": "build", "QEMU": QEMU},
+        env=dataclasses.replace(job, build=ROOT / "build").environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -70,8 +70,7 @@ def run(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def build_in(tree: Path, targets: list[str]) -> None:
-    same = [word for word in os.environ.get("SAME_BUILD", "").split() if not word.startswith(("BUILD=", "START="))]
-    done = run(tree, "make", *same, "CI=", *targets)
+    done = run(tree, "make", *Job.from_environment().same_compiler, "CI=", *targets)
     assert done.returncode == 0, done.stdout[-2000:]
 
 
@@ -82,9 +81,9 @@ def look(tree: Path, bug: Bug, seed: int) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tree(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("planted") / "tree"
-    copy_tree(tree)
+    copy_tree(job, tree)
     return tree
 
 

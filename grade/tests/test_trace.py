@@ -16,7 +16,8 @@ from grade import ROOT
 from grade.explore import hypothesis
 from grade.explore.loop import Function, Instruction, disassemble, mark_shared
 from grade.explore.timeline import budget_table, group, perfetto, read_kicks, table
-from grade.machine.machine import BUILD, trace_line
+from grade.machine.job import Job
+from grade.machine.machine import trace_line
 from grade.rate import judge
 
 # Two frames of two bands: the device takes 2 ms for a band, the driver 8 ms to go on.
@@ -75,11 +76,11 @@ def test_instructions_are_shown_by_purpose_and_by_function() -> None:
 
 
 @pytest.mark.needs("linux")
-def test_the_wheel_is_traced_and_counted() -> None:
+def test_the_wheel_is_traced_and_counted(job: Job) -> None:
     """Most of what the solved wheel does is drawing, whose costliest function is in roulette.c: which one, inlining decides.
     The plot shows each purpose."""
-    command = [sys.executable, "-m", "grade.explore.timeline", "--build", str(BUILD)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-m", "grade.explore.timeline"]
+    done = subprocess.run(command, cwd=ROOT, env=job.environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shares = dict(re.findall(r"^(\w+) +[\d,]+ +(\d+) %", done.stdout, re.MULTILINE))
     assert {name for name, _ in judge.PLACES} <= shares.keys(), done.stdout
@@ -88,7 +89,7 @@ def test_the_wheel_is_traced_and_counted() -> None:
     if not find_spec("matplotlib"):
         assert "a plot needs python3-matplotlib" in done.stdout, done.stdout
         return
-    with Image.open(BUILD / "trace/trace.png") as picture:
+    with Image.open(job.build / "trace/trace.png") as picture:
         assert picture.height > 900, "the third part of the plot is missing"
 
 
@@ -111,12 +112,12 @@ def test_loads_from_a_ring_are_marked() -> None:
     assert [each.text for each in code if each.shared] == ["lw a2,4(a5)"]
 
 
-def test_a_kernel_function_is_shown() -> None:
-    shown = disassemble(BUILD / "kernel.elf", "poll_used")
+def test_a_kernel_function_is_shown(job: Job) -> None:
+    shown = disassemble(job, job.build / "kernel.elf", "poll_used")
     assert any(each.shared for each in shown.code)
     assert any("used->idx" in line for line in shown.source.values())
     with pytest.raises(LookupError, match="no function"):
-        disassemble(BUILD / "kernel.elf", "no_such_function")
+        disassemble(job, job.build / "kernel.elf", "no_such_function")
 
 
 def test_a_guess_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

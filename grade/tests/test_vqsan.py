@@ -16,6 +16,8 @@ import pytest
 
 from grade import ROOT
 from grade.machine import patience
+from grade.machine.job import Job
+from grade.plugins.vqsan.sanitizer import plugin_arguments
 from grade.staff.fences import (
     BITTEN,
     DRIVER,
@@ -23,7 +25,6 @@ from grade.staff.fences import (
     EVENT,
     FORGET,
     GOOD,
-    GUEST,
     HOISTED,
     INDIRECT,
     MANY,
@@ -35,8 +36,6 @@ from grade.staff.fences import (
     Guest,
     mode_for,
 )
-from grade.machine.machine import QEMU
-from grade.plugins.vqsan.sanitizer import PLUGIN
 
 pytestmark = pytest.mark.needs("linux")
 long = pytest.mark.long
@@ -50,9 +49,8 @@ def cases(all: Iterable[Any], quick: Iterable[Any] = ()) -> list[Any]:
 
 
 @pytest.fixture
-def guest(tmp_path: Path) -> Guest:
-    assert PLUGIN.exists() and GUEST.exists(), "run make first"
-    return Guest(tmp_path)
+def guest(job: Job, tmp_path: Path) -> Guest:
+    return Guest(job, tmp_path)
 
 
 # ---- several harts drive one queue at the same time ----
@@ -232,8 +230,8 @@ def test_hidden_rules(guest: Guest) -> None:
 
 
 @pytest.mark.parametrize("options", cases(("inject=rnb", "device=good", "hide=R9", "colour=red", "elf=/dev/null"), ["inject=rnb"]))
-def test_bad_option(options: str) -> None:
-    command = [QEMU, "-machine", "none", "-display", "none", "-monitor", "none", "-plugin", f"{PLUGIN},elf={GUEST},{options}"]
+def test_bad_option(job: Job, options: str) -> None:
+    command = [job.qemu, "-machine", "none", "-display", "none", "-monitor", "none", *plugin_arguments(job.build, options)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60 * patience.scale())
     assert done.returncode != 0 and "vqsan: " in done.stderr, done
 

@@ -16,7 +16,8 @@ from test_display import drawn, picture_box, same
 
 from grade import ROOT
 from grade.machine import patience
-from grade.machine.machine import BUILD, PROMPT, ConsoleError, Machine, copy_sparse
+from grade.machine.job import Job, clean_environment
+from grade.machine.machine import PROMPT, ConsoleError, Machine, copy_sparse
 from grade.plugins.vqsan.sanitizer import Report, Sanitizer, vqsan  # noqa: F401
 
 pytestmark = pytest.mark.needs("linux")  # vqsan is for Linux
@@ -29,8 +30,7 @@ DISK_LOAD = "bench -q disk-4k disk-4k-32 fsync create-sync"
 
 
 def make(directory: Path, *arguments: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in ("BUILD", "MAKEFLAGS", "MAKELEVEL")}
-    done = subprocess.run(["make", *arguments], cwd=directory, env=environment, capture_output=True, text=True)
+    done = subprocess.run(["make", *arguments], cwd=directory, env=clean_environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -53,7 +53,8 @@ def alone(folder: Path) -> Iterator[None]:
 
 def build_kernel(name: str, *variables: str) -> Path:
     """A kernel made with these variables of make, in a folder of its own that stays; nothing is made twice."""
-    folder = BUILD / "kernels" / name
+    job = Job.from_environment()
+    folder = job.build / "kernels" / name
     with alone(folder):
         make(ROOT, f"BUILD={folder}", *variables, f"{folder}/kernel.elf")
     return folder / "kernel.elf"
@@ -61,8 +62,9 @@ def build_kernel(name: str, *variables: str) -> Path:
 
 def kernel_of(compiler: str, start: str = "") -> Path:
     """The kernel by "gcc" (that of the build, unless it is the start of a lab) or by "clang"."""
+    job = Job.from_environment()
     variables = [*(["CC=clang"] if compiler == "clang" else []), *([f"START={start}"] if start else [])]
-    return build_kernel("-".join(filter(None, (compiler, start))), *variables) if variables else BUILD / "kernel.elf"
+    return build_kernel("-".join(filter(None, (compiler, start))), *variables) if variables else job.build / "kernel.elf"
 
 
 CLANG = pytest.param("clang", marks=pytest.mark.needs("clang"))
@@ -172,6 +174,7 @@ def fences() -> list[Fence]:
 
 def kernel_without(fence: Fence, folder: Path) -> Path:
     """Builds the kernel with one fence taken out, in a copy that starts from the objects of the build."""
+    job = Job.from_environment()
     shutil.copytree(ROOT / "kernel", folder / "kernel")
     for pattern in ("Makefile", "grade/setup/*.sh", "labs/*.mk"):
         for file in ROOT.glob(pattern):
@@ -179,9 +182,9 @@ def kernel_without(fence: Fence, folder: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, target)
     (folder / "build").mkdir()
-    if (BUILD / "kernel").exists():
-        shutil.copytree(BUILD / "kernel", folder / "build/kernel")
-        shutil.copy2(BUILD / "flags", folder / "build/flags")
+    if (job.build / "kernel").exists():
+        shutil.copytree(job.build / "kernel", folder / "build/kernel")
+        shutil.copy2(job.build / "flags", folder / "build/flags")
     path = folder / fence.file
     lines = path.read_text().splitlines(keepends=True)
     taken = lines[fence.line - 1].replace(f"virtio_{fence.kind}()", NOTHING)
@@ -234,14 +237,14 @@ def at_the_fence(report: Report, fence: Fence) -> bool:
 
 
 @long
-def test_each_fence(
+def test_each_fence(job: Job,
     machine_factory: Boot, vqsan: MakeSanitizer, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Takes out one fence at a time: reported each of three times, and with injection the load fails each time. With all
     of them in place it fails and is reported never."""
     table, wrong = [], []
     for number, fence in enumerate([None, *fences()]):
-        kernel = kernel_without(fence, tmp_path / str(number)) if fence else BUILD / "kernel.elf"
+        kernel = kernel_without(fence, tmp_path / str(number)) if fence else job.build / "kernel.elf"
         reported, bites = 0, []
         for run in range(3):
             how, report = run_load(machine_factory, vqsan("", kernel=kernel), kernel)
@@ -295,14 +298,13 @@ def test_loop_as_it_should_be(machine_factory: Boot, vqsan: MakeSanitizer) -> No
 
 
 @long
-def test_at_the_terminal(tmp_path: Path) -> None:
+def test_at_the_terminal(job: Job, tmp_path: Path) -> None:
     """make qemu VQSAN=...: what was found is on the terminal, between the guest's lines and after them."""
-    copy_sparse(BUILD / "disk.img", tmp_path / "disk.img")
+    copy_sparse(job.build / "disk.img", tmp_path / "disk.img")
     for options in ("1", "inject=rmb,wmb,mb,iob,seed=3"):
-        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
         done = subprocess.run(
-            ["make", "qemu", f"VQSAN={options}", f"DISK={tmp_path}/disk.img", *os.environ.get("SAME_BUILD", "").split()],
-            cwd=ROOT, env=environment, input="bench -q disk-4k-32\n", capture_output=True, text=True, timeout=600 * patience.scale(),
+            ["make", "qemu", f"VQSAN={options}", f"DISK={tmp_path}/disk.img", *job.same_build],
+            cwd=ROOT, env=clean_environment(), input="bench -q disk-4k-32\n", capture_output=True, text=True, timeout=600 * patience.scale(),
         )
         text = done.stdout + done.stderr
         assert done.returncode == 0 and "vqsan: no violations" in text, text
@@ -331,11 +333,11 @@ def used_memory(machine: Machine) -> int:
 
 
 @pytest.fixture
-def asking(machine_factory: Boot) -> Callable[..., Machine]:
+def asking(job: Job, machine_factory: Boot) -> Callable[..., Machine]:
     """Boots from an initrd that holds the program `ask`."""
 
     def boot(sanitizer: Sanitizer, args: str) -> Machine:
-        arguments = [*sanitizer.arguments, "-initrd", str(BUILD / "vqsan/initrd.img")]
+        arguments = [*sanitizer.arguments, "-initrd", str(job.build / "vqsan/initrd.img")]
         return machine_factory(initrd=False, extra=arguments, args=f"root=initrd {args}")
 
     return boot

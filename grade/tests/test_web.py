@@ -21,7 +21,7 @@ from PIL import Image, ImageChops
 
 from grade import ROOT
 from grade.machine import patience
-from grade.machine.machine import BUILD, QEMU
+from grade.machine.job import Job
 
 pytestmark = [pytest.mark.long, pytest.mark.needs("novnc")]
 
@@ -36,11 +36,11 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
+def address(job: Job, tmp_path: Path) -> Iterator[str]:
     """The page's address; the machine behind it ends with the test."""
     disk = tmp_path / "disk.img"
-    shutil.copy(BUILD / "disk.img", disk)
-    environment = {**os.environ, "BUILD": str(BUILD), "QEMU": QEMU, "CPUS": "2", "MEM": "256M", "DISK": str(disk)}
+    shutil.copy(job.build / "disk.img", disk)
+    environment = {**job.environment(), "CPUS": "2", "MEM": "256M", "DISK": str(disk)}
     server = subprocess.Popen(
         [sys.executable, "-m", "grade.show.web", "--", "sh", "grade/show/qemu.sh"],
         cwd=ROOT,

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Iterator
 
 from grade.machine import patience
-from grade.machine.machine import BUILD, ConsoleError, Machine, copy_sparse
+from grade.machine.job import Job
+from grade.machine.machine import ConsoleError, Machine, copy_sparse
 from grade.torture.frame import Row, Run
 
 PROGRAMS = "init sh echo workload poweroff true".split()
@@ -49,14 +50,14 @@ BOOTED = 10  # states of each that the booted kernel recovers
 class Recording:
     """The disk before a workload and after it, and QEMU's record of what was written in it meanwhile."""
 
-    def __init__(self, work: Work, folder: Path, seed: int, calls: int, record: bool = True) -> None:
-        self.work, self.seed, self.calls = work, seed, calls
+    def __init__(self, job: Job, work: Work, folder: Path, seed: int, calls: int, record: bool = True) -> None:
+        self.job, self.work, self.seed, self.calls = job, work, seed, calls
         self.base, self.disk, self.log = folder / "base.img", folder / "disk.img", folder / "writes.log"
         filler = folder / "filler"
         filler.write_bytes(bytes(work.filler))
-        programs = [filler, *(BUILD / "image" / name for name in PROGRAMS)]
+        programs = [filler, *(job.build / "image" / name for name in PROGRAMS)]
         devices = ["dev/console:c:1:0", "dev/disk0:c:3:0"]
-        command = [BUILD / "host/mkfs", "-s", work.size, "-l", str(work.log), self.base, *programs, *devices]
+        command = [job.build / "host/mkfs", "-s", work.size, "-l", str(work.log), self.base, *programs, *devices]
         subprocess.run(command, check=True)
         with self.base.open("r+b") as file:  # room for marks behind the file system
             file.truncate(self.base.stat().st_size + 16 * 4096)
@@ -75,7 +76,7 @@ class Recording:
             *("-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0,werror=report,rerror=report"),
         ]
         work = self.work
-        with Machine(disk=None, initrd=False, gpu=False, rng=False, extra=extra) as machine:
+        with Machine(self.job, disk=None, initrd=False, gpu=False, rng=False, extra=extra) as machine:
             machine.run(f"workload {self.seed} {work.processes} {self.calls} {work.largest} {work.sync}", quiet=60, total=600)
             machine.cut_power()
             assert "panic" not in machine.text, machine.text[-3000:]
@@ -84,7 +85,7 @@ class Recording:
         work = self.work
         what = [self.base, self.log, self.seed, work.processes, work.largest, work.sync]
         return subprocess.run(
-            [str(word) for word in (BUILD / "host/replay", *options, *what)],
+            [str(word) for word in (self.job.build / "host/replay", *options, *what)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -106,7 +107,7 @@ def boot(recording: Recording, options: list[object], serial: int, folder: Path)
     crashed, after = folder / "crashed.img", folder / "after.img"
     recording.replay(*options, "-o", serial, "-s", crashed)
     try:
-        with Machine(disk=crashed, initrd=False, gpu=False, rng=False) as machine:
+        with Machine(recording.job, disk=crashed, initrd=False, gpu=False, rng=False) as machine:
             machine.run("true")
             machine.power_off()
             assert machine.disk is not None
@@ -128,7 +129,7 @@ def run(run: Run) -> Iterator[Row]:
         folder.mkdir()
         calls = max(100, run.times(work.calls))
         try:
-            recording = Recording(work, folder, seed, calls)
+            recording = Recording(run.job, work, folder, seed, calls)
         except (AssertionError, ConsoleError) as error:
             states.lost.append(f"{again} {error}")
             continue

@@ -15,7 +15,9 @@ import subprocess
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
-from grade.machine.machine import BUILD, ConsoleError, Machine, QmpError
+from grade.machine.job import Job
+from grade.machine.machine import ConsoleError, Machine, QmpError
+from grade.plugins.vqsan.sanitizer import plugin_arguments
 from grade.tests.support.fs_image import BLOCK, FsImage, contents
 from grade.tests.test_files import splitmix
 from grade.torture.crashes import WORKS, Recording
@@ -38,9 +40,9 @@ def rule(kind: str, block: Optional[int] = None, once: bool = False, number: int
 class Ground:
     """A disk image to hurt, and machines on it."""
 
-    def __init__(self, folder: Path, rng: random.Random) -> None:
-        self.folder, self.rng = folder, rng
-        self.host = BUILD / "host"
+    def __init__(self, job: Job, folder: Path, rng: random.Random) -> None:
+        self.job, self.folder, self.rng = job, folder, rng
+        self.host = job.build / "host"
         self.disk = folder / "disk.img"
         data = folder / "data"
         (data / "sub").mkdir(parents=True)
@@ -48,7 +50,7 @@ class Ground:
         (data / "file").write_bytes(splitmix(self.seed, 150_000))
         (data / "other").write_bytes(splitmix(self.seed + 1, 20_000))
         (data / "sub/inner").write_bytes(b"inner\n")
-        programs = sorted(path for path in (BUILD / "image").iterdir() if path.is_file())
+        programs = sorted(path for path in (job.build / "image").iterdir() if path.is_file())
         devices = [f"dev/{device}" for device in DEVICES]
         subprocess.run([self.host / "mkfs", "-s", "8M", "-l", "128", self.disk, *programs, data, *devices], check=True)
         self.facts = FsImage(self.disk)
@@ -62,7 +64,7 @@ class Ground:
         between = driver or (f"driver=blkdebug,node-name=disk,image=file,{rules}" if rules else "driver=raw,node-name=disk,file=file")
         chain += ["-blockdev", between]
         chain += ["-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0,werror=report,rerror=report"]
-        self.machine = Machine(disk=None, extra=chain + extra, gpu=False, **options)
+        self.machine = Machine(self.job, disk=None, extra=chain + extra, gpu=False, **options)
         return self.machine
 
     def end(self) -> None:
@@ -321,7 +323,7 @@ def disk_stops_to_answer_writes(ground: Ground) -> None:
 
 def display_stops_to_answer(ground: Ground) -> None:
     display = ["-device", "virtio-gpu-device,bus=virtio-mmio-bus.1"]
-    plugin = ["-plugin", f"{BUILD}/host/vqsan.so,elf={BUILD}/kernel.elf,device=stuck,only=gpu,every=20"]
+    plugin = plugin_arguments(ground.job.build, "device=stuck,only=gpu,every=20")
     machine = ground.boot(extra=display + plugin, args="blk_timeout=2")
     refused(machine, "roulette -n 500 -f 0", "timed out", IO_ERROR)
     refused(machine, "roulette -n 1", "timed out", IO_ERROR)
@@ -371,10 +373,10 @@ FAULTS: list[Callable[[Ground], None]] = [
 ]
 
 
-def try_fault(fault: Callable[[Ground], None], folder: Path, rng: random.Random) -> str:
+def try_fault(job: Job, fault: Callable[[Ground], None], folder: Path, rng: random.Random) -> str:
     """What did not hold; "" if all did."""
     folder.mkdir()
-    ground = Ground(folder, rng)
+    ground = Ground(job, folder, rng)
     try:
         fault(ground)
         ground.end()
@@ -390,11 +392,11 @@ def try_fault(fault: Callable[[Ground], None], folder: Path, rng: random.Random)
 # ---- a workload while the disk fails somewhere ----
 
 
-def try_workload(folder: Path, rng: random.Random) -> str:
+def try_workload(job: Job, folder: Path, rng: random.Random) -> str:
     """Its disk fails to write some block of the file system, or to flush; "" if what is left is right."""
     work = rng.choice([work for work in WORKS if not work.filler])
     folder.mkdir()
-    recording = Recording(work, folder, rng.randrange(1 << 30), 200, record=False)
+    recording = Recording(job, work, folder, rng.randrange(1 << 30), 200, record=False)
     facts = FsImage(recording.base)
     log_start, end = facts.super("log_start"), facts.super("data_start") + 100
     block = rng.choice([None, rng.randrange(log_start, log_start + work.log), rng.randrange(log_start + work.log, end)])
@@ -414,7 +416,7 @@ def run(run: Run) -> Iterator[Row]:
         for fault in (fault for fault in FAULTS if run.wants(fault.__name__)):
             run.progress(f"faults: {fault.__name__.replace('_', ' ')}")
             name = f"{fault.__name__}-{turn}"
-            trouble = try_fault(fault, run.folder / name, run.rng(name))
+            trouble = try_fault(run.job, fault, run.folder / name, run.rng(name))
             faults.count += 1
             faults.lost += [trouble] if trouble else []
     yield faults
@@ -423,7 +425,7 @@ def run(run: Run) -> Iterator[Row]:
     works = Row("workloads while their disk fails", 0, detail="each call judged by what is left on the disk")
     for turn in range(run.times(WORKLOADS)):
         run.progress(f"faults: a workload on a failing disk, {turn}")
-        trouble = try_workload(run.folder / f"work-{turn}", run.rng(f"fault workload {turn}"))
+        trouble = try_workload(run.job, run.folder / f"work-{turn}", run.rng(f"fault workload {turn}"))
         works.count += 1
         works.lost += [trouble] if trouble else []
     yield works

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
+from grade.machine.job import Job
+
 
 @dataclass
 class Row:
@@ -26,6 +28,7 @@ class Row:
 
 @dataclass
 class Run:
+    job: Job
     seed: int
     share: float  # of the full work, 1 being 20 minutes over all suites
     folder: Path  # scratch, removed afterwards

@@ -10,7 +10,6 @@ import subprocess
 from typing import Iterator
 
 from grade.machine import patience
-from grade.machine.machine import BUILD
 from grade.torture.frame import Row, Run
 
 # Test, size of the disk, log blocks, how many in a full run; what they are.
@@ -25,11 +24,11 @@ PIECE = 60  # at a time, so that there is something to see
 def fscheck(run: Run, test: str, size: str, log: int, seed: int, count: int) -> str:
     """What went wrong; "" if nothing did."""
     image = run.folder / "disk.img"
-    subprocess.run([BUILD / "host/mkfs", "-s", size, "-l", str(log), image, BUILD / "image/README"], check=True)
-    command = [BUILD / "host/fscheck", test, image, str(seed), str(count)]
+    subprocess.run([run.job.build / "host/mkfs", "-s", size, "-l", str(log), image, run.job.build / "image/README"], check=True)
+    command = [run.job.build / "host/fscheck", test, image, str(seed), str(count)]
     done = subprocess.run(
         command,
-        env={**os.environ, "FSCK": str(BUILD / "host/fsck"), "ASAN_OPTIONS": "detect_leaks=0"},
+        env={**os.environ, "FSCK": str(run.job.build / "host/fsck"), "ASAN_OPTIONS": "detect_leaks=0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

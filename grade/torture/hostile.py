@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
-from grade.machine.machine import BUILD, ConsoleError, Machine
+from grade.machine.job import Job
+from grade.machine.machine import ConsoleError, Machine
 from grade.torture.frame import Row, Run
 
-SAN_KERNEL = BUILD / "san" / "kernel.elf"
 RUNS = [  # name, harts, memory, processes, calls in a full run
     ("one", 1, "64M", 8, 400_000),
     ("two", 2, "256M", 12, 1_600_000),
@@ -42,6 +42,11 @@ COUNTED = {  # in what `free` prints
     "inodes in memory": r"inodes in memory (\d+)",
 }
 TRIES = 10  # looks, where something may go on for a moment
+
+
+def checking_kernel(job: Job) -> Path:
+    """The kernel that checks itself: `make san`."""
+    return job.build / "san/kernel.elf"
 
 
 class Rows(NamedTuple):
@@ -115,7 +120,7 @@ def watched(machine: Machine) -> Iterator[None]:
     except (AssertionError, ConsoleError) as error:
         panic = machine.text.find("panic: ")
         raise Lost(machine.text[panic : panic + 600] if panic >= 0 else str(error)) from error
-    check(machine.disk)
+    check(machine.job, machine.disk)
 
 
 def attack(machine: Machine, calls: int, processes: int, seed: int, rows: Rows) -> None:
@@ -131,15 +136,15 @@ def attack(machine: Machine, calls: int, processes: int, seed: int, rows: Rows) 
             compare(before, machine)
 
 
-def check(disk: Path | None) -> None:
-    done = subprocess.run([BUILD / "host/fsck", str(disk)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def check(job: Job, disk: Path | None) -> None:
+    done = subprocess.run([job.build / "host/fsck", str(disk)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise Lost(f"fsck says: {done.stdout[:1000]}")
 
 
 def fuzz_images(run: Run) -> Row:
     row = Row("hostile images, read by fsck", 0, detail="libFuzzer, address and undefined-behaviour sanitizers")
-    fuzzer = BUILD / "host/image_fuzzer"
+    fuzzer = run.job.build / "host/image_fuzzer"
     if not fuzzer.exists():
         row.detail = "not done: clang has no libFuzzer here (Debian: apt-get install clang libclang-rt-14-dev)"
         return row
@@ -148,7 +153,7 @@ def fuzz_images(run: Run) -> Row:
     for name, size in (("small", 10), ("sub/file", 5000), ("sub/deep/large", 60_000)):
         (tree / name).write_bytes(bytes(size % 251 for size in range(size)))
     image = run.folder / "good.img"
-    subprocess.run([BUILD / "host/mkfs", "-s", "512K", "-l", "64", "-i", "32", image, f"{tree}/"], check=True)
+    subprocess.run([run.job.build / "host/mkfs", "-s", "512K", "-l", "64", "-i", "32", image, f"{tree}/"], check=True)
     run.progress(f"{run.times(IMAGES):,} hostile images")
     command = [fuzzer, f"-runs={run.times(IMAGES)}", f"-seed={run.seed_for('images')}", "-max_len=400"]
     done = subprocess.run(
@@ -161,10 +166,10 @@ def fuzz_images(run: Run) -> Row:
     return row
 
 
-def boot_and_attack(rows: Rows, again: str, act: Callable[[Machine], None], **options: Any) -> None:
+def boot_and_attack(job: Job, rows: Rows, again: str, act: Callable[[Machine], None], **options: Any) -> None:
     """What is lost goes into the rows, with the words that help to see it again."""
     try:
-        with Machine(**options) as machine:
+        with Machine(job, **options) as machine:
             act(machine)
     except Leak as leak:
         rows.leaks.lost.append(f"{again}: did not come back: {leak}")
@@ -185,9 +190,9 @@ def run(run: Run) -> Iterator[Row]:
             seed, calls = run.seed_for(f"hostile {name}"), run.times(full)
             run.progress(f"hostile programs on {cpus} harts, {mem}{', checking itself' if checking else ''}")
             again = f"{cpus} harts, {mem}, `fuzz -s {seed} -n {calls} -p {processes}`"
-            kernel = SAN_KERNEL if checking else None
+            kernel = checking_kernel(run.job) if checking else None
             boot_and_attack(
-                rows, again, lambda machine: attack(machine, calls, processes, seed, rows), cpus=cpus, mem=mem, kernel=kernel
+                run.job, rows, again, lambda machine: attack(machine, calls, processes, seed, rows), cpus=cpus, mem=mem, kernel=kernel
             )
             harts.append(str(cpus))
         rows.calls.detail = f"on {', '.join(harts)} harts; no panic, the shell answers, disk sound"

@@ -20,7 +20,7 @@ import traceback
 from pathlib import Path
 
 from grade import ROOT
-from grade.machine.machine import BUILD
+from grade.machine.job import Job
 from grade.measure.bench import Progress
 from grade.measure.growth import put_table
 from grade.staff.handout import commit
@@ -60,7 +60,7 @@ def main() -> int:
     parser.add_argument("--seed", default="", help="brings back the choices of an earlier run")
     parser.add_argument("--share", type=float, default=1.0, help="how much of the full work to do")
     parser.add_argument("--soak", type=float, default=0.0, metavar="MINUTES", help="of the suite soak, instead of its share")
-    parser.add_argument("--json", type=Path, default=BUILD / "torture.json", metavar="FILE", help="where the table goes as well")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the table goes as well; without it, BUILD/torture.json")
     parser.add_argument("--docs", action="store_true", help="put the table into docs/reliability.md as well")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"some of: {' '.join(SUITES)}")
     given = parser.parse_args()
@@ -69,6 +69,7 @@ def main() -> int:
     if unknown or given.share <= 0 or given.soak < 0 or not given.seed.isdigit() and given.seed:
         parser.error(f"suites are {', '.join(SUITES)}; a share is more than 0; a seed is a number")
 
+    job = Job.from_environment()
     seed = int(given.seed) if given.seed else random.SystemRandom().randrange(1 << 32)
     head = f"seed {seed}, share {given.share:g}, tree {commit()}"
     print(f"torture: {head}", flush=True)
@@ -79,7 +80,7 @@ def main() -> int:
     try:
         for name, only in chosen:
             with tempfile.TemporaryDirectory(prefix="torture-") as folder:
-                more, took = run_suite(name, Run(seed, given.share, Path(folder), say, given.soak, only))
+                more, took = run_suite(name, Run(job, seed, given.share, Path(folder), say, given.soak, only))
             rows += more
             seconds[name] = round(took)
     except KeyboardInterrupt:
@@ -98,7 +99,7 @@ def main() -> int:
     if lost:
         print(f"To see it again: make torture SEED={seed} SHARE={given.share:g}")
     result = {"seed": seed, "share": given.share, "tree": commit(), "seconds": seconds, "rows": [vars(row) for row in rows]}
-    given.json.write_text(json.dumps(result, indent=1) + "\n")
+    (given.json or job.build / "torture.json").write_text(json.dumps(result, indent=1) + "\n")
     if given.docs:
         put_table(ROOT / "docs/reliability.md", "torture", f"{head}, {minutes} min {rest:02} s:\n\n{markdown(rows)}")
     return 1 if lost else 0

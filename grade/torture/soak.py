@@ -51,10 +51,11 @@ def run(run: Run) -> Iterator[Row]:
     seed = run.seed_for("soak")
     run.progress(f"soak: {seconds:.0f} s")
     hostile.boot_and_attack(
+        run.job,
         rows,
         f"soak of {seconds:.0f} s",
         lambda machine: live(machine, seconds, seed, rows, run.progress),
         cpus=4,
-        kernel=hostile.SAN_KERNEL,
+        kernel=hostile.checking_kernel(run.job),
     )
     yield from rows

@@ -5,7 +5,7 @@ SOAK ?= 0# minutes of its suite soak; 0: two, times SHARE
 
 .PHONY: torture
 torture: all san $(BUILD)/host/fscheck ## Break it: crashes, faults, hostile input, load; 20 minutes (SHARE= SEED= SOAK=minutes TORTURE=suite)
-	@BUILD='$(BUILD)' QEMU='$(QEMU_FOUND)' $(PYTHON_FOUND) -m grade.torture.main --share '$(SHARE)' --seed '$(SEED)' \
+	@$(HARNESS) grade.torture.main --share '$(SHARE)' --seed '$(SEED)' \
 	    --soak '$(SOAK)' $(TORTURE)
 
 # The kernel that checks itself, in a directory of its own.
@@ -36,7 +36,7 @@ test-all: san
 
 .PHONY: models
 models: ## Show that no wake-up is lost, and by which mistakes it would be: grade/torture/models under spin
-	@$(PYTHON_FOUND) -m grade.torture.models
+	@$(HARNESS) grade.torture.models
 
 # Needs clang with its fuzzer (Debian: clang libclang-rt-dev). Where either is missing there is no image_fuzzer, and the
 # suite says so. Where both are here, its source must compile.

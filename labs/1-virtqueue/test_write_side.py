@@ -17,7 +17,7 @@ MakeSanitizer = Callable[..., Any]
 @functools.lru_cache(maxsize=1)
 def watched(make: MakeSanitizer) -> Report:
     sanitizer = make()
-    with Machine(disk=None, gpu=False, extra=sanitizer.arguments, shell=False) as machine:
+    with Machine(sanitizer.job, disk=None, gpu=False, extra=sanitizer.arguments, shell=False) as machine:
         return watch(machine, sanitizer, ["hexdump -n 48 /dev/random"])
 
 

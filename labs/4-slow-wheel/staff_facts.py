@@ -7,8 +7,8 @@ TREE is a handout that is as it was made, or a submission to the one without an 
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import os
 import re
 import string
 import subprocess
@@ -19,7 +19,9 @@ from pathlib import Path
 
 from grade import ROOT
 from grade.explore.loop import Function, disassemble
-from grade.machine.machine import BUILD
+from grade.machine.job import Job, clean_environment
+from grade.marking.course import read_lab
+from grade.staff.handout import make_handout
 
 HERE = Path(__file__).resolve().parent
 RING = "kernel/virtio/virtqueue.c"
@@ -53,36 +55,32 @@ def _stale_load(function: Function) -> tuple[int, tuple[str, ...]]:
     return function.code[loads[0]].address, tuple(places)
 
 
-def facts(tree: Path, variables: list[str], scratch: Path) -> Facts:
-    """Of a tree as handed out (or of ours, with START= among the variables). Builds in `scratch`, which may be kept for
+def facts(job: Job, tree: Path, variables: list[str], scratch: Path) -> Facts:
+    """Of a tree as handed out (or of ours, with START= among make's variables). Builds in `scratch`, which may be kept for
     the next time. Raises LookupError if the tree is not as it was handed out."""
 
     def make(build: Path, target: str, *more: str) -> Path:
-        environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD", "CI")}
         words = ["make", f"BUILD={build}", f"{build}/{target}", *variables, *more]
-        done = subprocess.run(words, cwd=tree, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
+        done = subprocess.run(words, cwd=tree, env=clean_environment("CI"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
         if done.returncode != 0:
             raise LookupError(f"the kernel as handed out does not build:\n{done.stdout[-2000:]}")
         return build / target
 
-    pc, places = _stale_load(disassemble(make(scratch / "start", "kernel.elf"), "virtq_poll"))
+    pc, places = _stale_load(disassemble(job, make(scratch / "start", "kernel.elf"), "virtq_poll"))
     slow = []
     for level in LEVELS:
         ring = make(scratch / level[1:], f"{RING}.o", f"EXTRA_FLAGS={level}")
-        if not looks_in_each_turn(disassemble(ring, "virtq_poll")):
+        if not looks_in_each_turn(disassemble(job, ring, "virtq_poll")):
             slow.append(level)
     return Facts(pc, places, tuple(slow))
 
 
-def of_this_run() -> Facts:
+def of_this_run(job: Job) -> Facts:
     """Of what a submission was handed out as, or of the start of this tree."""
-    handout = os.environ.get("RINGFENCE_HANDOUT")
-    given = os.environ.get("RINGFENCE_CHOICE", "").split()
-    choice = [word for word in given if not word.startswith(("BUILD=", "START=")) and not word.endswith("=")]
-    if not handout:
-        return facts(ROOT, [f"START={HERE.name}", *choice], BUILD.absolute() / "lab4-start")
+    if not job.handout:
+        return facts(job, ROOT, [f"START={HERE.name}", *job.same_compiler], job.build / "lab4-start")
     with tempfile.TemporaryDirectory(prefix="ringfence-facts-") as scratch:
-        return facts(Path(handout), choice, Path(scratch))
+        return facts(job, job.handout, job.same_compiler, Path(scratch))
 
 
 def filled_in(text: str, known: Facts) -> str:
@@ -93,15 +91,13 @@ def filled_in(text: str, known: Facts) -> str:
 
 def main() -> int:
     tree, variables = Path(sys.argv[1]), sys.argv[2:]
+    job = dataclasses.replace(Job.from_environment(), choice=tuple(variables))
     with tempfile.TemporaryDirectory(prefix="ringfence-facts-") as scratch:
         given = tree
         if not (tree / "Makefile").exists():
-            from grade.marking.course import read_lab
-            from grade.staff.handout import make_handout
-
             given = Path(scratch) / "handout"
-            make_handout(read_lab(HERE), given, git=False)
-        text = filled_in((HERE / "staff_diagnosis.toml").read_text(encoding="utf-8"), facts(given, variables, Path(scratch)))
+            make_handout(job, read_lab(HERE), given, git=False)
+        text = filled_in((HERE / "staff_diagnosis.toml").read_text(encoding="utf-8"), facts(job, given, variables, Path(scratch)))
     target = tree / "labs" / HERE.name
     (target / "diagnosis.toml").write_text(text, encoding="utf-8")
     (target / "notebook.md").write_bytes((HERE / "staff_notebook.md").read_bytes())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Callable
 
 import pytest
 
-from grade.machine.machine import BUILD
+from grade.machine.job import Job
 from grade.marking.promise import Broken
 
 if sys.version_info >= (3, 11):
@@ -25,10 +24,10 @@ EXPERIMENTS = 4
 TOO_SHORT = 12  # characters: "I don't know"
 
 
-def handed_in(name: str) -> str:
+def handed_in(job: Job, name: str) -> str:
     """A file of the submission that is being graded, or of this tree; of the staff's tree their own."""
-    if os.environ.get("RINGFENCE_SANDBOX"):
-        return (BUILD.parent / "labs" / FOLDER.name / name).read_text(encoding="utf-8", errors="replace")
+    if job.sandbox:
+        return (job.build.parent / "labs" / FOLDER.name / name).read_text(encoding="utf-8", errors="replace")
     staffs = FOLDER / f"staff_{name}"
     return (staffs if staffs.exists() else FOLDER / name).read_text(encoding="utf-8", errors="replace")
 
@@ -67,13 +66,13 @@ def experiments(notebook: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.promise("complete")
-def test_complete() -> None:
-    text = handed_in("diagnosis.toml")
+def test_complete(job: Job) -> None:
+    text = handed_in(job, "diagnosis.toml")
     # Staff's own holds names for what differs from build to build.
     empty = missing(read_answers(re.sub(r"^(pc|levels) = \$.*$", lambda m: f"{m[1]} = {'1' if m[1] == 'pc' else [1]}", text, flags=re.M)))
     if empty:
         raise Broken(seen=f"diagnosis.toml does not say: {', '.join(empty)}")
-    done = experiments(handed_in("notebook.md"))
+    done = experiments(handed_in(job, "notebook.md"))
     good = {each["heading"] for each in done if each["Guess"] and each["Seen"] and len(each["What follows"]) >= TOO_SHORT}
     if len(good) < EXPERIMENTS:
         lacking = [
@@ -88,11 +87,11 @@ def test_complete() -> None:
 
 
 @pytest.mark.promise("diagnosis")
-def test_diagnosis(award: Callable[[float, str], None]) -> None:
+def test_diagnosis(job: Job, award: Callable[[float, str], None]) -> None:
     import staff_facts
 
-    known = staff_facts.of_this_run()
-    answers = read_answers(staff_facts.filled_in(handed_in("diagnosis.toml"), known))
+    known = staff_facts.of_this_run(job)
+    answers = read_answers(staff_facts.filled_in(handed_in(job, "diagnosis.toml"), known))
     ahead = (answers.get("memory", 0) - answers.get("compared", 0)) % 65536 if not missing(answers) else 0
     right = {
         "value": re.sub(r"\s|\(|\)", "", str(answers.get("value"))) in ("q->used->idx", "used->idx", "vq->used->idx", "used.idx"),
@@ -109,8 +108,8 @@ def test_diagnosis(award: Callable[[float, str], None]) -> None:
 
 
 @pytest.mark.promise("questions")
-def test_questions(award: Callable[[float, str], None]) -> None:
-    text = re.sub(r"^\w+ = \$.*$", "", handed_in("diagnosis.toml"), flags=re.MULTILINE)
+def test_questions(job: Job, award: Callable[[float, str], None]) -> None:
+    text = re.sub(r"^\w+ = \$.*$", "", handed_in(job, "diagnosis.toml"), flags=re.MULTILINE)
     said = read_answers(text).get("questions", {})
 
     def fence(answer: object) -> str:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("4-slow-wheel")
 
 def boot(sanitizer: Sanitizer, args: str) -> Machine:
     """A machine without a disk. A device that is silent for ten minutes is not given up."""
-    return Machine(disk=None, extra=sanitizer.arguments, args=f"root=initrd blk_timeout=600 {args}")
+    return Machine(sanitizer.job, disk=None, extra=sanitizer.arguments, args=f"root=initrd blk_timeout=600 {args}")
 
 
 def said(machine: Machine) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Callable
 
 import known
 import pytest
 
+from grade.machine.job import Job
 from grade.marking.promise import Broken
 from grade.rate import judge, plots
 from grade.rate.judge import RIGHT, STALE, TORN, WRONG, Model, Run, Screen
@@ -25,10 +25,10 @@ Plot = Callable[..., None]
 class Judged:
     """A run with all that was found out about it."""
 
-    def __init__(self, width: int, height: int, seed: int, shots: int, host: Path) -> None:
-        self.run: Run = judge.watch(width, height, seed, shots)
+    def __init__(self, job: Job, width: int, height: int, seed: int, shots: int) -> None:
+        self.run: Run = judge.watch(job, width, height, seed, shots)
         self.model: Model = judge.model(self.run)
-        self.paint = judge.Painter(self.run, host)
+        self.paint = judge.Painter(self.run)
         self.screens: list[Screen] = [judge.look(self.run, shot, self.paint) for shot in self.run.shots]
         assert self.screens and self.run.frames, "nothing was seen, so nothing can be judged"
 
@@ -57,13 +57,13 @@ def seed_of_run(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
-def vga(host: Path, seed_of_run: int) -> Judged:
-    return Judged(640, 480, seed_of_run, SHOTS, host)
+def vga(job: Job, seed_of_run: int) -> Judged:
+    return Judged(job, 640, 480, seed_of_run, SHOTS)
 
 
 @pytest.fixture(scope="session")
-def xga(host: Path, seed_of_run: int) -> Judged:
-    return Judged(1024, 768, seed_of_run + 1, SHOTS, host)
+def xga(job: Job, seed_of_run: int) -> Judged:
+    return Judged(job, 1024, 768, seed_of_run + 1, SHOTS)
 
 
 small = pytest.mark.xdist_group("640x480")

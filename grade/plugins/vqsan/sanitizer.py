@@ -46,9 +46,8 @@ from typing import Any, Callable, Iterable, Iterator, Optional
 import pytest
 
 from grade.machine import patience
-from grade.machine.machine import BUILD, Machine
-
-PLUGIN = BUILD / "host/vqsan.so"
+from grade.machine.job import Job
+from grade.machine.machine import Machine
 
 
 @dataclass(frozen=True)
@@ -148,18 +147,19 @@ def read_report(path: Path) -> Report:
     return Report(violations, data["queues"], data["fences"])
 
 
-def plugin_arguments(kernel: Path, options: str = "") -> list[str]:
-    """QEMU's arguments for vqsan."""
-    plugin = f"{PLUGIN},elf={kernel}" + (f",{options}" if options else "")
+def plugin_arguments(build: Path, options: str = "", kernel: Optional[Path] = None) -> list[str]:
+    """QEMU's arguments for the vqsan of that build, watching `kernel` or, without one, the build's own."""
+    plugin = f"{build / 'host/vqsan.so'},elf={kernel or build / 'kernel.elf'}" + (f",{options}" if options else "")
     return ["-plugin", plugin]
 
 
 class Sanitizer:
-    def __init__(self, folder: Path, options: str, kernel: Path) -> None:
+    def __init__(self, job: Job, folder: Path, options: str = "", kernel: Optional[Path] = None) -> None:
+        self.job = job
         self.json = folder / "vqsan.json"
         self.log = folder / "vqsan.log"
         mine = f"json={self.json},log={self.log}"
-        self.arguments = plugin_arguments(kernel, f"{mine},{options}" if options else mine)
+        self.arguments = plugin_arguments(job.build, f"{mine},{options}" if options else mine, kernel)
 
     def report(self) -> Report:
         """What has been found so far, a tenth of a second old at most."""
@@ -180,13 +180,13 @@ class Sanitizer:
 
 
 @pytest.fixture(scope="session")
-def vqsan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sanitizer]]:
+def vqsan(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sanitizer]]:
     """Makes sanitizers, one for each machine."""
     if sys.platform != "linux":
         pytest.skip("vqsan needs Linux")
-    assert PLUGIN.exists(), "run make first"
+    assert (job.build / "host/vqsan.so").exists(), "run make first"
 
     def make(options: str = "", kernel: Optional[Path] = None) -> Sanitizer:
-        return Sanitizer(tmp_path_factory.mktemp("vqsan"), options, kernel or BUILD / "kernel.elf")
+        return Sanitizer(job, tmp_path_factory.mktemp("vqsan"), options, kernel)
 
     yield make

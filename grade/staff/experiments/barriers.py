@@ -1,6 +1,6 @@
 """make experiment-barriers: one loop, seven ways to write it, on the same machine.
 
-    barriers.py [--build DIR] [--docs FOLDER] [--rounds N] [--seconds S] [NAME=value for make ...]
+    python3 -m grade.staff.experiments.barriers [--docs FOLDER] [--rounds N] [--seconds S]
 
 Prints a table, puts it into FOLDER/stale-index.md between its marks and draws FOLDER/img/barriers.svg.
 """
@@ -12,6 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grade.machine.job import Job
+from grade.machine.screen import compare
+from grade.plugins.vqsan.sanitizer import Sanitizer
 from grade.staff.experiments import workshop
 from grade.staff.experiments.workshop import Timing, Workshop, boot, digits, merge, progress, time_wheel
 
@@ -50,22 +53,20 @@ def polls_and_fences(report: Any) -> tuple[int, int]:
     return polls, fences
 
 
-def under_vqsan(kernel: Path, initrd: Path, command: str, options: str = "") -> tuple[int, int, Any]:
+def under_vqsan(job: Job, kernel: Path, initrd: Path, command: str, options: str = "") -> tuple[int, int, Any]:
     """What vqsan counts and finds while the wheel turns; without `options`, it changes nothing."""
-    from grade.plugins.vqsan.sanitizer import Sanitizer
-
     with workshop.scratch() as folder:
-        sanitizer = Sanitizer(Path(folder), options, kernel)
-        with boot(kernel, initrd, extra=sanitizer.arguments) as machine:
+        sanitizer = Sanitizer(job, Path(folder), options, kernel)
+        with boot(job, kernel, initrd, extra=sanitizer.arguments) as machine:
             machine.run(command, quiet=120)
             report = sanitizer.finish(machine)
     return (*polls_and_fences(report), report)
 
 
-def count(kernel: Path, initrd: Path, result: Result) -> None:
+def count(job: Job, kernel: Path, initrd: Path, result: Result) -> None:
     """Polls and fences for each command, times the commands of a frame."""
     for _ in range(3):
-        polls, fences, report = under_vqsan(kernel, initrd, f"roulette {SMALL} -n {SMALL_FRAMES}")
+        polls, fences, report = under_vqsan(job, kernel, initrd, f"roulette {SMALL} -n {SMALL_FRAMES}")
         # All of the loops share the wait, which on a busy host sleeps over an answer: that is no verdict on the loop.
         rules = {violation.rule for violation in report.of("gpu") if not violation.asleep}
         if rules or report.loads_per_turn("gpu") > 0.5:
@@ -76,15 +77,12 @@ def count(kernel: Path, initrd: Path, result: Result) -> None:
     result.verdict = ", ".join(sorted(rules)) or "clean"
 
 
-def bitten(kernel: Path, initrd: Path, wanted: Any) -> str:
+def bitten(job: Job, kernel: Path, initrd: Path, wanted: Any) -> str:
     """Shows the driver what RVWMO allows of the element's load: is the picture still whole, and every band flushed?"""
-    from grade.plugins.vqsan.sanitizer import Sanitizer
-    from grade.machine.screen import compare
-
     frames = 2
     with workshop.scratch() as folder:
-        sanitizer = Sanitizer(Path(folder), "inject=rmb", kernel)
-        with boot(kernel, initrd, extra=sanitizer.arguments, trace=["virtio_gpu_cmd_res_flush"]) as machine:
+        sanitizer = Sanitizer(job, Path(folder), "inject=rmb", kernel)
+        with boot(job, kernel, initrd, extra=sanitizer.arguments, trace=["virtio_gpu_cmd_res_flush"]) as machine:
             machine.run_status(f"roulette {SMALL} -n {frames} -o {LAST - frames + 1}", quiet=120)
             flushed = sum("res_flush" in line for line in machine.trace())
             whole = not compare(machine.screendump(), wanted, (0, 0, 160, 120 - 12))
@@ -114,20 +112,20 @@ def measure(shop: Workshop, rounds: int, seconds: float) -> list[Result]:
         results.append(Result(name))
     progress("barriers: building the wheel")
     initrd = shop.initrd()
-    wanted = picture(shop.main_build)
+    wanted = picture(shop.job.build)
     for i in range(rounds):  # one after the other, again and again: what the host does besides falls on all
         for result in results:
             progress(f"barriers: round {i + 1} of {rounds}, {result.variant}")
-            with boot(kernels[result.variant], initrd, trace=workshop.EVENTS) as machine:
+            with boot(shop.job, kernels[result.variant], initrd, trace=workshop.EVENTS) as machine:
                 result.rounds.append(time_wheel(machine, f"-n 2 -t {int(seconds * 1000)}"))
     for result in results:
         timing = merge(result.rounds)
         result.rate, result.undisturbed = timing.rate, timing.undisturbed
         result.p50, result.p99 = timing.kick(0.5) * 1e6, timing.kick(0.99) * 1e6
         progress(f"barriers: {result.variant} under vqsan")
-        count(kernels[result.variant], initrd, result)
+        count(shop.job, kernels[result.variant], initrd, result)
         progress(f"barriers: {result.variant} with injection")
-        result.bite = bitten(kernels[result.variant], initrd, wanted)
+        result.bite = bitten(shop.job, kernels[result.variant], initrd, wanted)
     progress("")
     return results
 

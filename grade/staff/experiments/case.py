@@ -1,6 +1,6 @@
 """make experiment-case: the theories of a public bug report, replayed one at a time and together.
 
-    case.py [--build DIR] [--docs FOLDER] [--rounds N] [--seconds S] [NAME=value for make ...]
+    python3 -m grade.staff.experiments.case [--docs FOLDER] [--rounds N] [--seconds S]
 
 Each row is a kernel and a way to draw; the commit beside it is where the report's kernel made that change. Frames are
 counted in QEMU's trace. Prints a table, puts it into FOLDER/stale-index.md between its marks and draws
@@ -66,7 +66,7 @@ def measure(shop: Workshop, rounds: int, seconds: float) -> list[tuple[Row, Timi
     for i in range(rounds):
         for row, timings in zip(ROWS, runs):
             progress(f"case: round {i + 1} of {rounds}, {row.what.strip()}")
-            with boot(kernels[row.variant, row.wait], initrd, trace=workshop.EVENTS) as machine:
+            with boot(shop.job, kernels[row.variant, row.wait], initrd, trace=workshop.EVENTS) as machine:
                 timings.append(time_wheel(machine, f"{row.wheel} -n 2 -t {int(seconds * 1000)}"))
     progress("")
     return [(row, merge(timings)) for row, timings in zip(ROWS, runs)]

@@ -1,6 +1,6 @@
 """make demo-wheel: four ways to read the used ring in one kernel; a key changes from one to the next.
 
-    demo.py [--build DIR] [--gif FILE] [NAME=value for make ...]
+    python3 -m grade.staff.experiments.demo [--gif FILE]
 
 With a screen (or VNC=1) it is live: the picture in QEMU's window, the keys in this terminal: 1 to 4 and space choose the
 loop, q ends it, and r plays the recorded run, docs/img/slow-wheel.gif, in the browser. With --gif, or where there is no
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from grade import ROOT
+from grade.machine.job import Job
+from grade.machine.machine import ConsoleError
 from grade.staff.experiments import workshop
 from grade.staff.experiments.workshop import HERE, RING, START, Workshop, WorkshopError, boot, progress
 
@@ -59,11 +61,10 @@ def ring_source() -> str:
 class DemoShop(Workshop):
     """A copy of the tree of its own, so that nothing of it is rebuilt for an experiment."""
 
-    def __init__(self, build: Path, make: list[str]) -> None:
+    def __init__(self, job: Job) -> None:
         stat = (ROOT / "kernel/virtio/vqstat.c").read_text()
         super().__init__(
-            build,
-            make,
+            job,
             "demo",
             {
                 "user/roulette_main.c": (HERE / "demo/main.c").read_text(),
@@ -81,15 +82,13 @@ class DemoShop(Workshop):
 # ---- live ----
 
 
-def window() -> Optional[list[str]]:
+def window(job: Job) -> Optional[list[str]]:
     """QEMU's options for a picture to look at, or None."""
-    from grade.machine.machine import QEMU
-
     if os.environ.get("VNC"):
         return ["-display", f"vnc=127.0.0.1:{os.environ['VNC']}"]
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return None
-    kinds = subprocess.run([QEMU, "-display", "help"], stdout=subprocess.PIPE, text=True).stdout.split()
+    kinds = subprocess.run([job.qemu, "-display", "help"], stdout=subprocess.PIPE, text=True).stdout.split()
     found = [kind for kind in ("gtk", "sdl", "cocoa") if kind in kinds]
     return ["-display", found[0]] if found else None
 
@@ -101,14 +100,12 @@ def play_recorded() -> None:
         print(f"demo-wheel: no browser found; the recorded run is {RECORDED}\r")
 
 
-def live(kernel: Path, initrd: Path, display: list[str]) -> int:
+def live(job: Job, kernel: Path, initrd: Path, display: list[str]) -> int:
     """Hands the keys on until q, or until the machine has ended; r works whatever the machine does."""
-    from grade.machine.machine import ConsoleError
-
     keys = "demo-wheel: 1 hoisted load  2 fence before  3 correct  4 over-fenced  space next  r recorded run  q end"
     machine: Any = None
     try:
-        machine = boot(kernel, initrd, extra=display)
+        machine = boot(job, kernel, initrd, extra=display)
         machine.send("roulette\n")
         machine.expect("q: end", quiet=20)
         print(keys)
@@ -152,12 +149,12 @@ def screens(machine: Any, seconds: float) -> list[Any]:
     return result
 
 
-def record(kernel: Path, initrd: Path, gif: Path) -> None:
+def record(job: Job, kernel: Path, initrd: Path, gif: Path) -> None:
     """One boot, four loops; then their pictures side by side."""
     from PIL import Image
 
     runs = []
-    with boot(kernel, initrd) as machine:
+    with boot(job, kernel, initrd) as machine:
         machine.send("roulette\n")
         machine.expect("q: end", quiet=20)
         for number, name in enumerate(LOOPS, 1):
@@ -185,20 +182,20 @@ def main() -> int:
     parser = workshop.command_line(__doc__)
     parser.add_argument("--gif", default="", help="record into this file")
     given = parser.parse_args()
-    build = ROOT / given.build
+    job = Job.from_environment()
 
     def work() -> None:
-        display = None if given.gif else window()
-        shop = DemoShop(build, given.make)
+        display = None if given.gif else window(job)
+        shop = DemoShop(job)
         kernel, initrd = shop.demo_kernel(), shop.initrd()
         if display:
-            live(kernel, initrd, display)
+            live(job, kernel, initrd, display)
             return
         if not given.gif:
             print("demo-wheel: no screen here (VNC=1 shows it to a VNC viewer): recording it instead", file=sys.stderr)
-        record(kernel, initrd, Path(given.gif) if given.gif else build / "demo-wheel.gif")
+        record(job, kernel, initrd, Path(given.gif) if given.gif else job.build / "demo-wheel.gif")
 
-    return workshop.attempt("demo-wheel", build, work)
+    return workshop.attempt("demo-wheel", work)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import statistics
@@ -21,6 +20,9 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Optional
 
 from grade import ROOT
+from grade.machine.job import Job, clean_environment
+from grade.machine.machine import ConsoleError, Machine
+from grade.measure.growth import DEVICES, put_table
 
 HERE = Path(__file__).resolve().parent
 
@@ -68,13 +70,12 @@ class Workshop:
     """The copy of the tree, and what is built in it; kernels and the image stay from one experiment to the next."""
 
     def __init__(
-        self, build: Path, make: Iterable[str] = (), folder: str = "experiments", changed: Optional[dict[str, str]] = None
+        self, job: Job, folder: str = "experiments", changed: Optional[dict[str, str]] = None
     ) -> None:
         """`changed`: files that have another text in the copy."""
-        self.main_build = build
-        self.folder = build / folder
+        self.job = job
+        self.folder = job.build / folder
         self.tree = self.folder / "tree"
-        self.variables = [word for word in make if not word.startswith(("BUILD=", "START="))]
         self._copy(changed or {"user/roulette_main.c": (HERE / "wheel_main.c").read_text()})
 
     def _copy(self, changed: dict[str, str]) -> None:
@@ -93,11 +94,10 @@ class Workshop:
 
     def make(self, target: str, *words: str) -> Path:
         """Makes a file below the tree's build directory."""
-        environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD")}
         done = subprocess.run(
-            ["make", *words, *self.variables, target],
+            ["make", *words, *self.job.same_compiler, target],
             cwd=self.tree,
-            env=environment,
+            env=clean_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -118,28 +118,24 @@ class Workshop:
 
     def initrd(self) -> Path:
         """An image with the programs and our wheel."""
-        from grade.measure.growth import DEVICES
-
         wheel = self.make("build/solved/user/roulette.elf", "BUILD=build/solved")
-        files = [path for path in sorted((self.main_build / "image").iterdir()) if path.name != "roulette"]
+        files = [path for path in sorted((self.job.build / "image").iterdir()) if path.name != "roulette"]
         folder = self.folder / "image"
         folder.mkdir(exist_ok=True)
         shutil.copy2(wheel, folder / "roulette")
         image = self.folder / "initrd.img"
         subprocess.run(
-            [self.main_build / "host/mkfs", "-s", "4M", image, *files, folder / "roulette", *DEVICES],
+            [self.job.build / "host/mkfs", "-s", "4M", image, *files, folder / "roulette", *DEVICES],
             check=True,
             stdout=subprocess.DEVNULL,
         )
         return image
 
 
-def boot(kernel: Path, initrd: Path, **options: Any) -> Any:
+def boot(job: Job, kernel: Path, initrd: Path, **options: Any) -> Any:
     """A machine without a disk."""
-    from grade.machine.machine import Machine
-
     extra = ["-initrd", str(initrd), *options.pop("extra", ())]
-    return Machine(kernel=kernel, disk=None, initrd=False, rng=False, extra=extra, args="root=initrd", **options)
+    return Machine(job, kernel=kernel, disk=None, initrd=False, rng=False, extra=extra, args="root=initrd", **options)
 
 
 # ---- the stopwatch ----
@@ -276,16 +272,11 @@ def scratch() -> "tempfile.TemporaryDirectory[str]":
 
 def command_line(description: Optional[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build")
-    parser.add_argument("make", nargs="*")
     return parser
 
 
-def attempt(name: str, build: Path, work: Callable[[], None]) -> int:
-    """Does the work with the harness looking into this build; the exit status. What goes wrong is told in a line."""
-    os.environ["BUILD"] = str(build)
-    from grade.machine.machine import ConsoleError
-
+def attempt(name: str, work: Callable[[], None]) -> int:
+    """Does the work; the exit status. What goes wrong is told in a line."""
     try:
         work()
     except KeyboardInterrupt:
@@ -318,17 +309,15 @@ def experiment(
 
     def work() -> None:
         started = time.monotonic()
-        results = measure(Workshop(ROOT / given.build, given.make), given.rounds, given.seconds)
+        results = measure(Workshop(Job.from_environment()), given.rounds, given.seconds)
         print(table(results))
         print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
         if given.json:
             Path(given.json).write_text(json.dumps([plain(result) for result in results], indent=1))
         if given.docs:
-            from grade.measure.growth import put_table
-
             docs = ROOT / given.docs
             (docs / "img").mkdir(exist_ok=True)
             put_table(docs / "stale-index.md", name, table(results))
             draw(docs / f"img/{name}.svg", results)
 
-    return attempt(f"experiment-{name}", ROOT / given.build, work)
+    return attempt(f"experiment-{name}", work)

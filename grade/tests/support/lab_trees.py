@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from grade import ROOT
 from grade.machine import patience
+from grade.machine.job import Job, clean_environment
 from grade.marking.course import Lab, Promise, find_lab, lab_names, read_lab
 from grade.staff.handout import resolve, solved_at
 
@@ -30,12 +30,10 @@ LAB = Lab(
 
 def make(tree: Path, *words: str, status: int = 0, seconds: float = 180, stdin: str = "", **variables: str) -> str:
     """Runs make there, by itself: not as a part of the make and the pytest that run us. What it printed."""
-    mine = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "BUILD", "QEMU", "GDB", "CI")
-    environment = {key: value for key, value in os.environ.items() if key not in mine}
     process = subprocess.Popen(
         ["make", *words],
         cwd=tree,
-        env={**environment, "NO_COLOR": "1", **variables},
+        env={**clean_environment("QEMU", "GDB", "CI"), "NO_COLOR": "1", **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -67,7 +65,7 @@ def put_reference(lab: Lab, tree: Path, *choice: str) -> None:
     everything = {name: True for name in solved_at()[lab.name]}
     facts = lab.folder / "staff_facts.py"
     if facts.exists():
-        subprocess.run([sys.executable, facts, tree, *choice], check=True)
+        subprocess.run([sys.executable, facts, tree, *choice], env=Job.from_environment().environment(), check=True)
     for name in lab.files:
         if (ROOT / name).with_name(f"staff_{Path(name).name}").exists():
             continue  # the staff's own answers, already there
@@ -80,6 +78,7 @@ def graded_labs() -> list[str]:
 
 def submit(tree: Path, lab: str, results: Path, cache: Path) -> dict[str, Any]:
     """Grades `tree` as staff do."""
+    job = Job.from_environment()
     words = ["grade", f"LAB={find_lab(lab).name}", f"SUBMISSION={tree}", f"RESULTS={results}"]
-    make(ROOT, *words, f"BUILD={os.environ.get('BUILD', 'build')}", GRADE_CACHE=str(cache))
+    make(ROOT, *words, f"BUILD={job.build_for_make}", GRADE_CACHE=str(cache))
     return graded(results)
