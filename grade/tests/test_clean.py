@@ -32,7 +32,7 @@ def test_fails(machine_factory):
 
 def start(tmp_path: Path, source: str) -> subprocess.Popen[str]:
     file = tmp_path / "test_inner.py"
-    file.write_text("pytest_plugins = ['grade.conftest']\n" + textwrap.dedent(source))
+    file.write_text("pytest_plugins = ['grade.machine.fixtures']\n" + textwrap.dedent(source))
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(tmp_path), str(file)],
         cwd=tmp_path,

@@ -21,10 +21,10 @@ def test_two(seed): assert 0, f"chose {seed}"
 
 def run(folder: Path, *options: str) -> tuple[str, list[str]]:
     """The seed that is reported, and what the two tests chose by it."""
-    (folder / "conftest.py").write_text("from grade.conftest import *\n")
     (folder / "test_inner.py").write_text(INNER)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", folder, *options, folder],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "grade.machine.fixtures"]
+        + ["-c", os.devnull, "--rootdir", folder, *options, folder],
         cwd=folder,
         env={**{key: value for key, value in os.environ.items() if "XDIST" not in key}, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

@@ -8,8 +8,9 @@ from typing import Callable
 
 import pytest
 
+from grade.machine.job import Job
 from grade.machine.machine import Machine
-from grade.torture.hostile import SAN_KERNEL
+from grade.torture.hostile import checking_kernel
 
 Boot = Callable[..., Machine]
 Fsck = Callable[[Path], str]
@@ -74,9 +75,9 @@ def test_usertests_without_polling(machine_factory: Boot, fsck: Fsck) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("cpus", [2, 8])
-def test_usertests_of_the_kernel_that_checks_itself(machine_factory: Boot, fsck: Fsck, cpus: int) -> None:
+def test_usertests_of_the_kernel_that_checks_itself(job: Job, machine_factory: Boot, fsck: Fsck, cpus: int) -> None:
     """make SAN=1: no undefined behaviour, no array overrun, no two orders of locks; preempted at random moments."""
-    judge(machine_factory(cpus=cpus, kernel=SAN_KERNEL), "-q", fsck)
+    judge(machine_factory(cpus=cpus, kernel=checking_kernel(job)), "-q", fsck)
 
 
 @pytest.mark.long

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
-from test_display import drawn, picture_box, same
+from grade.tests.test_display import drawn, picture_box, same
 
 from grade import ROOT
 from grade.machine import patience
