@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import platform
 import random
@@ -21,13 +20,26 @@ import tempfile
 import textwrap
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from grade import ROOT
 from grade.machine import patience
 from grade.machine.job import Job, clean_environment
-from grade.marking import report, results as rs
 from grade.marking.course import VISIBLE, CourseError, Lab, all_labs, commit, find_lab
+from grade.marking.outputs import write_all
+from grade.marking.results import (
+    COMPLETE,
+    FAIL,
+    FAILED,
+    LATER,
+    PART,
+    PASS,
+    UNFINISHED,
+    Record,
+    Results,
+    SubmissionFacts,
+    lab_result,
+)
 
 TOTAL_SECONDS = 900  # for all tests of a run, scaled: a back-stop behind the tests' own limits
 
@@ -54,7 +66,7 @@ class Progress:
 
 
 def colour(word: str) -> str:
-    codes = {rs.PASS: "32", rs.FAIL: "31", rs.PART: "33", rs.LATER: "2"}
+    codes = {PASS: "32", FAIL: "31", PART: "33", LATER: "2"}
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
         return f"{word:5}"
     return f"\033[{codes[word]}m{word:5}\033[0m"
@@ -69,26 +81,24 @@ def _wrapped(key: str, text: str) -> str:
     return "\n".join(f"        {key if i == 0 else '':9} {line}".rstrip() for i, line in enumerate(lines))
 
 
-def table(results: dict[str, Any], folder: Path) -> str:
+def table(results: Results, folder: Path) -> str:
     lines = []
-    for lab in results["labs"]:
-        lines.append(f"\n{lab['name']}: {lab['title']}")
-        for test in lab["tests"]:
-            later = test["status"] == rs.LATER
-            earned = f"{test['points']:g} after the due date" if later else f"{test['score']:g}/{test['points']:g}"
-            lines.append(f"  {colour(test['status'])} {test['title']:78} {earned:>7}")
-            if test["status"] not in (rs.FAIL, rs.PART):
-                continue
-            lines += [_wrapped(key, text) for key, text in report.explained(test)]
-            if test["log"]:
-                lines.append(_wrapped("log", str(folder / "logs" / f"{lab['name']}.{test['id']}.txt")))
-        rest = lab["points"] - lab["possible"]
-        unseen = f"; {rest:g} more are decided by tests that are not run here" if rest > 0 else ""
-        lines.append(f"  {lab['score']:g} of {lab['possible']:g} points{unseen}")
-    if len(results["labs"]) > 1:
-        lines.append(f"\nall labs: {results['score']:g} of {results['possible']:g} points")
-    lines += [f"\nnote: {note}" for note in results.get("submission", {}).get("notes", [])]
-    lines.append(f"\nreport: {folder / 'report.html'}    seed: {results['seed']}    {results['seconds']:.0f} s")
+    for lab in results.labs:
+        lines.append(f"\n{lab.name}: {lab.title}")
+        for promise in lab.promises:
+            later = promise.status == LATER
+            earned = f"{promise.points:g} after the due date" if later else f"{promise.score:g}/{promise.points:g}"
+            lines.append(f"  {colour(promise.status)} {promise.title:78} {earned:>7}")
+            lines += [_wrapped(key, text) for key, text in promise.explained()]
+            if promise.lost_points and promise.log:
+                lines.append(_wrapped("log", str(folder / "logs" / f"{lab.name}.{promise.id}.txt")))
+        rest = lab.points - lab.possible
+        unseen = f"; {rest:g} more are decided by tests that do not run here" if rest > 0 else ""
+        lines.append(f"  {lab.score:g} of {lab.possible:g} points{unseen}")
+    if len(results.labs) > 1:
+        lines.append(f"\nall labs: {results.score:g} of {results.possible:g} points")
+    lines += [f"\nnote: {note}" for note in results.notes]
+    lines.append(f"\nreport: {folder / 'report.html'}    seed: {results.seed}    {results.seconds:.0f} s")
     return "\n".join(lines)
 
 
@@ -103,7 +113,8 @@ def _first_line(*command: str) -> str:
         return "not found"
 
 
-def about(job: Job, seed: str) -> dict[str, Any]:
+def begin(job: Job, seed: str) -> Results:
+    """The results of a run that has just begun."""
     from importlib.metadata import version
 
     tools = {
@@ -113,8 +124,7 @@ def about(job: Job, seed: str) -> dict[str, Any]:
         "pytest": version("pytest"),
         "host": f"{platform.platform()}, {os.cpu_count()} processors, {patience.scale():.1f} times the reference",
     }
-    when = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    return {"seed": seed, "grader": commit(), "started": when, "seconds": 0.0, "tools": tools}
+    return Results(seed, commit(), time.strftime("%Y-%m-%dT%H:%M:%S%z"), tools)
 
 
 # ---- building ----
@@ -154,8 +164,8 @@ def _jobs() -> int:
     return min(4, usable)
 
 
-def run_tests(labs: list[Lab], job: Job, seed: str, say: Progress) -> tuple[list[dict[str, Any]], str]:
-    """Runs pytest over the labs; the records of lab_plugin.py, and what pytest has printed."""
+def run_tests(labs: list[Lab], job: Job, seed: str, say: Progress) -> tuple[list[Record], str]:
+    """Runs pytest over the labs; the records of plugin.py, and what pytest has printed."""
     wanted = sum(len(lab.tests) for lab in labs)
     with tempfile.TemporaryDirectory(prefix="ringfence-grade-") as scratch:
         record_file, log_file = Path(scratch) / "records", Path(scratch) / "log"
@@ -183,7 +193,7 @@ def run_tests(labs: list[Lab], job: Job, seed: str, say: Progress) -> tuple[list
                     break
                 except subprocess.TimeoutExpired:
                     records = _read_records(record_file)
-                    say(f"grading: {len({(r.get('lab'), r.get('id')) for r in records})} of {wanted} promises looked at")
+                    say(f"grading: {len({(r.lab, r.id) for r in records})} of {wanted} promises looked at")
                     if time.monotonic() - start > TOTAL_SECONDS * patience.scale():
                         raise RuntimeError(f"the tests took more than {TOTAL_SECONDS * patience.scale():.0f} s")
         finally:
@@ -201,21 +211,16 @@ def run_tests(labs: list[Lab], job: Job, seed: str, say: Progress) -> tuple[list
         return _read_records(record_file), log_text
 
 
-def _read_records(path: Path) -> list[dict[str, Any]]:
+def _read_records(path: Path) -> list[Record]:
     if not path.exists():
         return []
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:  # the last line, half written
-            pass
-    return found
+    whole = path.read_text(encoding="utf-8").rpartition("\n")[0]  # the last line may be half written
+    return [Record.from_json(line) for line in whole.splitlines()]
 
 
-def without_verdict(labs: list[Lab], records: list[dict[str, Any]], staff: bool) -> list[str]:
-    """Promises that a test should have decided here, and none has: that is no zero, for the student did not cause it."""
-    decided = {(record.get("lab"), record.get("id")) for record in records if not record.get("skipped")}
+def without_verdict(labs: list[Lab], records: list[Record], staff: bool) -> list[str]:
+    """Promises that a test should have decided here, and none has. That is no zero: the student did not cause it."""
+    decided = {(record.lab, record.id) for record in records if not record.skipped}
     run_here = [(lab.name, test.id) for lab in labs for test in lab.tests if staff or test.visible == VISIBLE]
     return [f"{id} of {lab}" for lab, id in run_here if (lab, id) not in decided]
 
@@ -223,41 +228,43 @@ def without_verdict(labs: list[Lab], records: list[dict[str, Any]], staff: bool)
 # ---- a run ----
 
 
-def _grade(
-    labs: list[Lab], options: argparse.Namespace, job: Job, facts: dict[str, Any], scratch: Path, say: Progress
-) -> tuple[dict[str, Any], str]:
-    """Builds and tests; the results and pytest's log."""
+def _lay_over(lab: Lab, options: argparse.Namespace, job: Job, results: Results, tree: Path) -> tuple[Job, bool, str]:
+    """Builds the submission, in `tree`: the job of marking it, whether it builds, and the build's output."""
+    from grade.staff import sandbox, submission  # a handout has no such room
+
+    try:
+        work = submission.read_submission(Path(options.submission), lab)
+        sizes = {name: len(data) for name, data in work.files.items()}
+        results.submission = SubmissionFacts(options.submission, options.id, work.notes, sizes)
+        done = submission.lay_over(work, lab, options.id, tree, job)
+    except submission.SubmissionError as error:
+        raise NotGraded(f"this submission cannot be graded: {error}") from None
+    results.submission.sandbox = sandbox.method()
+    handout = submission.pristine(lab, options.id, job)
+    stopped = f"\nthe build was stopped: {done.stopped}\n" if done.stopped else ""
+    judged = dataclasses.replace(job, build=tree / "build", sandbox=True, handout=handout)
+    return judged, done.status == 0 and not done.stopped, done.output + stopped
+
+
+def _grade(labs: list[Lab], options: argparse.Namespace, job: Job, results: Results, scratch: Path, say: Progress) -> str:
+    """Builds and tests, and fills the results in; pytest's log."""
     say("grading: building")
     if options.submission:
-        from grade.staff import sandbox, submission
-
-        try:
-            work = submission.read_submission(Path(options.submission), labs[0])
-            facts["submission"] = {"path": options.submission, "id": options.id, "notes": work.notes}
-            facts["submission"]["files"] = {name: len(data) for name, data in work.files.items()}
-            done = submission.lay_over(work, labs[0], options.id, scratch / "tree", job)
-        except submission.SubmissionError as error:
-            raise NotGraded(f"this submission cannot be graded: {error}") from None
-        built, log = done.status == 0 and not done.stopped, done.output
-        log += f"\nthe build was stopped: {done.stopped}\n" if done.stopped else ""
-        facts["submission"]["sandbox"] = sandbox.method()
-        handout = submission.pristine(labs[0], options.id, job)
-        job = dataclasses.replace(job, build=scratch / "tree/build", sandbox=True, handout=handout)
+        job, built, log = _lay_over(labs[0], options, job, results, scratch / "tree")
     else:
         built, log = build_here(job)
-    facts["build"] = {"ok": built, "log": log[-20_000:] if not built else ""}
     if not built:
+        results.build_log = log[-20_000:]
         raise NotGraded(f"it does not build: {first_error(log)}")
     say("grading: starting the tests")
-    records, pytest_log = run_tests(labs, job, facts["seed"], say)
+    records, pytest_log = run_tests(labs, job, results.seed, say)
     staff = (ROOT / "labs/start.mk").exists()
-    faults = [record["error"] for record in records if "error" in record]
-    if faults:
+    if faults := [record.error for record in records if record.error]:
         raise RuntimeError(f"the grader's own tests cannot be loaded: {'; '.join(faults)}\n{pytest_log[-3000:]}")
     if silent := without_verdict(labs, records, staff):
-        raise RuntimeError(f"of some tests there is no verdict: {', '.join(silent)}\n{pytest_log[-3000:]}")
-    found = rs.total({**facts, "state": "complete"}, [rs.lab_result(lab, records, staff) for lab in labs])
-    return found, pytest_log
+        raise RuntimeError(f"some tests gave no verdict: {', '.join(silent)}\n{pytest_log[-3000:]}")
+    results.state, results.labs = COMPLETE, [lab_result(lab, records, staff) for lab in labs]
+    return pytest_log
 
 
 def choose_labs(name: str, submission: str) -> list[Lab]:
@@ -296,15 +303,14 @@ def main() -> int:
         print(f"grade: {error}", file=sys.stderr)
         return 2
     started = time.monotonic()
-    facts = about(job, options.seed or f"{random.SystemRandom().randrange(1 << 48):012x}")
-    rs.write_all(folder, rs.placeholder(facts, labs, "grading did not come to an end"))
+    results = begin(job, options.seed or f"{random.SystemRandom().randrange(1 << 48):012x}")
+    write_all(folder, results.without_marks(labs, UNFINISHED, "grading did not come to an end"))
     pytest_log: Optional[str] = None
-    status = 0
     try:
         with tempfile.TemporaryDirectory(prefix="ringfence-submission-") as scratch:
-            found, pytest_log = _grade(labs, options, job, facts, Path(scratch), say)
+            pytest_log = _grade(labs, options, job, results, Path(scratch), say)
     except NotGraded as error:
-        found = {**rs.placeholder(facts, labs, str(error)), "state": "failed"}
+        results = results.without_marks(labs, FAILED, str(error))
     except KeyboardInterrupt:
         say.done()
         print("grade: interrupted; the results say that grading did not come to an end", file=sys.stderr)
@@ -315,23 +321,19 @@ def main() -> int:
         say.done()
         print(f"grade: the grader itself failed: {error}", file=sys.stderr)
         reason = f"the grader itself failed, which is not the student's fault: {error}"
-        rs.write_all(folder, {**rs.placeholder(facts, labs, reason), "state": "failed"})
+        write_all(folder, results.without_marks(labs, FAILED, reason))
         return 2
     say.done()
-    found["seconds"] = round(time.monotonic() - started, 1)
-    rs.write_all(folder, found, pytest_log)
-    if found["state"] != "complete":
-        print(f"grade: {found['reason']}")
-        for note in found.get("submission", {}).get("notes", []):
-            print(f"note: {note}")
-        log = found.get("build", {}).get("log", "")
-        print("\n".join(log.splitlines()[-30:]))
-        print(f"0 of {found['points']:g} points\nreport: {shown / 'report.html'}")
+    results.seconds = round(time.monotonic() - started, 1)
+    write_all(folder, results, pytest_log)
+    if results.state == COMPLETE:
+        print(table(results, shown))
     else:
-        print(table(found, shown))
-    if options.strict and found["score"] < found["possible"]:
-        status = 1
-    return status
+        print(f"grade: {results.reason}")
+        print("".join(f"note: {note}\n" for note in results.notes), end="")
+        print("\n".join(results.build_log.splitlines()[-30:]))
+        print(f"0 of {results.points:g} points\nreport: {shown / 'report.html'}")
+    return 1 if options.strict and results.score < results.possible else 0
 
 
 if __name__ == "__main__":

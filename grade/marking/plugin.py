@@ -10,14 +10,13 @@ a test that returns gets all of them, one that raises gets none; award(fraction,
 If several tests decide one promise, each must hold: the least fraction counts.
 
 Fixtures, besides those of grade/machine/fixtures.py: `award`; `exhibit(title, seen, wanted=None)` shows pictures in the
-report, `plot(title, svg, head, rows)` plots and tables; `seed`, a number of this test's own that SEED= brings back; `lab`, the entry of course.py.
+report, `plot(title, svg, head, rows)` plots and tables; `metric(name, value)` keeps a number for programs; `seed`, a number of this test's own that SEED= brings back; `lab`, the entry of course.py.
 """
 
 from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -29,6 +28,7 @@ from grade.machine import patience
 from grade.machine.job import Job
 from grade.marking.course import CourseError, Lab, Promise, read_lab
 from grade.marking.promise import Broken
+from grade.marking.results import Exhibit, Explanation, Plot, Record
 
 try:
     from grade.plugins.vqsan.sanitizer import vqsan  # noqa: F401
@@ -131,9 +131,7 @@ def exhibit(request: pytest.FixtureRequest) -> Callable[..., None]:
     request.node.exhibits = []
 
     def show(title: str, seen: Any, wanted: Any = None) -> None:
-        def encode(image: Any) -> Optional[str]:
-            if image is None:
-                return None
+        def encode(image: Any) -> str:
             image = image.convert("RGB")
             image.thumbnail((640, 480))
             out = io.BytesIO()
@@ -141,7 +139,7 @@ def exhibit(request: pytest.FixtureRequest) -> Callable[..., None]:
             return base64.b64encode(out.getvalue()).decode()
 
         if len(request.node.exhibits) < 6:  # a report stays small enough to mail
-            request.node.exhibits.append({"title": title, "seen": encode(seen), "wanted": encode(wanted)})
+            request.node.exhibits.append(Exhibit(title, encode(seen), encode(wanted) if wanted else None))
 
     return show
 
@@ -152,27 +150,37 @@ def plot(request: pytest.FixtureRequest) -> Callable[..., None]:
     request.node.plots = []
 
     def show(title: str, svg: str, head: list[str], rows: list[list[str]]) -> None:
-        request.node.plots.append({"title": title, "svg": svg, "head": head, "rows": rows})
+        request.node.plots.append(Plot(title, svg, head, rows))
 
     return show
+
+
+@pytest.fixture
+def metric(request: pytest.FixtureRequest) -> Callable[[str, float], None]:
+    """Notes a number for programs: metric("modelled frames/s", 312.5)."""
+    request.node.metrics = {}
+
+    def note(name: str, value: float) -> None:
+        request.node.metrics[name] = value
+
+    return note
 
 
 # ---- records ----
 
 
-def _explain(error: BaseException, promise: Promise) -> dict[str, str]:
-    """The four things that a failure says."""
+def _explain(error: BaseException, promise: Promise) -> Explanation:
     broken = error if isinstance(error, Broken) else None
     # An assertion that pytest has rewritten begins with what it compares; one that says something begins with that.
     seen = broken.seen if broken else str(error).strip() or type(error).__name__
     if broken is None and not isinstance(error, AssertionError):
         seen = f"{type(error).__name__}: {seen}"
-    return {
-        "promised": (broken and broken.promised) or promise.title,
-        "seen": seen[:MAX_TEXT],
-        "look": (broken and broken.look) or promise.hint,
-        "spec": (broken and broken.spec) or promise.spec,
-    }
+    return Explanation(
+        promised=(broken and broken.promised) or promise.title,
+        seen=seen[:MAX_TEXT],
+        look=(broken and broken.look) or promise.hint,
+        spec=(broken and broken.spec) or promise.spec,
+    )
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -183,26 +191,26 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if promise is None or (report.when != "call" and not (report.when == "setup" and not report.passed)):
         return
     fraction, why = getattr(item, "awarded", (1.0 if report.passed else 0.0, ""))
-    record: dict[str, Any] = {
-        "lab": item.path.parent.name,
-        "id": promise.id,
-        "test": item.nodeid,
-        "line": item.location[1],
-        "fraction": fraction if not report.skipped else 0.0,
-        "why": why,
-        "seconds": round(report.duration, 2),
-        "skipped": report.skipped,
-        "exhibits": getattr(item, "exhibits", []),
-        "plots": getattr(item, "plots", []),
-    }
-    if call.excinfo is not None:
-        record.update(_explain(call.excinfo.value, promise))
     sections = [f"---- {title} ----\n{text}" for title, text in report.sections]
     if report.failed:
         sections.insert(0, str(report.longreprtext))
-    record["log"] = "\n".join(sections)[-MAX_TEXT:]
+    record = Record(
+        lab=item.path.parent.name,
+        id=promise.id,
+        test=item.nodeid,
+        line=item.location[1] or 0,
+        fraction=fraction if not report.skipped else 0.0,
+        why=why,
+        seconds=round(report.duration, 2),
+        skipped=report.skipped,
+        explanation=_explain(call.excinfo.value, promise) if call.excinfo else None,
+        exhibits=getattr(item, "exhibits", []),
+        plots=getattr(item, "plots", []),
+        metrics=getattr(item, "metrics", {}),
+        log="\n".join(sections)[-MAX_TEXT:],
+    )
     # The controller of pytest-xdist sees a worker's report by its user properties.
-    report.user_properties.append(("record", json.dumps(record)))
+    report.user_properties.append(("record", record.to_json()))
 
 
 class _Recorder:
@@ -211,20 +219,21 @@ class _Recorder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def _write(self, record: dict[str, Any]) -> None:
+    def _write(self, record: str) -> None:
         with self.path.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(record) + "\n")
+            out.write(f"{record}\n")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            error = f"{report.nodeid} cannot be loaded"
+            self._write(Record(error=error, log=str(report.longrepr)[-MAX_TEXT:]).to_json())
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for name, value in report.user_properties:
             if name == "record":
-                self._write(json.loads(str(value)))
+                self._write(str(value))
                 report.user_properties.remove((name, value))
                 break
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self._write({"error": f"{report.nodeid} cannot be loaded", "log": str(report.longrepr)[-MAX_TEXT:]})
 
 
 @pytest.hookimpl(trylast=True)

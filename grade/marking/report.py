@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+
+from grade.marking.results import COMPLETE, LATER, LabResult, Plot, PromiseResult, Results
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b;
@@ -28,20 +29,20 @@ def points(value: float) -> str:
     return f"{value:g}"
 
 
-def _bars(labs: list[dict[str, Any]]) -> str:
+def _bars(labs: list[LabResult]) -> str:
     """A bar for each lab: what was earned of what there is. The table beside it has the same numbers."""
     height, width, left = 28, 420, 130
     rows = []
     for number, lab in enumerate(labs):
         y = number * height
-        full = max(lab["possible"], 1e-9)
-        share = min(1.0, lab["score"] / full)
+        full = max(lab.possible, 1e-9)
+        share = min(1.0, lab.score / full)
         rows.append(
-            f'<text x="0" y="{y + 18}" font-size="14" fill="currentColor">{escape(lab["name"])}</text>'
+            f'<text x="0" y="{y + 18}" font-size="14" fill="currentColor">{escape(lab.name)}</text>'
             f'<rect x="{left}" y="{y + 5}" width="{width}" height="16" fill="#bbb"/>'
             f'<rect x="{left}" y="{y + 5}" width="{width * share:.1f}" height="16" fill="#1a6fb5"/>'
         )
-    label = "; ".join(f"{lab['name']} {points(lab['score'])} of {points(lab['possible'])}" for lab in labs)
+    label = "; ".join(f"{lab.name} {points(lab.score)} of {points(lab.possible)}" for lab in labs)
     size = f'width="{left + width}" height="{len(labs) * height}"'
     return f'<svg {size} role="img" aria-label="Points: {escape(label)}">{"".join(rows)}</svg>'
 
@@ -51,77 +52,66 @@ def _figure(data: str, caption: str) -> str:
     return f'<figure><img src="{source}" alt="{escape(caption)}"><figcaption>{escape(caption)}</figcaption></figure>'
 
 
-def explained(test: dict[str, Any]) -> list[tuple[str, str]]:
-    """What is said about a test that lost points, under which word."""
-    if test["status"] not in ("FAIL", "PART"):
-        return []
-    said = [("earned", test["why"] if test["status"] == "PART" else "")]
-    said += [(key, test[key]) for key in ("promised", "seen", "look", "spec")]
-    # A title is the promise: it stands there already.
-    return [(key, text) for key, text in said if text and text != test["title"]]
-
-
-def _plot(plot: dict[str, Any]) -> str:
+def _plot(plot: Plot) -> str:
     """A plot with its numbers in a table; or a table alone."""
-    head = "".join(f"<th{' class=n' if i else ''}>{escape(cell)}</th>" for i, cell in enumerate(plot["head"]))
+    head = "".join(f"<th{' class=n' if i else ''}>{escape(cell)}</th>" for i, cell in enumerate(plot.head))
     rows = "".join(
         "<tr>" + "".join(f"<td{' class=n' if i else ''}>{escape(cell)}</td>" for i, cell in enumerate(row)) + "</tr>"
-        for row in plot["rows"]
+        for row in plot.rows
     )
     table = f"<table><tr>{head}</tr>{rows}</table>"
-    if plot["svg"]:
-        table = f"{plot['svg']}<details><summary>the same as a table</summary>{table}</details>"
-    return f"<h3>{escape(plot['title'])}</h3>{table}"
+    if plot.svg:
+        table = f"{plot.svg}<details><summary>the same as a table</summary>{table}</details>"
+    return f"<h3>{escape(plot.title)}</h3>{table}"
 
 
-def _details(test: dict[str, Any]) -> str:
+def _details(promise: PromiseResult) -> str:
     parts = []
-    if said := explained(test):
+    if said := promise.explained():
         parts.append("<dl>" + "".join(f"<dt>{key}</dt><dd>{escape(text)}</dd>" for key, text in said) + "</dl>")
-    parts += [_plot(plot) for plot in test["plots"]]
-    for shown in test["exhibits"]:
-        pair = _figure(shown["seen"], f"{shown['title']}: what was on the screen")
-        if shown["wanted"]:
-            pair += _figure(shown["wanted"], f"{shown['title']}: what should have been")
+    parts += [_plot(plot) for plot in promise.plots]
+    for shown in promise.exhibits:
+        pair = _figure(shown.seen, f"{shown.title}: what was on the screen")
+        if shown.wanted:
+            pair += _figure(shown.wanted, f"{shown.title}: what should have been")
         parts.append(f'<div class="pair">{pair}</div>')
-    if test["status"] in ("FAIL", "PART") and test["log"]:
-        parts.append(f"<details><summary>log</summary><pre>{escape(test['log'])}</pre></details>")
+    if promise.lost_points and promise.log:
+        parts.append(f"<details><summary>log</summary><pre>{escape(promise.log)}</pre></details>")
     return "".join(parts)
 
 
-def _lab(lab: dict[str, Any]) -> str:
+def _lab(lab: LabResult) -> str:
     rows = []
-    for test in lab["tests"]:
-        earned = "after the due date" if test["status"] == "LATER" else f"{points(test['score'])} / {points(test['points'])}"
+    for promise in lab.promises:
+        earned = "after the due date" if promise.status == LATER else f"{points(promise.score)} / {points(promise.points)}"
         rows.append(
-            f'<tr><td class="word {test["status"]}">{test["status"]}</td><td>{escape(test["title"])}{_details(test)}</td>'
-            f'<td class="n">{earned}</td><td class="n">{test["seconds"]:.1f} s</td></tr>'
+            f'<tr><td class="word {promise.status}">{promise.status}</td><td>{escape(promise.title)}{_details(promise)}</td>'
+            f'<td class="n">{earned}</td><td class="n">{promise.seconds:.1f} s</td></tr>'
         )
     head = '<tr><th>result</th><th>promise</th><th class="n">points</th><th class="n">time</th></tr>'
-    title = f"Lab {escape(lab['name'])}: {escape(lab['title'])}"
-    earned = f"{points(lab['score'])} of {points(lab['possible'])} points"
+    title = f"Lab {escape(lab.name)}: {escape(lab.title)}"
+    earned = f"{points(lab.score)} of {points(lab.possible)} points"
     return f"<h2>{title}</h2><p>{earned}</p><table>{head}{''.join(rows)}</table>"
 
 
-def as_html(results: dict[str, Any]) -> str:
-    labs = results["labs"]
-    parts = [f"<h1>Ringfence: {points(results['score'])} of {points(results['possible'])} points</h1>"]
-    if results["state"] != "complete":
-        parts.append(f'<p class="notice">{escape(results.get("reason", "Grading did not come to an end."))}</p>')
-    notes = results.get("submission", {}).get("notes", [])
-    if notes:
-        parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>")
+def as_html(results: Results) -> str:
+    labs = results.labs
+    parts = [f"<h1>Ringfence: {points(results.score)} of {points(results.possible)} points</h1>"]
+    if results.state != COMPLETE:
+        parts.append(f'<p class="notice">{escape(results.reason)}</p>')
+    if results.notes:
+        parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in results.notes) + "</ul>")
     summary = "".join(
-        f'<tr><td>{escape(lab["name"])}</td><td class="n">{points(lab["score"])}</td>'
-        f'<td class="n">{points(lab["possible"])}</td></tr>'
+        f'<tr><td>{escape(lab.name)}</td><td class="n">{points(lab.score)}</td>'
+        f'<td class="n">{points(lab.possible)}</td></tr>'
         for lab in labs
     )
     head = '<tr><th>lab</th><th class="n">points</th><th class="n">of</th></tr>'
     parts.append(f"{_bars(labs)}<table>{head}{summary}</table>")
     parts += [_lab(lab) for lab in labs]
-    if results.get("build", {}).get("log"):
-        parts.append(f"<h2>Build</h2><pre>{escape(results['build']['log'])}</pre>")
-    facts = {"seed": results["seed"], "grader": results["grader"], "started": results["started"], **results["tools"]}
+    if results.build_log:
+        parts.append(f"<h2>Build</h2><pre>{escape(results.build_log)}</pre>")
+    facts = {"seed": results.seed, "grader": results.grader, "started": results.started, **results.tools}
     rows = "".join(f"<tr><td>{escape(str(k))}</td><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
     parts.append(f"<h2>How this was graded</h2><table>{rows}</table>")
     return (

@@ -1,231 +1,263 @@
-"""What grading has found, and the files it is written to.
+"""What marking has found: records of tests, and from them results of promises, of labs, and of the whole.
 
-    grade.json     everything, in a form of our own (FORMAT); the others are made from it
-    junit.xml      for CI
-    grade.csv      a line for each test
-    results.json   for Gradescope (gradescope-autograders.readthedocs.io/en/latest/specs)
-    report.html    for people: see report.py
-    logs/          what each test that failed has said, whole
-
-Each file is written beside its place and then renamed, so nobody reads half of one. The first to be written, before
-anything of the student's runs, says that grading did not come to an end, with no points.
+A Record is what one test says. Several tests may decide one promise: a PromiseResult follows from all of them. Points are
+those of lab.toml, times are seconds, a fraction is a share of the points between 0 and 1. outputs.py writes the files.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import dataclasses
 import json
-import os
-import re
-import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Iterable, Mapping, Optional
 
-from grade.marking import report
-from grade.marking.course import AFTER_DUE, HIDDEN, Lab
+from grade.marking.course import VISIBLE, Lab, Promise
 
-FORMAT = 1
-PASS, PART, FAIL, LATER = "PASS", "PART", "FAIL", "LATER"
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8", errors="replace")
-    os.replace(beside, path)
+FORMAT = 2  # of grade.json
+PASS, PART, FAIL, LATER = "PASS", "PART", "FAIL", "LATER"  # LATER: decided by a test that does not run here
+UNFINISHED, FAILED, COMPLETE = "unfinished", "failed", "complete"
 
 
-# ---- from records to points ----
+# ---- what a test says ----
 
 
-def _test_result(test: Any, records: list[dict[str, Any]], shown: bool, trouble: str) -> dict[str, Any]:
-    """One promise; the least of the tests that decide it counts, and is what is shown: of several, the first in the file,
-    whichever came to its end first."""
-    result: dict[str, Any] = {
-        **{"id": test.id, "title": test.title, "points": test.points, "visible": test.visible},
-        **{"score": 0.0, "fraction": 0.0, "status": FAIL, "why": "", "seconds": 0.0, "exhibits": [], "log": ""},
-        **{"plots": []},
-        **{"promised": "", "seen": "", "look": "", "spec": ""},
-    }
+@dataclass(frozen=True)
+class Exhibit:
+    """A picture in the report, beside the one that was wanted. Both are PNG files in base64."""
+
+    title: str
+    seen: str
+    wanted: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing in the report with its numbers; or a table alone, if there is no SVG."""
+
+    title: str
+    svg: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why points were lost."""
+
+    promised: str = ""
+    seen: str = ""
+    look: str = ""
+    spec: str = ""
+
+
+@dataclass
+class Record:
+    lab: str = ""
+    id: str = ""  # of the promise
+    test: str = ""  # pytest's name for it
+    line: int = 0  # where it stands in its file
+    fraction: float = 0.0
+    why: str = ""  # of a fraction that was awarded
+    seconds: float = 0.0
+    skipped: bool = False
+    explanation: Optional[Explanation] = None  # if it failed
+    exhibits: list[Exhibit] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)  # what was measured, for programs
+    log: str = ""
+    error: str = ""  # a test file cannot be loaded: the grader is broken, and nothing else here counts
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Record:
+        known = json.loads(text)
+        explanation = known.pop("explanation")
+        return cls(
+            explanation=Explanation(**explanation) if explanation else None,
+            exhibits=[Exhibit(**each) for each in known.pop("exhibits")],
+            plots=[Plot(**each) for each in known.pop("plots")],
+            **known,
+        )
+
+
+# ---- what follows from it ----
+
+
+@dataclass
+class PromiseResult:
+    """A [[test]] of lab.toml, decided."""
+
+    id: str
+    title: str
+    points: float
+    visible: str
+    status: str = FAIL
+    score: float = 0.0
+    fraction: float = 0.0
+    why: str = ""
+    seconds: float = 0.0
+    explanation: Explanation = Explanation()
+    exhibits: list[Exhibit] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    log: str = ""
+
+    @property
+    def lost_points(self) -> bool:
+        return self.status in (FAIL, PART)
+
+    def explained(self) -> list[tuple[str, str]]:
+        """What is said about lost points, and under which word."""
+        if not self.lost_points:
+            return []
+        said = [("earned", self.why if self.status == PART else ""), *dataclasses.asdict(self.explanation).items()]
+        return [(key, text) for key, text in said if text and text != self.title]  # the title is shown already
+
+
+@dataclass
+class LabResult:
+    name: str
+    title: str
+    points: float
+    promises: list[PromiseResult]
+
+    @property
+    def score(self) -> float:
+        return round(sum(promise.score for promise in self.promises), 2)
+
+    @property
+    def possible(self) -> float:
+        """The points of all promises that were decided here."""
+        return round(sum(promise.points for promise in self.promises if promise.status != LATER), 2)
+
+
+@dataclass
+class SubmissionFacts:
+    path: str
+    id: str  # of the handout
+    notes: list[str]  # what the student should know
+    files: dict[str, int]  # bytes of each file that counts
+    sandbox: str = ""  # how it was locked in
+
+
+@dataclass
+class Results:
+    seed: str
+    grader: str  # commit of the tree that graded
+    started: str
+    tools: dict[str, str]
+    seconds: float = 0.0
+    state: str = UNFINISHED
+    reason: str = ""  # why it is not complete
+    build_log: str = ""  # of a build that failed
+    submission: Optional[SubmissionFacts] = None
+    labs: list[LabResult] = field(default_factory=list)
+
+    @property
+    def score(self) -> float:
+        return round(sum(lab.score for lab in self.labs), 2)
+
+    @property
+    def possible(self) -> float:
+        return round(sum(lab.possible for lab in self.labs), 2)
+
+    @property
+    def points(self) -> float:
+        return round(sum(lab.points for lab in self.labs), 2)
+
+    @property
+    def notes(self) -> list[str]:
+        return self.submission.notes if self.submission else []
+
+    def without_marks(self, labs: Iterable[Lab], state: str, reason: str) -> Results:
+        """The same run with no points: because it has not ended, or cannot be marked."""
+        empty = [lab_result(lab, [], True, reason) for lab in labs]
+        return dataclasses.replace(self, state=state, reason=reason, labs=empty)
+
+
+def promise_result(promise: Promise, records: list[Record], runs_here: bool, trouble: str = "") -> PromiseResult:
+    """The worst of the tests that decide a promise counts, and is shown. Of several equally bad ones it is the first in the
+    file, whichever ended first. `trouble`: why no test ran."""
+    result = PromiseResult(promise.id, promise.title, promise.points, promise.visible)
     if not records:
-        if not shown:
-            result["status"] = LATER
+        if not runs_here:
+            result.status = LATER
             return result
-        explained = {"promised": test.title, "seen": trouble or "the test did not run to its end", "spec": test.spec}
-        result.update(explained, look="" if trouble else "the log of the tests: pytest.txt")
+        seen = trouble or "the test did not run to its end"
+        result.explanation = Explanation(promise.title, seen, "" if trouble else "the log of the tests: pytest.txt", promise.spec)
         return result
-    worst = min(records, key=lambda record: (record["fraction"], "seen" not in record, record.get("line", 0)))
-    for key in ("why", "log", "promised", "seen", "look", "spec"):
-        result[key] = worst.get(key, "")
-    for key in ("exhibits", "plots"):
-        result[key] = [each for record in records for each in record.get(key, [])]
-    result["seconds"] = round(sum(record["seconds"] for record in records), 2)
-    fraction = worst["fraction"]
-    result["fraction"] = fraction
-    result["score"] = round(test.points * fraction, 2)
-    # A fraction of 1 and a failure: the points were awarded before something else went wrong.
-    result["status"] = PASS if fraction >= 1 else PART if fraction > 0 else FAIL
+    worst = min(records, key=lambda record: (record.fraction, record.explanation is None, record.line))
+    result.why, result.log, result.explanation = worst.why, worst.log, worst.explanation or Explanation()
+    result.exhibits = [each for record in records for each in record.exhibits]
+    result.plots = [each for record in records for each in record.plots]
+    result.metrics = {name: value for record in records for name, value in record.metrics.items()}
+    result.seconds = round(sum(record.seconds for record in records), 2)
+    result.fraction = worst.fraction
+    result.score = round(promise.points * worst.fraction, 2)
+    # All points although a test failed: they were awarded before something else went wrong.
+    result.status = PASS if worst.fraction >= 1 else PART if worst.fraction > 0 else FAIL
     return result
 
 
-def lab_result(lab: Lab, records: list[dict[str, Any]], staff: bool, trouble: str = "") -> dict[str, Any]:
-    """Sums a lab up. `trouble`: why none of its tests ran."""
-    tests = []
-    for test in lab.tests:
-        mine = [record for record in records if record.get("lab") == lab.name and record.get("id") == test.id]
-        tests.append(_test_result(test, mine, staff or test.visible == "visible", trouble))
-    counted = [test for test in tests if test["status"] != LATER]
-    return {
-        **{"name": lab.name, "title": lab.title, "points": lab.points, "tests": tests},
-        "score": round(sum(test["score"] for test in counted), 2),
-        "possible": round(sum(test["points"] for test in counted), 2),
-    }
+def lab_result(lab: Lab, records: list[Record], staff: bool, trouble: str = "") -> LabResult:
+    """Sums a lab up. `staff`: hidden tests run here too."""
+
+    def result(promise: Promise) -> PromiseResult:
+        mine = [record for record in records if (record.lab, record.id) == (lab.name, promise.id)]
+        return promise_result(promise, mine, staff or promise.visible == VISIBLE, trouble)
+
+    return LabResult(lab.name, lab.title, lab.points, [result(promise) for promise in lab.tests])
 
 
-def placeholder(about: dict[str, Any], labs: list[Lab], reason: str) -> dict[str, Any]:
-    """What stands there until the real results do."""
-    return total({**about, "state": "unfinished", "reason": reason}, [lab_result(lab, [], True, reason) for lab in labs])
+# ---- grade.json ----
 
 
-def total(about: dict[str, Any], labs: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        **{"format": FORMAT, "course": "Ringfence"},
-        **about,
-        "labs": labs,
-        **{key: round(sum(lab[key] for lab in labs), 2) for key in ("score", "possible", "points")},
-    }
-
-
-# ---- the files ----
-
-
-def explanation(test: dict[str, Any]) -> str:
-    """What is said about a test that lost points, as text."""
-    return "\n".join(f"{key + ':':10}{text}" for key, text in report.explained(test))
-
-
-def as_junit(results: dict[str, Any]) -> str:
-    root = ET.Element("testsuites", name=results["course"])
-    for lab in results["labs"]:
-        cases = [test for test in lab["tests"] if test["status"] != LATER]
-        failures = [test for test in cases if test["status"] != PASS]
-        numbers = {"tests": str(len(cases)), "failures": str(len(failures))}
-        suite = ET.SubElement(root, "testsuite", name=lab["name"], **numbers)
-        for test in cases:
-            name = {"classname": lab["name"], "name": f"{test['id']}: {test['title']}", "time": str(test["seconds"])}
-            case = ET.SubElement(suite, "testcase", **name)
-            if test["status"] != PASS:
-                message = f"{test['score']:g} of {test['points']:g} points: {test['seen'][:200]}"
-                failure = ET.SubElement(case, "failure", message=_NOT_XML.sub("?", message))
-                failure.text = _NOT_XML.sub("?", explanation(test))
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def as_csv(results: dict[str, Any]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["lab", "test", "title", "status", "score", "points", "seconds", "seed", "grader"])
-    for lab in results["labs"]:
+def as_json(results: Results) -> dict[str, Any]:
+    """Everything but the pictures and drawings, which are in the report."""
+    whole = dataclasses.asdict(results)
+    for lab, found in zip(whole["labs"], results.labs):
+        lab.update(score=found.score, possible=found.possible)
+        lab["tests"] = lab.pop("promises")
         for test in lab["tests"]:
-            row = [lab["name"], test["id"], test["title"], test["status"], test["score"], test["points"]]
-            writer.writerow([*row, test["seconds"], results["seed"], results["grader"]])
-    return out.getvalue()
-
-
-def as_gradescope(results: dict[str, Any]) -> dict[str, Any]:
-    visibility = {AFTER_DUE: "after_due_date", HIDDEN: "hidden"}
-    tests = []
-    for lab in results["labs"]:
-        for number, test in enumerate(lab["tests"], 1):
-            entry = {
-                **{"score": test["score"], "max_score": test["points"]},
-                "status": "passed" if test["status"] == PASS else "failed",
-                "name": test["title"],
-                "number": f"{lab['name'].split('-')[0]}.{number}",
-                "output": "" if test["status"] == PASS else explanation(test),
-                "output_format": "text",
-                "visibility": visibility.get(test["visible"], "visible"),
-                "extra_data": {"id": test["id"]},
-            }
-            tests.append(entry)
-    notes = list(results.get("submission", {}).get("notes", []))
-    if results.get("reason"):
-        notes.insert(0, results["reason"])
-    return {
-        "score": results["score"],
-        "execution_time": round(results.get("seconds", 0)),
-        "output": "\n".join([*notes, f"seed {results['seed']}, grader {results['grader']}"]),
-        "output_format": "text",
-        "visibility": "visible",
-        "stdout_visibility": "hidden",
-        "extra_data": {key: results[key] for key in ("seed", "grader", "tools", "state")},
-        "tests": tests,
-    }
-
-
-# Gradescope's published fields: the type of each, and the words that it may be.
-_VISIBILITY = ("hidden", "after_due_date", "after_published", "visible")
-_FORMATS = ("text", "html", "simple_format", "md", "ansi")
-_TOP = {
-    **{"score": (int, float), "execution_time": int, "output": str, "output_format": _FORMATS},
-    **{"test_output_format": _FORMATS, "test_name_format": _FORMATS, "visibility": _VISIBILITY},
-    **{"stdout_visibility": _VISIBILITY, "extra_data": dict, "tests": list, "leaderboard": list},
-}
-_TEST = {
-    **{"score": (int, float), "max_score": (int, float), "status": ("passed", "failed"), "name": str},
-    **{"name_format": _FORMATS, "number": str, "output": str, "output_format": _FORMATS, "tags": list},
-    **{"visibility": _VISIBILITY, "extra_data": dict},
-}
-
-
-def gradescope_faults(data: dict[str, Any]) -> list[str]:
-    """What of it is not as Gradescope documents its results.json."""
-    faults = []
-
-    def check(table: dict[str, Any], fields: dict[str, Any], where: str) -> None:
-        for key, value in table.items():
-            wanted = fields.get(key)
-            if wanted is None:
-                faults.append(f"{where}: no field {key}")
-            elif isinstance(wanted, tuple) and isinstance(wanted[0], str):
-                if value not in wanted:
-                    faults.append(f"{where}: {key} = {value!r}")
-            elif not isinstance(value, wanted) or isinstance(value, bool):
-                faults.append(f"{where}: {key} is a {type(value).__name__}")
-
-    check(data, _TOP, "results")
-    for number, test in enumerate(data.get("tests", [])):
-        check(test, _TEST, f"test {number}")
-        if "score" in test and not 0 <= test["score"] <= test.get("max_score", test["score"]):
-            faults.append(f"test {number}: score {test['score']} of {test.get('max_score')}")
-    if "score" not in data and not any("score" in test for test in data.get("tests", [])):
-        faults.append("there is a score neither for the whole nor for a test")
-    return faults
-
-
-def write_all(folder: Path, results: dict[str, Any], pytest_log: Optional[str] = None) -> None:
-    """All the files; grade.json last, so that who finds it finished finds the others so."""
-    logs = folder / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    for old in logs.iterdir():
-        if old.is_file():
-            old.unlink()
-    if pytest_log is not None:
-        write_atomically(folder / "pytest.txt", pytest_log)
-    for lab in results["labs"]:
-        for test in lab["tests"]:
-            if test["status"] in (FAIL, PART) and (test["log"] or test["seen"]):
-                name = f"{lab['name']}.{test['id']}.txt"
-                write_atomically(logs / name, f"{explanation(test)}\n\n{test['log']}\n")
-    write_atomically(folder / "report.html", report.as_html(results))
-    write_atomically(folder / "junit.xml", as_junit(results))
-    write_atomically(folder / "grade.csv", as_csv(results))
-    write_atomically(folder / "results.json", json.dumps(as_gradescope(results), indent=1) + "\n")
-    slim = json.loads(json.dumps(results))
-    for lab in slim["labs"]:
-        for test in lab["tests"]:
-            test.pop("exhibits")  # the pictures are in the report
+            test.update(test.pop("explanation"))
+            del test["exhibits"]
             for plot in test["plots"]:
-                plot.pop("svg")
-    write_atomically(folder / "grade.json", json.dumps(slim, indent=1) + "\n")
+                del plot["svg"]
+    sums = {"score": results.score, "possible": results.possible, "points": results.points}
+    return {"format": FORMAT, "course": "Ringfence", **whole, **sums}
+
+
+def read_results(path: Path) -> Results:
+    """Of a grade.json. Raises ValueError if it is not one of this format."""
+    known = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(known, dict) or known.get("format") != FORMAT:
+        raise ValueError(f"{path} is not a grade.json of format {FORMAT}")
+    try:
+        return _results(known)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}") from None
+
+
+def _fields(kind: type, known: Mapping[str, Any]) -> dict[str, Any]:
+    return {each.name: known[each.name] for each in dataclasses.fields(kind) if each.name in known}  # type: ignore[arg-type]
+
+
+def _results(known: Mapping[str, Any]) -> Results:
+    labs = []
+    for lab in known["labs"]:
+        promises = [
+            PromiseResult(
+                **{
+                    **_fields(PromiseResult, test),
+                    "explanation": Explanation(**_fields(Explanation, test)),
+                    "plots": [Plot(svg="", **plot) for plot in test["plots"]],
+                }
+            )
+            for test in lab["tests"]
+        ]
+        labs.append(LabResult(lab["name"], lab["title"], lab["points"], promises))
+    submission = SubmissionFacts(**known["submission"]) if known["submission"] else None
+    return Results(**{**_fields(Results, known), "labs": labs, "submission": submission})

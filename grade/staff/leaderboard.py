@@ -8,15 +8,16 @@ picture is wrong is no wheel.
 
 from __future__ import annotations
 
-import json
 import sys
 import unicodedata
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from grade.marking.results import read_results
+
 LAB = "5-frame-rate"
 SMOOTH = 60.0  # frames a second of one wheel
-TABLE, ROW, COLUMN = "A frame's costs", "modelled frames/s", "now"  # of the test "rate" of lab 5
+METRIC = "modelled frames/s"  # of the test "rate" of lab 5
 NEEDED = ("rate", "picture", "every-frame", "whole")
 LONGEST = 30  # characters of an alias
 
@@ -41,20 +42,17 @@ def read_alias(folder: Path) -> str:
 
 
 def read_entry(folder: Path) -> Optional[Entry]:
-    """None if there is nothing to list. Raises ValueError or KeyError for a grade.json that is none."""
+    """None if there is nothing to list. Raises ValueError for a grade.json that cannot be read."""
     alias = read_alias(folder)
     if not alias or not (folder / "grade.json").exists():
         return None
-    labs = json.loads((folder / "grade.json").read_text())["labs"]
-    lab = next((lab for lab in labs if lab["name"] == LAB), None)
+    lab = next((lab for lab in read_results(folder / "grade.json").labs if lab.name == LAB), None)
     if lab is None:
         return None
-    tests = {test["id"]: test for test in lab["tests"]}
-    if any(tests[id]["score"] == 0 for id in NEEDED):
+    promises = {promise.id: promise for promise in lab.promises}
+    if any(id not in promises or promises[id].score == 0 for id in NEEDED):
         return None
-    table = next(plot for plot in tests["rate"]["plots"] if plot["title"] == TABLE)
-    values = next(row for row in table["rows"] if row[0] == ROW)
-    return Entry(alias, float(values[table["head"].index(COLUMN)].replace(",", "")), lab["score"])
+    return Entry(alias, promises["rate"].metrics[METRIC], lab.score)
 
 
 def read_all(results: Path) -> list[Entry]:
@@ -62,7 +60,7 @@ def read_all(results: Path) -> list[Entry]:
     for folder in sorted(path for path in results.iterdir() if path.is_dir()):
         try:
             entry = read_entry(folder)
-        except (ValueError, KeyError, StopIteration) as error:
+        except (ValueError, KeyError) as error:
             print(f"leaderboard: {folder}/grade.json is left out: {type(error).__name__} {error}", file=sys.stderr)
             continue
         entries += [entry] if entry else []

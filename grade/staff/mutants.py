@@ -21,7 +21,6 @@ import argparse
 import dataclasses
 import functools
 import hashlib
-import json
 import os
 import queue
 import re
@@ -32,11 +31,12 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from grade import ROOT
 from grade.machine.job import Job
 from grade.marking.course import CourseError, Lab, all_labs, find_lab, lab_names
+from grade.marking.results import COMPLETE, PASS, Results, read_results
 from grade.staff.handout import tree_files
 
 WORKERS = max(1, min(2, len(os.sched_getaffinity(0))))
@@ -102,7 +102,7 @@ def copy_tree(job: Job, target: Path) -> None:
     shutil.copytree(job.build, target / "build", symlinks=True, ignore=ignored)
 
 
-def grade(job: Job, tree: Path, lab: Lab) -> dict[str, Any]:
+def grade(job: Job, tree: Path, lab: Lab) -> Results:
     """Marks the lab in a copy of the tree, which has its build in build/."""
     job = dataclasses.replace(job, build=ROOT / "build", choice=tuple(job.same_compiler))
     done = subprocess.run(
@@ -117,7 +117,7 @@ def grade(job: Job, tree: Path, lab: Lab) -> dict[str, Any]:
     found = tree / "build/results/grade.json"
     if done.returncode != 0 or not found.exists():
         raise RuntimeError(f"grading failed:\n{done.stdout[-2000:]}")
-    return json.loads(found.read_text())
+    return read_results(found)
 
 
 def apply(patch: Path, tree: Path) -> list[str]:
@@ -147,14 +147,14 @@ def undo(names: list[str], tree: Path) -> None:
 # ---- the verdict ----
 
 
-def judge(case: Case, results: dict[str, Any]) -> str:
+def judge(case: Case, results: Results) -> str:
     """What is wrong with how the case was graded; "" if it is as it must be."""
-    if results["state"] != "complete":
-        return f"not graded: {results.get('reason')}"
-    tests = {test["id"]: test for lab in results["labs"] for test in lab["tests"]}
-    lost = [id for id, test in tests.items() if test["status"] != "PASS"]
+    if results.state != COMPLETE:
+        return f"not graded: {results.reason}"
+    tests = {promise.id: promise for lab in results.labs for promise in lab.promises}
+    lost = [id for id, test in tests.items() if test.status != PASS]
     if not case.test:
-        return "" if not lost else "loses " + "; ".join(f"{id} ({tests[id]['seen'][:120]})" for id in lost)
+        return "" if not lost else "loses " + "; ".join(f"{id} ({tests[id].explanation.seen[:120]})" for id in lost)
     if case.test not in lost:
         return f"{case.test} passes" + (f"; {', '.join(lost)} fails" if lost else ", and so do all others")
     more = [id for id in lost if id not in (case.test, *case.along)]
@@ -163,8 +163,8 @@ def judge(case: Case, results: dict[str, Any]) -> str:
     kept = [id for id in case.along if id not in lost]
     if kept:
         return f"passes {', '.join(kept)}, which builds on {case.test}"
-    failed = tests[case.test]
-    message = "\n".join(failed[key] for key in ("promised", "seen", "look"))
+    failed = tests[case.test].explanation
+    message = f"{failed.promised}\n{failed.seen}\n{failed.look}"
     if not re.search(case.says, message):
         return f"{case.test} does not say {case.says!r} but:\n{message}"
     return ""

@@ -6,14 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
 
 from grade import ROOT
 from grade.machine.job import Job
-from grade.staff.leaderboard import LAB, NEEDED, read_all
+from grade.marking import results as rs
+from grade.staff.leaderboard import LAB, METRIC, NEEDED, read_all
 
 
 def test_recording_moves(job: Job, tmp_path: Path) -> None:
@@ -33,23 +33,23 @@ def test_recording_to_nowhere() -> None:
     assert done.returncode == 2 and ".gif" in done.stderr
 
 
-def results(rate: str, right: bool = True) -> dict[str, Any]:
-    tests: list[dict[str, Any]] = [{"id": id, "score": 1.0 if right or id != "picture" else 0.0, "plots": []} for id in NEEDED]
-    tests[0]["plots"] = [{"title": "A frame's costs", "head": ["", "start", "now"], "rows": [["modelled frames/s", "8.1", rate]]}]
-    return {"labs": [{"name": LAB, "score": 20.0, "tests": tests}]}
+def results(rate: float, right: bool = True) -> rs.Results:
+    promises = [rs.PromiseResult(id, id, 1, "visible", score=float(right or id != "picture")) for id in NEEDED]
+    promises[0].metrics = {METRIC: rate}
+    return rs.Results("1", "abc", "now", {}, labs=[rs.LabResult(LAB, "", 20, promises)])
 
 
 def test_leaderboard(tmp_path: Path) -> None:
     people = {
-        "ann": ("Fast & <b>curious</b>", results("1,260.5")),
-        "bob": ("\x1b[31mred\u202e\n", results("90")),
-        "cem": ("wrong pixels", results("9,999", right=False)),
-        "dan": ("", results("800")),  # does not want to be listed
-        "eve": ("broken", {"labs": [{"name": LAB, "tests": []}]}),
+        "ann": ("Fast & <b>curious</b>", results(1260.5)),
+        "bob": ("\x1b[31mred\u202e\n", results(90)),
+        "cem": ("wrong pixels", results(9999, right=False)),
+        "dan": ("", results(800)),  # does not want to be listed
+        "eve": ("broken", None),
     }
     for name, (alias, grade) in people.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / "grade.json").write_text(json.dumps(grade))
+        (tmp_path / name / "grade.json").write_text(json.dumps(rs.as_json(grade)) if grade else "{}")
         if alias:
             (tmp_path / name / "alias").write_text(alias)
     found = read_all(tmp_path)

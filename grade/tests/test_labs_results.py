@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -9,13 +10,14 @@ import sys
 import xml.etree.ElementTree as ET
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import pytest
 
 from grade import ROOT
 from grade.marking import results as rs
 from grade.marking.course import all_labs
+from grade.marking.outputs import gradescope_faults, write_all
 from grade.staff import mutants
 from grade.staff.handout import student_toml
 from grade.tests.support.lab_trees import LAB
@@ -32,8 +34,8 @@ def test_a_first(award):
     award(0.5, "one of two")
 
 @pytest.mark.promise("a")
-def test_a_second():
-    pass
+def test_a_second(metric):
+    metric("turns", 2.5)
 
 @pytest.mark.promise("b")
 def test_b(seed):
@@ -47,7 +49,7 @@ def test_c(award):
 '''
 
 
-def run_plugin(folder: Path, text: str, *options: str) -> tuple[list[dict[str, Any]], str]:
+def run_plugin(folder: Path, text: str, *options: str) -> tuple[list[rs.Record], str]:
     lab = folder / "labs/9-try"
     lab.mkdir(parents=True, exist_ok=True)
     (lab / "lab.toml").write_text(student_toml(LAB) + '\n[[test]]\nid = "b"\ntitle = "b holds"\npoints = 1\n')
@@ -62,35 +64,35 @@ def run_plugin(folder: Path, text: str, *options: str) -> tuple[list[dict[str, A
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     lines = records.read_text().splitlines() if records.exists() else []
-    return [json.loads(line) for line in lines], done.stdout
+    return [rs.Record.from_json(line) for line in lines], done.stdout
 
 
 def test_points_come_from_what_the_tests_say(tmp_path: Path) -> None:
     records, output = run_plugin(tmp_path, TESTS, "--seed", "1")
     assert len(records) == 4, output
     lab = rs.lab_result(LAB, records, staff=True)
-    by_id = {test["id"]: test for test in lab["tests"]}
-    assert (by_id["a"]["status"], by_id["a"]["score"], by_id["a"]["why"]) == ("PART", 1, "one of two")
-    assert (by_id["b"]["status"], by_id["b"]["score"], by_id["b"]["look"]) == ("FAIL", 0, "here")
-    assert by_id["b"]["promised"] == "b holds"
-    assert (by_id["c"]["score"], by_id["c"]["why"]) == (0.25, "a little")
-    assert "one and one is three" in by_id["c"]["seen"] and "log of c" in by_id["c"]["log"]
-    assert lab["score"] == 1.25
+    a, b, c = lab.promises
+    assert (a.status, a.score, a.why) == ("PART", 1, "one of two")
+    assert (b.status, b.score, b.explanation.look) == ("FAIL", 0, "here")
+    assert b.explanation.promised == "b holds"
+    assert (c.score, c.why) == (0.25, "a little")
+    assert "one and one is three" in c.explanation.seen and "log of c" in c.log
+    assert lab.score == 1.25
 
 
 def test_the_first_failure_in_the_file_is_told(tmp_path: Path) -> None:
     """Two tests of one promise may run at the same time, and either may come to its end first."""
     records, _ = run_plugin(tmp_path, TESTS.replace('"c")', '"b")'))
-    assert [record["test"].split("::")[1] for record in records][-2:] == ["test_b", "test_c"]
-    records[-1]["fraction"] = 0.0
+    assert [record.test.split("::")[1] for record in records][-2:] == ["test_b", "test_c"]
+    records[-1].fraction = 0.0
     for order in (records, records[::-1]):
-        told = rs.lab_result(LAB, [record | {"lab": LAB.name} for record in order], True)["tests"]
-        assert any(test["seen"].startswith("seed ") for test in told), told
+        told = rs.lab_result(LAB, order, True).promises
+        assert any(promise.explanation.seen.startswith("seed ") for promise in told), told
 
 
 def test_a_seed_brings_choices_back(tmp_path: Path) -> None:
     def seen(*options: str) -> str:
-        return next(r["seen"] for r in run_plugin(tmp_path, TESTS, *options)[0] if r["id"] == "b")
+        return next(r.explanation.seen for r in run_plugin(tmp_path, TESTS, *options)[0] if r.id == "b")
 
     workers = ("-n", "2") if find_spec("xdist") else ()
     assert seen("--seed", "1") == seen("--seed", "1", *workers) != seen("--seed", "2")
@@ -104,7 +106,7 @@ def test_a_test_of_no_promise_is_an_error(tmp_path: Path) -> None:
 
 def test_a_test_file_that_cannot_be_loaded_is_no_zero(tmp_path: Path) -> None:
     records, _ = run_plugin(tmp_path, "import nothing_of_that_name\n")
-    assert [record for record in records if "cannot be loaded" in record.get("error", "")]
+    assert [record for record in records if "cannot be loaded" in record.error]
 
 
 def test_no_verdict_is_no_zero(tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_no_verdict_is_no_zero(tmp_path: Path) -> None:
 
     records, _ = run_plugin(tmp_path, TESTS, "--seed", "1")
     assert not without_verdict([LAB], records, staff=True)
-    cut = [record for record in records if record["id"] != "c"]
+    cut = [record for record in records if record.id != "c"]
     assert without_verdict([LAB], cut, staff=True) == ["c of 9-try"] and not without_verdict([LAB], cut, staff=False)
     skipped = TESTS.replace("    raise Broken", "    pytest.skip('no such tool')\n    raise Broken")
     assert without_verdict([LAB], run_plugin(tmp_path, skipped)[0], staff=True) == ["b of 9-try"]
@@ -122,19 +124,19 @@ def test_no_verdict_is_no_zero(tmp_path: Path) -> None:
 # ---- results ----
 
 
-def some_results(tmp_path: Path, text: str = TESTS) -> dict[str, Any]:
+def some_results(tmp_path: Path, text: str = TESTS) -> rs.Results:
     records, _ = run_plugin(tmp_path, text, "--seed", "1")
-    facts = {"seed": "1", "grader": "abc", "started": "now", "seconds": 1.5, "tools": {"qemu": "7"}, "state": "complete"}
-    return rs.total(facts, [rs.lab_result(LAB, records, staff=True)])
+    labs = [rs.lab_result(LAB, records, staff=True)]
+    return rs.Results("1", "abc", "now", {"qemu": "7"}, seconds=1.5, state=rs.COMPLETE, labs=labs)
 
 
 def test_the_placeholder_gives_no_points(tmp_path: Path) -> None:
-    facts = {"seed": "1", "grader": "abc", "started": "now", "seconds": 0.0, "tools": {}}
-    rs.write_all(tmp_path, rs.placeholder(facts, [LAB], "not finished"))
+    begun = rs.Results("1", "abc", "now", {})
+    write_all(tmp_path, begun.without_marks([LAB], rs.UNFINISHED, "not finished"))
     grade = json.loads((tmp_path / "grade.json").read_text())
     assert grade["state"] == "unfinished" and grade["score"] == 0 and grade["possible"] == 4
     scope = json.loads((tmp_path / "results.json").read_text())
-    assert scope["score"] == 0 and "not finished" in scope["output"] and not rs.gradescope_faults(scope)
+    assert scope["score"] == 0 and "not finished" in scope["output"] and not gradescope_faults(scope)
     assert "not finished" in (tmp_path / "report.html").read_text()
 
 
@@ -142,9 +144,9 @@ def test_every_form_of_the_results(tmp_path: Path) -> None:
     strange = TESTS.replace("log of c", "log \\x00\\x1b[31m <b>&").replace("one and one is three", "\\x00 <script> \\ud800")
     found = some_results(tmp_path, strange)
     out = tmp_path / "out"
-    rs.write_all(out, found, "pytest says")
+    write_all(out, found, "pytest says")
     scope = json.loads((out / "results.json").read_text())
-    assert not rs.gradescope_faults(scope)
+    assert not gradescope_faults(scope)
     assert [test["visibility"] for test in scope["tests"]] == ["visible", "hidden", "after_due_date"]
     suite = ET.parse(out / "junit.xml").getroot()[0]
     assert suite.get("tests") == "3" and suite.get("failures") == "3"
@@ -153,14 +155,25 @@ def test_every_form_of_the_results(tmp_path: Path) -> None:
     assert "<script>" not in page and "http" not in page.replace("http://www.w3.org", "")
     assert (out / "logs/9-try.c.txt").exists() and (out / "pytest.txt").read_text() == "pytest says"
     assert not list(out.glob(".*")), "a file was left half written"
+    again = rs.read_results(out / "grade.json")
+    assert (again.seed, again.score, again.points) == (found.seed, found.score, found.points)
+    assert [promise.explanation for promise in again.labs[0].promises] == [promise.explanation for promise in found.labs[0].promises]
+    assert again.labs[0].promises[0].metrics == {"turns": 2.5}
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1, "labs": []}', '{"format": 2, "labs": [{}]}'])
+def test_a_grade_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "grade.json").write_text(text)
+    with pytest.raises(ValueError):
+        rs.read_results(tmp_path / "grade.json")
 
 
 def test_gradescope_would_refuse() -> None:
-    assert rs.gradescope_faults({"tests": []})
-    assert rs.gradescope_faults({"score": "3"})
-    assert rs.gradescope_faults({"score": 1, "colour": "red"})
-    assert rs.gradescope_faults({"tests": [{"score": 3, "max_score": 2}]})
-    assert rs.gradescope_faults({"tests": [{"score": 1, "max_score": 2, "visibility": "never"}]})
+    assert gradescope_faults({"tests": []})
+    assert gradescope_faults({"score": "3"})
+    assert gradescope_faults({"score": 1, "colour": "red"})
+    assert gradescope_faults({"tests": [{"score": 3, "max_score": 2}]})
+    assert gradescope_faults({"tests": [{"score": 1, "max_score": 2, "visibility": "never"}]})
 
 
 # ---- mutants ----
@@ -180,13 +193,14 @@ def test_gradescope_would_refuse() -> None:
 )
 def test_the_verdict_on_a_mutant(test: str, says: str, lost: dict[str, str], complaint: Optional[str]) -> None:
     rows = [
-        {"id": id, "status": "FAIL" if id in lost else "PASS", "seen": lost.get(id, ""), "promised": "", "look": ""}
+        rs.PromiseResult(id, id, 1, "visible", "FAIL" if id in lost else "PASS", explanation=rs.Explanation(seen=lost.get(id, "")))
         for id in "abc"
     ]
+    begun = rs.Results("1", "abc", "now", {})
     case = mutants.Case(LAB, Path("labs/9-try/mutants/x.patch"), test, says)
-    verdict = mutants.judge(case, {"state": "complete", "labs": [{"tests": rows}]})
+    verdict = mutants.judge(case, dataclasses.replace(begun, state=rs.COMPLETE, labs=[rs.LabResult("9-try", "Try", 3, rows)]))
     assert complaint in verdict if complaint else not verdict
-    assert mutants.judge(case, {"state": "failed", "reason": "it does not build", "labs": []})
+    assert mutants.judge(case, begun.without_marks([LAB], rs.FAILED, "it does not build"))
 
 
 def test_every_patch_is_of_the_right_form() -> None:

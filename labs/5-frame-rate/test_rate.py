@@ -144,9 +144,10 @@ def show_costs(judged: Judged, plot: Plot) -> None:
 
 @small
 @pytest.mark.promise("rate")
-def test_rate(vga: Judged, award: Award, plot: Plot) -> None:
+def test_rate(vga: Judged, award: Award, plot: Plot, metric: Callable[[str, float], None]) -> None:
     show_costs(vga, plot)
     rate = vga.model.rate
+    metric("modelled frames/s", rate)
     vga_rate = f"{rate:.1f} modelled frames/s at 640x480; a frame: {explain(vga)}"
     if rate >= min(TIERS):
         vga.all_right()
