@@ -3,7 +3,7 @@
 Runs the command on a machine whose only device is the display, and writes to build/trace: trace.json, for
 https://ui.perfetto.dev, and trace.png, a plot. Prints a table. Times are the host's; the counters are the kernel's own.
 Where there is the judge of lab 5, and no other command is asked for, it counts the wheel's instructions besides: what they
-are for (judge.budget), and the costliest functions.
+are for, and the costliest functions.
 
     kicks = read_kicks(machine.trace())     each kick, with its commands and when the device had answered them
     frames = group(kicks)                   kicks, from the top of the picture to its bottom
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import statistics
 import sys
 from dataclasses import dataclass, field
@@ -24,9 +23,11 @@ from typing import TYPE_CHECKING, Iterable, Optional, Sequence
 from grade.machine.console import ConsoleError
 from grade.machine.job import Job
 from grade.machine.machine import Machine
+from grade.machine.trace import TraceEvent
+from grade.marking.promise import Broken
 
 if TYPE_CHECKING:
-    from grade.rate import judge
+    from grade.rate.profile import Function
 
 WHEEL = "roulette -q -f 0 -n 3"
 FUNCTIONS = 15  # are listed
@@ -66,25 +67,21 @@ class Frame:
         return self.kicks[-1].next or self.kicks[-1].answered
 
 
-def read_kicks(lines: Iterable[str]) -> list[Kick]:
+def read_kicks(events: Iterable[TraceEvent]) -> list[Kick]:
     """Of a machine that has no queue but the display's control queue in use. Kicks without a command are left out."""
     kicks: list[Kick] = []
     open_commands: list[Command] = []
-    for line in lines:
-        match = re.match(r"\d+@([\d.]+):(\w+) ?(.*)", line)
-        if not match:
-            continue
-        time, event, rest = float(match[1]), match[2], match[3]
-        if event == "virtio_queue_notify":
-            kicks.append(Kick(time))
-        elif event.startswith("virtio_gpu_cmd_") and kicks:
-            top = re.search(r"\by (\d+)", rest)
-            name = event[len("virtio_gpu_cmd_") :]
-            command = Command(NAMES.get(name, name), time, top=int(top[1]) if top else None)
+    for event in events:
+        if event.name == "virtio_queue_notify":
+            kicks.append(Kick(event.time))
+        elif event.name.startswith("virtio_gpu_cmd_") and kicks:
+            name = event.name[len("virtio_gpu_cmd_") :]
+            top = event.number("y") if "y" in event.fields else None
+            command = Command(NAMES.get(name, name), event.time, top=top)
             kicks[-1].commands.append(command)
             open_commands.append(command)
-        elif event == "virtqueue_flush" and open_commands:
-            open_commands.pop(0).end = time  # answered in their order
+        elif event.name == "virtqueue_flush" and open_commands:
+            open_commands.pop(0).end = event.time  # answered in their order
     kicks = [kick for kick in kicks if kick.commands]
     for this, following in zip(kicks, kicks[1:]):
         this.next = following.time
@@ -143,7 +140,7 @@ def table(frames: list[Frame]) -> str:
     return "\n".join(lines)
 
 
-def budget_table(parts: dict[str, float], functions: Sequence[judge.Function]) -> str:
+def budget_table(parts: dict[str, float], functions: Sequence[Function]) -> str:
     """Instructions of a frame by what they are for, and by function."""
     whole = sum(parts.values()) or 1.0
     lines = [f"{'what a frame takes':40}{'instructions':>14}{'of all':>10}"]
@@ -232,20 +229,20 @@ def record(job: Job, command: str, kernel: Optional[Path] = None, cpus: int = 2,
 def count(job: Job) -> dict[str, float]:
     """The judge counts the wheel's instructions: prints them, and returns what they are for. Nothing where it cannot."""
     try:
-        from grade.rate import judge
+        from grade.rate import profile, watch
     except ImportError:
         return {}  # it is handed out with lab 5
-    if not judge.plugin(job).exists():
+    if not watch.plugin(job).exists():
         print("instructions are counted by a QEMU plugin, which is built on Linux only\n")
         return {}
     print("trace: counting instructions", file=sys.stderr)
     try:
-        run = judge.watch(job, 640, 480, seed=1, shots=0)
-    except judge.Broken as error:
+        run = watch.watch(job, 640, 480, seed=1, shots=0)
+    except Broken as error:
         print(f"trace: no instructions are counted: {error}", file=sys.stderr)
         return {}
-    parts = judge.budget(run)
-    print(f"{budget_table(parts, judge.functions(run))}\n\n{BUDGET_MEANS}\n")
+    parts = profile.budget(run)
+    print(f"{budget_table(parts, profile.functions(run))}\n\n{BUDGET_MEANS}\n")
     return parts
 
 

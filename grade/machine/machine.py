@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 import weakref
-from datetime import datetime
 from pathlib import Path
 from typing import Iterable, Optional, Union
 
@@ -31,6 +30,7 @@ from grade.machine import patience
 from grade.machine.console import Console, ConsoleError
 from grade.machine.job import Job
 from grade.machine.qmp import Qmp, QmpError
+from grade.machine.trace import TraceEvent, TraceReader
 
 PROMPT = r"^\$ "
 
@@ -76,14 +76,6 @@ def copy_sparse(source: Path, target: Path) -> None:
             position = end
 
 
-def trace_line(line: str) -> str:
-    """A line of QEMU's trace, `PID@SECONDS:EVENT WHAT`, from any version: from 11 on QEMU itself writes `DATE EVENT WHAT`."""
-    dated = re.match(r"(\d+-\d+-\d+T[\d:.]+)Z (.*)", line)
-    if dated is None:
-        return line
-    return f"0@{datetime.fromisoformat(dated[1] + '+00:00').timestamp():.6f}:{dated[2]}"
-
-
 class Machine:
     """Boots on construction and, unless `shell` is false, waits for the prompt."""
 
@@ -111,6 +103,8 @@ class Machine:
         self.process: Optional[subprocess.Popen[bytes]] = None
         self.disk: Optional[Path] = None
         self.trace_file = self.folder / "trace.log"
+        self.trace_reader = TraceReader(self.trace_file)
+        self.events: list[TraceEvent] = []
         self.gdb_socket = self.folder / "build" / "gdb.sock"  # .gdbinit looks there
         self.job = job
         self.cpus = cpus
@@ -280,10 +274,10 @@ class Machine:
                 return False
         return True
 
-    def trace(self) -> list[str]:
-        """The lines of QEMU's trace so far."""
-        text = self.trace_file.read_text(errors="replace") if self.trace_file.exists() else ""
-        return [trace_line(line) for line in text.splitlines()]
+    def trace(self) -> list[TraceEvent]:
+        """All events of QEMU's trace so far."""
+        self.events += self.trace_reader.read()
+        return list(self.events)
 
     def stderr(self) -> str:
         path = self.folder / "stderr.log"
@@ -337,4 +331,4 @@ def _close_all() -> None:
         machine.close()
 
 
-__all__ = ["ConsoleError", "Machine", "PROMPT", "QmpError", "SLOTS", "copy_sparse", "trace_line"]
+__all__ = ["ConsoleError", "Machine", "PROMPT", "QmpError", "SLOTS", "copy_sparse"]

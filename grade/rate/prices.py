@@ -1,8 +1,8 @@
-"""make calibrate: what the judge's prices (grade/rate/judge.py) stand for, measured on this host.
+"""make calibrate: what the prices of the model (grade/rate/model.py) stand for, measured on this host.
 
 A kick and a MiB: whole presents of three sizes, each under one kick and waited for; the straight line through their times
 has the kick as its height at nothing and the MiB as its slope. A byte: a file, printed. An instruction: the wheel, whose
-instructions the judge has counted; its price is the model's processor, which is quicker than an emulated one. All by the
+instructions were counted; its price is the model's processor, which is quicker than an emulated one. All by the
 host's clock, and of some rounds the quickest counts. A price holds where the host takes at most TOLERANCE times as long, and
 at least a TOLERANCE-th: it is a size, no measurement. A busy host cannot tell.
 """
@@ -17,7 +17,8 @@ import time
 from grade.machine import patience
 from grade.machine.job import Job
 from grade.machine.machine import Machine
-from grade.rate import judge
+from grade.rate import watch
+from grade.rate.model import PRICES, model
 
 SIZES = {"show-640": (640, 480), "show-1024": (1024, 768), "show-1920": (1920, 1080)}
 ROUNDS = 3
@@ -53,7 +54,7 @@ def console(machine: Machine) -> float:
 
 def instruction(machine: Machine) -> float:
     """Nanoseconds of one, in the wheel."""
-    counted = judge.model(judge.watch(machine.job, 640, 480, 1, 1))
+    counted = model(watch.watch(machine.job, 640, 480, 1, 1))
     seconds = []
     for _ in range(ROUNDS):
         short, long = (_wheel(machine, frames) for frames in (100, 1100))
@@ -73,17 +74,16 @@ def holds(price: float, here: float) -> bool:
 
 def main() -> int:
     job = Job.from_environment()
-    if not judge.plugin(job).exists():
-        print(f"calibrate: {judge.plugin(job)} is not there: it is built on Linux only", file=sys.stderr)
+    if not watch.plugin(job).exists():
+        print(f"calibrate: {watch.plugin(job)} is not there: it is built on Linux only", file=sys.stderr)
         return 2
-    prices = judge.PRICES
     with Machine(job, cpus=2) as machine:
         kick, mib = presents(machine)
         rows = [
             ("an instruction", 1.0, instruction(machine)),
-            ("a kick", prices.kick, kick),
-            ("a MiB to the display", prices.mib, mib),
-            ("a byte of the console", prices.byte, console(machine)),
+            ("a kick", PRICES.kick, kick),
+            ("a MiB to the display", PRICES.mib, mib),
+            ("a byte of the console", PRICES.byte, console(machine)),
         ]
     print(f"{'':24}{'price, ns':>12}{'here, ns':>14}{'instructions':>14}")
     far = 0
@@ -92,7 +92,7 @@ def main() -> int:
         off = name != rows[0][0] and not holds(price, here)
         far += off
         print(f"{name:24}{price:12,.0f}{seen}{'   far from its price' if off and here > 0 else ''}")
-    print(f"Prices hold within {TOLERANCE:g} times: {len(rows) - 1 - far} of {len(rows) - 1}. They stand in grade/rate/judge.py and docs/grading.md.")
+    print(f"Prices hold within {TOLERANCE:g} times: {len(rows) - 1 - far} of {len(rows) - 1}. They stand in grade/rate/model.py and docs/grading.md.")
     if (slow := patience.scale(again=True)) > BUSY:
         print(f"This host is {slow:.1f} times as slow as the one they were chosen on: run it again when nothing else runs.")
     return 0

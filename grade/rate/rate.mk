@@ -3,7 +3,7 @@
 .PHONY: frame-cost calibrate
 SIZE ?= 640x480# make frame-cost: of the picture
 frame-cost: all ## What a frame of the wheel costs, as the judge counts it (SIZE=)
-	@$(HARNESS) grade.rate.judge -r '$(SIZE)'
+	@$(HARNESS) grade.rate.cost -r '$(SIZE)'
 
 calibrate: all ## Measure on this host what the prices of the frame rate's judge stand for (a minute)
 	@$(HARNESS) grade.rate.prices

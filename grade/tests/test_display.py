@@ -6,7 +6,6 @@ The pictures that are right are drawn by the host (draw_wheel, draw_fbtest), fro
 from __future__ import annotations
 
 import io
-import re
 import subprocess
 from pathlib import Path
 from typing import Callable, Optional
@@ -81,8 +80,8 @@ def test_head_up_line(machine: Machine) -> None:
 
 def flushes(machine: Machine) -> list[tuple[int, ...]]:
     """The rectangles flushed so far: resource, width, height, x, y."""
-    lines = [line for line in machine.trace() if "virtio_gpu_cmd_res_flush" in line]
-    return [tuple(int(value, 0) for value in re.findall(r"0x[0-9a-f]+|\d+", line.split("flush ", 1)[1])) for line in lines]
+    events = [event for event in machine.trace() if event.name == "virtio_gpu_cmd_res_flush"]
+    return [tuple(event.number(field) for field in ("res", "w", "h", "x", "y")) for event in events]
 
 
 def test_all_is_flushed(machine_factory: Callable[..., Machine]) -> None:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -20,7 +20,9 @@ import pytest
 from grade import ROOT
 from grade.machine import binutils
 from grade.machine.job import Job, clean_environment
-from grade.rate import judge
+from grade.rate.model import model
+from grade.rate.profile import busiest
+from grade.rate.watch import Frame, FrameReader, Run
 from grade.staff import mutants
 
 LAB = ROOT / "labs/5-frame-rate"
@@ -32,10 +34,10 @@ pytestmark = pytest.mark.needs("linux")
 # ---- reading a trace ----
 
 
-def frames_of(tmp_path: Path, *lines: str) -> list[judge.Frame]:
+def frames_of(tmp_path: Path, *lines: str) -> list[Frame]:
     path = tmp_path / "trace"
     path.write_text("\n".join(lines) + "\n")
-    log = judge._Log(path)
+    log = FrameReader(path)
     log.read()
     return log.frames
 
@@ -76,7 +78,7 @@ def test_the_log_of_newer_versions_is_read(tmp_path: Path) -> None:
 
 def test_a_line_half_written_is_read_later(tmp_path: Path) -> None:
     path = tmp_path / "trace"
-    log = judge._Log(path)
+    log = FrameReader(path)
     assert log.read() == 0
     path.write_text(mark(0) + "\n" + mark(5)[:-2])
     assert log.read() == 1
@@ -84,16 +86,16 @@ def test_a_line_half_written_is_read_later(tmp_path: Path) -> None:
     assert log.read() == 2 and log.frames[0].instructions == 5
 
 
-def run_of(costs: list[int]) -> judge.Run:
-    frames = [judge.Frame(instructions=cost) for cost in costs]
-    return judge.Run(Path("build"), 640, 480, 0, 0, frames, frames, [], 0.0, {})
+def run_of(costs: list[int]) -> Run:
+    frames = [Frame(instructions=cost) for cost in costs]
+    return Run(Path("build"), 640, 480, 0, 0, frames, frames, [], 0.0, {})
 
 
 def test_work_cannot_be_hidden_in_every_other_frame() -> None:
-    even, odd = judge.model(run_of([1000] * 96)), judge.model(run_of([1, 1999] * 48))
+    even, odd = model(run_of([1000] * 96)), model(run_of([1, 1999] * 48))
     assert even.frame_ns == odd.frame_ns == 1000
     # A rare event does not count.
-    assert judge.model(run_of([1000] * 40 + [9_000_000] + [1000] * 55)).frame_ns == 1000
+    assert model(run_of([1000] * 40 + [9_000_000] + [1000] * 55)).frame_ns == 1000
 
 
 # ---- the profile ----
@@ -101,7 +103,7 @@ def test_work_cannot_be_hidden_in_every_other_frame() -> None:
 
 def test_no_profile_is_not_a_quiet_kernel(build: Path) -> None:
     with pytest.raises(LookupError, match="no function of the kernel"):
-        judge.busiest(run_of([1000]))
+        busiest(replace(run_of([1000]), build=build))
 
 
 def test_tools_are_found_by_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +120,8 @@ def test_tools_are_found_by_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def cost(tree: Path, build: str, size: str = "640x480") -> dict[str, Any]:
-    """What grade/rate/judge.py finds in that build of that tree."""
-    command = [sys.executable, "-m", "grade.rate.judge", "-j", "-r", size]
+    """What `make frame-cost` finds in that build of that tree."""
+    command = [sys.executable, "-m", "grade.rate.cost", "-j", "-r", size]
     done = subprocess.run(command, cwd=tree, env={**Job.from_environment().environment(), "BUILD": build}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)

@@ -17,8 +17,8 @@ from grade.explore import hypothesis
 from grade.explore.loop import Function, Instruction, disassemble, mark_shared
 from grade.explore.timeline import budget_table, group, perfetto, read_kicks, table
 from grade.machine.job import Job
-from grade.machine.machine import trace_line
-from grade.rate import judge
+from grade.machine.trace import TraceEvent, TraceReader, parse
+from grade.rate.profile import PLACES, Function as Counted
 
 # Two frames of two bands: the device takes 2 ms for a band, the driver 8 ms to go on.
 BAND = """\
@@ -34,7 +34,7 @@ TRACE = "".join(
 
 
 def test_a_trace_is_read() -> None:
-    kicks = read_kicks(TRACE.splitlines())
+    kicks = read_kicks(parse(TRACE.splitlines()))
     assert [len(kick.commands) for kick in kicks] == [2, 2, 2, 2]
     assert [command.name for command in kicks[0].commands] == ["TRANSFER", "FLUSH"]
     assert kicks[0].answered == pytest.approx(1.002) and kicks[0].next == pytest.approx(1.01)
@@ -47,16 +47,35 @@ def test_a_trace_is_read() -> None:
     assert isinstance(events, list) and sum(event["ph"] == "X" for event in events) == 2 + 4 + 3 + 8
 
 
-def test_every_qemu_writes_the_same_line() -> None:
+def test_every_qemu_writes_the_same_event() -> None:
     kick = "virtio_queue_notify vdev 0x1 n 0 vq 0x2"
-    assert trace_line(f"1@1.25:{kick}") == f"1@1.25:{kick}"
-    assert trace_line(f"1970-01-01T00:00:01.250000Z {kick}") == f"0@1.250000:{kick}"
+    wanted = [TraceEvent(1.25, "virtio_queue_notify", "vdev 0x1 n 0 vq 0x2")]
+    assert parse([f"1@1.25:{kick}"]) == wanted and parse([f"1970-01-01T00:00:01.250000Z {kick}"]) == wanted
+    assert wanted[0].fields == {"vdev": "0x1", "n": "0", "vq": "0x2"} and wanted[0].number("vq") == 2
+
+
+def test_a_plugin_writes_to_the_trace_too() -> None:
+    mark = "frame instructions=7 waits=1 polls=0"
+    for line in (mark, f"1970-01-01T00:00:01.250000Z {mark}"):
+        (event,) = parse([line])
+        assert (event.name, event.number("instructions"), event.number("waits")) == ("frame", 7, 1)
+    assert [event.time for event in parse(["1@1.25:kick n 0", mark, "== not an event =="])] == [1.25, 1.25]
+
+
+def test_half_a_line_waits_for_the_other_half(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    reader = TraceReader(trace)
+    assert reader.read() == []
+    whole = "1@1.0:kick n 1\n1@2.0:kick n 2\n"
+    for written, numbers in ((3, []), (20, [1]), (len(whole), [2]), (len(whole), [])):
+        trace.write_text(whole[:written])
+        assert [event.number("n") for event in reader.read()] == numbers
 
 
 def test_a_picture_in_one_present_is_a_frame() -> None:
     lines = [line for t in (1.0, 1.01, 1.02) for line in BAND.format(t, t, t, t + 0.001, 0).splitlines()]
-    assert len(group(read_kicks(lines))) == 3
-    assert group(read_kicks(["1@1.0:virtio_queue_notify vdev 0x1 n 0 vq 0x2"])) == []
+    assert len(group(read_kicks(parse(lines)))) == 3
+    assert group(read_kicks(parse(["1@1.0:virtio_queue_notify vdev 0x1 n 0 vq 0x2"]))) == []
 
 
 def test_a_kick_for_each_command_is_read() -> None:
@@ -65,11 +84,11 @@ def test_a_kick_for_each_command_is_read() -> None:
         if "res_flush" in line:
             lines.append(f"{line.split(':')[0]}:virtio_queue_notify vdev 0x1 n 0 vq 0x2")
         lines.append(line)
-    assert [len(frame.kicks) for frame in group(read_kicks(lines))] == [4, 4]
+    assert [len(frame.kicks) for frame in group(read_kicks(parse(lines)))] == [4, 4]
 
 
 def test_instructions_are_shown_by_purpose_and_by_function() -> None:
-    found = [judge.Function("paint", "user/wheel.c", 900.0, 1.0), judge.Function("send", "kernel/virtio/gpu.c", 100.0, 1.0)]
+    found = [Counted("paint", "user/wheel.c", 900.0, 1.0), Counted("send", "kernel/virtio/gpu.c", 100.0, 1.0)]
     told = [line.split() for line in budget_table({"draw": 900.0, "submit": 100.0}, found).splitlines()]
     assert told[1:4] == [["draw", "900", "90", "%"], ["submit", "100", "10", "%"], ["together", "1,000", "100", "%"]]
     assert told[-2:] == [["paint", "900", "90", "%", "user/wheel.c"], ["send", "100", "10", "%", "kernel/virtio/gpu.c"]]
@@ -83,7 +102,7 @@ def test_the_wheel_is_traced_and_counted(job: Job) -> None:
     done = subprocess.run(command, cwd=ROOT, env=job.environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     shares = dict(re.findall(r"^(\w+) +[\d,]+ +(\d+) %", done.stdout, re.MULTILINE))
-    assert {name for name, _ in judge.PLACES} <= shares.keys(), done.stdout
+    assert {name for name, _ in PLACES} <= shares.keys(), done.stdout
     share, file = re.findall(r"^\w+ +[\d,]+ +(\d+) %  (\S+)$", done.stdout, re.MULTILINE)[0]
     assert int(shares["draw"]) > 50 and int(share) > 25 and file == "user/roulette.c", done.stdout
     if not find_spec("matplotlib"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any, Callable
 
@@ -62,19 +61,18 @@ def test_disk_registers(machine_factory: Boot, answer: Answer) -> None:
 def test_handshake(machine_factory: Boot, answer: Answer) -> None:
     said = answer("handshake", list)
     machine = machine_factory(trace=["virtio_set_status"])
-    seen = [re.search(r"vdev (\S+) val (\d+)", line) for line in machine.trace()]
-    device = next(match[1] for match in seen if match and match[2] != "0")
+    seen = [(event.fields["vdev"], event.number("val")) for event in machine.trace()]
+    first = next(device for device, value in seen if value)
     if said and all(isinstance(value, int) and value & (value - 1) == 0 for value in said[1:]):
         raise Broken(seen=f"handshake = {said}; these are single bits: what is written is the whole register, with the bits set before")
-    check("handshake", said, [int(match[2]) for match in seen if match and match[1] == device and match[2] != "0"])
+    check("handshake", said, [value for device, value in seen if device == first and value])
 
 
 @pytest.mark.promise("queue-size")
 def test_queue_size(machine_factory: Boot, answer: Answer) -> None:
     said = answer("rng_queue_size", int)
     machine = machine_factory(disk=None, gpu=False, trace=["virtio_mmio_queue_write"])
-    sizes = [re.search(r"write (0x[0-9a-f]+) max", line) for line in machine.trace()]
-    check("rng_queue_size", said, next(int(match[1], 16) for match in sizes if match))
+    check("rng_queue_size", said, next(event.number("write") for event in machine.trace()))
 
 
 @pytest.mark.promise("kicks")
@@ -89,23 +87,20 @@ def test_kicks(machine_factory: Boot, answer: Answer) -> None:
 @pytest.mark.promise("poll-used")
 def test_poll_used(build: Path, answer: Answer) -> None:
     said = answer("poll_used", int)
-    symbols = subprocess.run([binutils.find("nm"), str(build / "kernel.elf")], capture_output=True, text=True).stdout
-    match = re.search(r"^([0-9a-f]+) T poll_used$", symbols, re.MULTILINE)
-    assert match, "there is no poll_used in the kernel"
-    check("poll_used", said, int(match[1], 16))
+    check("poll_used", said, binutils.address(build / "kernel.elf", "poll_used"))
 
 
 @pytest.mark.promise("used-ring")
 def test_used_ring(machine_factory: Boot, answer: Answer) -> None:
     said = answer("disk_used_ring", int)
     machine = machine_factory(trace=["virtio_set_status", "virtio_mmio_write_offset", "virtio_blk_handle_read"])
-    device, halves = "", {}  # whose handshake is in progress; per device, both halves of QueueDevice
+    device, halves = "", {}  # whose handshake is in progress; per device, what its registers hold
     disk = ""
-    for line in machine.trace():
-        if match := re.search(r"virtio_set_status vdev (\S+)", line):
-            device = match[1]
-        elif match := re.search(r"write offset 0x(a0|a4) value (0x[0-9a-f]+)", line):
-            halves.setdefault(device, {})[match[1]] = int(match[2], 16)
-        elif match := re.search(r"virtio_blk_handle_read vdev (\S+)", line):
-            disk = match[1]
-    check("disk_used_ring", said, halves[disk]["a4"] << 32 | halves[disk]["a0"])
+    for event in machine.trace():
+        if event.name == "virtio_set_status":
+            device = event.fields["vdev"]
+        elif event.name == "virtio_mmio_write_offset":
+            halves.setdefault(device, {})[event.number("offset")] = event.number("value")
+        elif event.name == "virtio_blk_handle_read":
+            disk = event.fields["vdev"]
+    check("disk_used_ring", said, halves[disk][0xA4] << 32 | halves[disk][0xA0])

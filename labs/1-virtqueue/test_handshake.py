@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Callable, Optional
 
@@ -41,10 +40,9 @@ class Access:
 def accesses(machine: Machine) -> list[Access]:
     """What the driver did to the one device that is there; before it, it looks at the empty slots."""
     found = []
-    for line in machine.trace():
-        match = re.search(r"virtio_mmio_(?:read|write) offset (0x[0-9a-f]+)(?: value (0x[0-9a-f]+))?", line)
-        if match:
-            found.append(Access(int(match[1], 16), int(match[2], 16) if match[2] else None))
+    for event in machine.trace():
+        if "offset" in event.fields:
+            found.append(Access(event.number("offset"), event.number("value") if "value" in event.fields else None))
     # Each slot is asked for magic value and type; a version is read only where a device is.
     start = next((i for i, access in enumerate(found) if access.register == VERSION), len(found))
     return [access for access in found[start + 1 :] if access.register not in (0x0, 0x8)]

@@ -14,6 +14,7 @@ import pytest
 from grade.machine import patience
 from grade.machine.console import ConsoleError
 from grade.machine.machine import NEVER_GIVE_UP, PROMPT, Machine
+from grade.machine.trace import TraceEvent
 from grade.marking.promise import Broken
 
 Boot = Callable[..., Machine]
@@ -47,8 +48,8 @@ def secret(seed: int, size: int) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-def events(machine: Machine, name: str) -> list[str]:
-    return [line for line in machine.trace() if f":{name} " in line]
+def events(machine: Machine, name: str) -> list[TraceEvent]:
+    return [event for event in machine.trace() if event.name == name]
 
 
 def said(machine: Machine) -> str:
@@ -104,8 +105,8 @@ def test_random(machine_factory: Boot, feed: Feed, seed: int) -> None:
 
 def interrupts_wanted(machine: Machine) -> bool:
     """What the device finds in avail->flags."""
-    halves = dict(re.findall(r"write offset 0x(90|94) value (0x[0-9a-f]+)", "\n".join(machine.trace())))
-    address = int(halves.get("94", "0"), 16) << 32 | int(halves.get("90", "0"), 16)
+    written = {event.number("offset"): event.number("value") for event in events(machine, "virtio_mmio_write_offset")}
+    address = written.get(0x94, 0) << 32 | written.get(0x90, 0)
     flags = re.search(r": (0x[0-9a-f]+)", machine.monitor(f"xp /1hx {address:#x}"))
     return flags is not None and int(flags[1], 16) & 1 == 0
 

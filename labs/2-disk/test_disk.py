@@ -7,7 +7,6 @@ import random
 import re
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -17,6 +16,7 @@ from served_disk import ServedDisk
 from grade.machine import patience
 from grade.machine.console import ConsoleError
 from grade.machine.machine import PROMPT, Machine
+from grade.machine.trace import TraceEvent
 from grade.marking.promise import Broken
 
 Boot = Callable[..., Machine]
@@ -73,7 +73,7 @@ def unwritten(machine: Machine) -> str:
 
 def of_the_reads(machine: Machine) -> str:
     """What the trace shows of reads that did not bring what is on the disk; "" if they look right."""
-    log = events(machine)
+    log = machine.trace()
     reads = named(log, "virtio_blk_handle_read")
     succeeded = [event for event in named(log, "virtio_blk_req_complete") if event.number("status") == 0]
     if "no magic number" in machine.text and reads and succeeded:
@@ -124,37 +124,18 @@ def sha256(data: bytes) -> str:
 # ---- what the trace says ----
 
 
-@dataclass(frozen=True)
-class Event:
-    name: str
-    fields: dict[str, str]
-
-    def number(self, field: str) -> int:
-        return int(self.fields[field], 0)
-
-
-def events(machine: Machine) -> list[Event]:
-    found = []
-    for line in machine.trace():
-        match = re.match(r"\d+@[\d.]+:(\w+) (.*)", line)
-        if match:
-            words = match[2].split()
-            found.append(Event(match[1], dict(zip(words[::2], words[1::2]))))
-    return found
-
-
-def named(log: list[Event], name: str) -> list[Event]:
+def named(log: list[TraceEvent], name: str) -> list[TraceEvent]:
     return [event for event in log if event.name == name]
 
 
 def counts(machine: Machine) -> str:
-    log = events(machine)
+    log = machine.trace()
     kicks, popped = len(named(log, "virtio_queue_notify")), len(named(log, "virtqueue_pop"))
     done = len(named(log, "virtio_blk_req_complete"))
     return f"the device was kicked {kicks} times, took {popped} chains and completed {done}"
 
 
-def all_reached(log: list[Event], submitted: int, machine: Machine) -> None:
+def all_reached(log: list[TraceEvent], submitted: int, machine: Machine) -> None:
     """Have so many reads, submitted together, reached the device?"""
     reads = len(named(log, "virtio_blk_handle_read"))
     if reads < submitted:
@@ -164,7 +145,7 @@ def all_reached(log: list[Event], submitted: int, machine: Machine) -> None:
         )
 
 
-def deepest(log: list[Event]) -> int:
+def deepest(log: list[TraceEvent]) -> int:
     """The most reads that were with the device at one time."""
     open_requests: set[str] = set()
     most = 0
@@ -218,7 +199,7 @@ def test_chain(machine_factory: Boot, make_image: MakeImage) -> None:
         machine.expect(PROMPT, quiet=10)
     except ConsoleError:
         pass  # what it did with the device tells more
-    log = events(machine)
+    log = machine.trace()
     popped, reads = named(log, "virtqueue_pop"), named(log, "virtio_blk_handle_read")
     if not popped:
         kicked = bool(named(log, "virtio_queue_notify"))
@@ -271,7 +252,7 @@ def test_status(machine_factory: Boot, make_image: MakeImage, serve: Serve, awar
     first = disk.contents.index(secret[:BLOCK])
     disk.fails = lambda offset, length: offset < first + len(secret) and offset + length > first
     status, output = ask(machine, "hexdump -n 64 secret")
-    failed = [event for event in named(events(machine), "virtio_blk_req_complete") if event.number("status") != 0]
+    failed = [event for event in named(machine.trace(), "virtio_blk_req_complete") if event.number("status") != 0]
     if not failed:
         raise Broken(seen=f"the file's blocks were not read from the disk; {counts(machine)}{said(machine)}")
     if re.search(r"^[0-9a-f]{8}  *[0-9a-f]{2} ", output, re.MULTILINE):
@@ -281,7 +262,7 @@ def test_status(machine_factory: Boot, make_image: MakeImage, serve: Serve, awar
         for _ in range(6):
             ask(machine, "diskread -c 32 > /dev/null")
         disk.fails = lambda offset, length: False
-        before = len(events(machine))
+        before = len(machine.trace())
         status, output = ask(machine, f"hexdump -n 64 secret; diskread -c 32 -s {seed} | sha256sum")
     except Broken:
         award(0.5, "errors are reported")
@@ -289,7 +270,7 @@ def test_status(machine_factory: Boot, make_image: MakeImage, serve: Serve, awar
             seen=f"reads failed one after the other, and were reported; after some the next one never ended; {counts(machine)}",
             look="blk_complete(): whatever the status says, what has to happen with the slot?",
         ) from None
-    all_reached(events(machine)[before:], 32, machine)
+    all_reached(machine.trace()[before:], 32, machine)
     if f"00000000  {secret[:8].hex(' ')}" not in output or sha256(read_at_random(disk.contents, seed, 32, 1)) not in output:
         raise Broken(seen=f"the disk failed for a while, and works again; what is read after that is wrong{said(machine)}")
 
@@ -300,9 +281,9 @@ def test_status(machine_factory: Boot, make_image: MakeImage, serve: Serve, awar
 @pytest.mark.promise("depth")
 def test_depth(machine_factory: Boot, make_image: MakeImage) -> None:
     machine = boot(machine_factory, make_image())
-    before = len(events(machine))
+    before = len(machine.trace())
     ask(machine, "diskread -n 8 -c 32 > /dev/null")
-    log = events(machine)[before:]
+    log = machine.trace()[before:]
     reads, kicks = len(named(log, "virtio_blk_handle_read")), len(named(log, "virtio_queue_notify"))
     depth = deepest(log)
     all_reached(log, 256, machine)
@@ -334,9 +315,9 @@ def test_order(machine_factory: Boot, make_image: MakeImage, serve: Serve, seed:
                 look="blk_complete(): whose chain is it?",
             )
     for number in range(seed, seed + 4):
-        disk.pairs, before = 1, len(events(machine))
+        disk.pairs, before = 1, len(machine.trace())
         _, output = ask(machine, f"diskread -c 2 -s {number} | sha256sum")
-        all_reached(events(machine)[before:], 2, machine)
+        all_reached(machine.trace()[before:], 2, machine)
         if sha256(read_at_random(disk.contents, number, 2, 1)) not in output:
             raise Broken(
                 seen="two reads were submitted together, and the disk answered the second one first; blk_wait() for the first "
@@ -355,12 +336,12 @@ def test_full(machine_factory: Boot, make_image: MakeImage, seed: int) -> None:
     machine = boot(machine_factory, make_image())
     assert machine.disk is not None
     ask(machine, "diskread -n 8 -c 32 | sha256sum")
-    start = events(machine)
+    start = machine.trace()
     for _ in range(10):  # a slot lost each time leaves few
         status, output = ask(machine, FILL.format(3))
         if status != 0:
             break
-    log = events(machine)[len(start) :]
+    log = machine.trace()[len(start) :]
     reads = [event for event in named(log, "virtio_blk_handle_read") if event.number("nsectors") == 32 * SECTORS_PER_BLOCK]
     if status != 0:
         raise Broken(seen=f"more was submitted than the queue holds; a part of it failed: {output.strip()}{said(machine)}")
@@ -376,9 +357,9 @@ def test_full(machine_factory: Boot, make_image: MakeImage, seed: int) -> None:
     _, output = ask(machine, f"diskread -c 32 -b 32 -s {seed} | sha256sum")
     if sha256(read_at_random(image, seed, 32, 32)) not in output:
         raise Broken(seen=f"more was submitted than the queue holds; what was read is not what is on the disk{said(machine)}")
-    before = len(events(machine))
+    before = len(machine.trace())
     ask(machine, "diskread -n 8 -c 32 > /dev/null")
-    depths = deepest(start), deepest(events(machine)[before:])
+    depths = deepest(start), deepest(machine.trace()[before:])
     if depths[1] * 2 < min(32, depths[0]):  # how deep it gets depends on how busy the host is, too
         raise Broken(
             seen=f"of 32 requests, {depths[0]} were with the device at one time; after the queue had been full some hundred "
@@ -429,9 +410,9 @@ def test_unattended(machine_factory: Boot, make_image: MakeImage, serve: Serve) 
         disk.slow_reads = 0.0
         ask(machine, "diskread > /dev/null")
         disk.slow_reads = 0.2
-        before = len(events(machine))
+        before = len(machine.trace())
         ask(machine, f"hexdump -n 16 {name} > /dev/null")
-        log = events(machine)[before:]
+        log = machine.trace()[before:]
         if named(log, "virtio_blk_req_complete") and not named(log, "virtio_notify"):
             raise Broken(
                 seen="blocks were fetched ahead, by a request that nobody waits for at the queue, and the device was not asked "
@@ -443,14 +424,14 @@ def test_unattended(machine_factory: Boot, make_image: MakeImage, serve: Serve) 
 @pytest.mark.promise("sleep")
 def test_sleep_for_room(machine_factory: Boot, make_image: MakeImage) -> None:
     machine = boot(machine_factory, make_image())
-    before = len(events(machine))
+    before = len(machine.trace())
     try:
         ask(machine, FILL.format(8))
     except Broken:
         pass  # test_full tells; what was done until then can be judged
     # Without an interrupt nobody learns that there is room again, unless he looks at the ring.
     given = most = 0
-    for event in events(machine)[before:]:
+    for event in machine.trace()[before:]:
         given = 0 if event.name == "virtio_notify" else given + (event.name == "virtio_blk_handle_read")
         most = max(most, given)
     if most > IN_A_QUEUE:
@@ -465,7 +446,7 @@ def file_on(host: Path, image: Path, name: str) -> bytes:
     return subprocess.run([host / "fscat", image, name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
 
 
-def of_the_writes(log: list[Event]) -> str:
+def of_the_writes(log: list[TraceEvent]) -> str:
     """What the trace shows of writes that are not as they must be; "" if they look right."""
     for popped, following in zip(log, log[1:]):
         if popped.name == "virtqueue_pop" and following.name == "virtio_blk_handle_write":
@@ -495,7 +476,7 @@ def test_write(machine_factory: Boot, make_image: MakeImage, host: Path, seed: i
             place = next((i for i, (a, b) in enumerate(zip(found, wanted)) if a != b), min(len(found), size))
             raise Broken(
                 seen=f"a file of {size} bytes was written and synced; on the disk it has {len(found)} bytes, "
-                f"right up to byte {place}{of_the_writes(events(machine))}{said(machine)}"
+                f"right up to byte {place}{of_the_writes(machine.trace())}{said(machine)}"
             )
 
 
@@ -505,9 +486,9 @@ def test_flush(machine_factory: Boot, make_image: MakeImage, serve: Serve, host:
     disk = serve(make_image())
     machine = boot(machine_factory, disk)
     disk.slow_writes = True
-    before = len(events(machine))
+    before = len(machine.trace())
     ask(machine, f"mkfile 50000 new {seed}; sync")
-    log = events(machine)[before:]
+    log = machine.trace()[before:]
     durable, cached = tmp_path / "durable.img", tmp_path / "cached.img"
     durable.write_bytes(disk.durable)
     machine.cut_power()

@@ -39,26 +39,13 @@ class Event:
 def events(machine: Machine) -> list[Event]:
     """The display is the machine's only device with a queue."""
     found = []
-    for line in machine.trace():
-        if "virtio_queue_notify" in line:
+    for event in machine.trace():
+        if event.name == "virtio_queue_notify":
             found.append(Event(KICK))
-        match = re.search(r":virtio_gpu_cmd_(\w+) ?(.*)", line)
-        if match:
-            resource = re.search(r"res (0x[0-9a-f]+|\d+)", match[2])
-            found.append(
-                Event(
-                    match[1],
-                    int(resource[1], 0) if resource else 0,
-                    pair(r"w (\d+), h (\d+)", match[2]),
-                    pair(r"x (\d+), y (\d+)", match[2]),
-                )
-            )
+        elif event.name.startswith("virtio_gpu_cmd_"):
+            res, w, h, x, y = (int(event.fields.get(field, "0"), 0) for field in ("res", "w", "h", "x", "y"))
+            found.append(Event(event.name[len("virtio_gpu_cmd_") :], res, (w, h), (x, y)))
     return found
-
-
-def pair(pattern: str, text: str) -> tuple[int, int]:
-    match = re.search(pattern, text)
-    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def named(log: list[Event], *names: str) -> list[Event]:
@@ -165,7 +152,8 @@ def test_commands(machine_factory: Boot, seed: int) -> None:
     if not named(log, DISPLAY_INFO):
         raise Broken(seen=f"the display is never asked for its size{said(machine)}", look="ask_display()")
     ask(machine, "fbtest info")
-    found = pair(r"fbtest: display (\d+)x(\d+)", machine.text)
+    told = re.search(r"fbtest: display (\d+)x(\d+)", machine.text)
+    found = (int(told[1]), int(told[2])) if told else (0, 0)
     if found != display:
         raise Broken(
             seen=f"the display's size is {display[0]}x{display[1]}; 'fbtest info' finds {found[0]}x{found[1]} in gpu.display_width "

@@ -1,4 +1,4 @@
-"""The wheel's frame rate, its screens, and what a frame costs: judged by grade/rate/judge.py, which says how."""
+"""The wheel's frame rate, its screens, and what a frame costs: judged by grade/rate, whose modules say how."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 
 from grade.machine.job import Job
 from grade.marking.promise import Broken
-from grade.rate import judge, plots
-from grade.rate.judge import RIGHT, STALE, TORN, WRONG, Model, Run, Screen
+from grade.rate import plots, profile, screens
+from grade.rate.model import PRICES, Model, model, wall
+from grade.rate.screens import RIGHT, STALE, TORN, WRONG, Painter, Screen, look
+from grade.rate.watch import Run, watch
 
 TIERS = {30: 1 / 6, 60: 2 / 6, 120: 4 / 6, 240: 1.0}  # modelled frames/s: share of the points
 KICKS = {2: 1.0, 4: 0.5}  # kicks a frame, at most
@@ -26,10 +28,10 @@ class Judged:
     """A run with all that was found out about it."""
 
     def __init__(self, job: Job, width: int, height: int, seed: int, shots: int) -> None:
-        self.run: Run = judge.watch(job, width, height, seed, shots)
-        self.model: Model = judge.model(self.run)
-        self.paint = judge.Painter(self.run)
-        self.screens: list[Screen] = [judge.look(self.run, shot, self.paint) for shot in self.run.shots]
+        self.run: Run = watch(job, width, height, seed, shots)
+        self.model: Model = model(self.run)
+        self.paint = Painter(self.run)
+        self.screens: list[Screen] = [look(self.run, shot, self.paint) for shot in self.run.shots]
         assert self.screens and self.run.frames, "nothing was seen, so nothing can be judged"
 
     def first(self, kind: str) -> list[Screen]:
@@ -71,9 +73,9 @@ large = pytest.mark.xdist_group("1024x768")
 
 
 def show_screens(judged: Judged, kind: str, exhibit: Exhibit) -> None:
-    exhibit("the screens that were looked at; wrong pixels are red", plots.strip([(s.seen, judge.wrong_pixels(s)) for s in judged.screens]))
+    exhibit("the screens that were looked at; wrong pixels are red", plots.strip([(s.seen, screens.wrong_pixels(s)) for s in judged.screens]))
     for screen in judged.first(kind)[:2]:
-        exhibit(f"frame {screen.frame}", judge.marked(screen), screen.wanted)
+        exhibit(f"frame {screen.frame}", screens.marked(screen), screen.wanted)
 
 
 @small
@@ -99,7 +101,7 @@ def test_every_frame(vga: Judged, exhibit: Exhibit) -> None:
         raise Broken(seen=f"on {len(stale)} of {len(vga.screens)} screens an older frame is shown: {stale[0].story}")
     for screen in vga.first(RIGHT)[:4]:
         index = screen.frame - run.first
-        pixels = judge.unflushed(run, index, vga.paint)
+        pixels = screens.unflushed(run, index, vga.paint)
         if pixels:
             raise Broken(seen=f"frame {run.first + index} has {pixels} changed pixels that lie in none of its flushes: {run.frames[index].flushes}")
     vga.fast_enough()
@@ -121,24 +123,24 @@ def explain(judged: Judged) -> str:
 
 
 def show_costs(judged: Judged, plot: Plot) -> None:
-    run, model = judged.run, judged.model
-    times = [f.instructions + f.kicks * judge.PRICES.kick + f.mib * judge.PRICES.mib for f in run.kept]
+    run = judged.run
+    times = [f.instructions + f.kicks * PRICES.kick + f.mib * PRICES.mib for f in run.kept]
     plot("Modelled time of each frame", *plots.line([t / 1e6 for t in times], "frame", "ms"))
-    rows = {"start": known.START, "now": model, "reference": known.REFERENCE}
+    rows = {"start": known.START, "now": judged.model, "reference": known.REFERENCE}
     plot(
         "Where a frame's time goes, on the model machine",
         *plots.stacked({name: {part: ns / 1e6 for part, ns in each.parts().items()} for name, each in rows.items()}, "ms"),
     )
-    plot("Instructions of a frame, by what they are for", *plots.stacked({"now": judge.budget(run)}, "instructions"))
+    plot("Instructions of a frame, by what they are for", *plots.stacked({"now": profile.budget(run)}, "instructions"))
     columns = {"modelled frames/s": "rate", "instructions": "instructions", "kicks": "kicks", "polls": "polls", "sleeps": "waits"}
     columns |= {"MiB to the display": "mib", "console bytes": "console", "begun before the one before was shown": "ahead"}
     table = [[title, *(f"{getattr(each, name):,.2f}".rstrip("0").rstrip(".") for each in rows.values())] for title, name in columns.items()]
     plot("A frame's costs", "", ["for each frame", *rows], table)
-    top = [[f.name, f.file, f"{f.instructions:,.0f}"] for f in judge.functions(run)[:15]]
+    top = [[f.name, f.file, f"{f.instructions:,.0f}"] for f in profile.functions(run)[:15]]
     plot("The costliest functions", "", ["function", "file", "instructions a frame"], top)
-    wall = judge.wall(run)
-    if wall:
-        figures = [[key, f"{wall[key]:.1f}"] for key in ("rate", "p50", "p95", "p99")] + [["jank", f"{wall['jank']:.1%}"]]
+    clock = wall(run)
+    if clock:
+        figures = [[key, f"{clock[key]:.1f}"] for key in ("rate", "p50", "p95", "p99")] + [["jank", f"{clock['jank']:.1%}"]]
         plot("By this host's clock, under the judge's counting; not scored", "", ["", "frames/s, and ms from frame to frame"], figures)
 
 
@@ -175,7 +177,7 @@ def test_kicks(vga: Judged, award: Award) -> None:
 @pytest.mark.promise("idle")
 def test_idle(vga: Judged) -> None:
     vga.fast_enough()
-    busiest = judge.busiest(vga.run)
+    busiest = profile.busiest(vga.run)
     assert busiest.name, "which functions ran is not known: is addr2line here (binutils)?"
     if busiest.turns > TURNS:
         raise Broken(

@@ -84,7 +84,7 @@ def bitten(job: Job, kernel: Path, initrd: Path, wanted: Any) -> str:
         sanitizer = Sanitizer(job, Path(folder), "inject=rmb", kernel)
         with boot(job, kernel, initrd, extra=sanitizer.arguments, trace=["virtio_gpu_cmd_res_flush"]) as machine:
             machine.run_status(f"roulette {SMALL} -n {frames} -o {LAST - frames + 1}", quiet=120)
-            flushed = sum("res_flush" in line for line in machine.trace())
+            flushed = len(machine.trace())
             whole = not compare(machine.screendump(), wanted, (0, 0, 160, 120 - 12))
             sanitizer.finish(machine)
     if flushed == frames * 120 // 2 and whole:

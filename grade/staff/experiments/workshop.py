@@ -22,6 +22,7 @@ from typing import Any, Callable, Iterable, Optional
 from grade import ROOT
 from grade.machine.job import Job, clean_environment
 from grade.machine.machine import ConsoleError, Machine
+from grade.machine.trace import TraceEvent
 from grade.measure.growth import DEVICES, put_table
 
 HERE = Path(__file__).resolve().parent
@@ -182,21 +183,15 @@ def merge(timings: list[Timing]) -> Timing:
     )
 
 
-def read_trace(lines: Iterable[str], height: int) -> Timing:
+def read_trace(events: Iterable[TraceEvent], height: int) -> Timing:
     """A frame ends with the flush that reaches the last row; what comes before the second frame's first kick is left out."""
     ends: list[float] = []
     frames: list[list[float]] = [[]]  # the kicks of each
-    for line in lines:
-        found = re.match(r"\S*?@?(\d+\.\d+):(\w+) (.*)", line)
-        if not found:
-            continue
-        time, event, rest = float(found.group(1)), found.group(2), found.group(3)
-        if event == "virtio_queue_notify":
-            frames[-1].append(time)
-            continue
-        _, h, _, y = (int(value) for value in re.findall(r"[whxy] (\d+)", rest))
-        if y + h == height:
-            ends.append(time)
+    for event in events:
+        if event.name == "virtio_queue_notify":
+            frames[-1].append(event.time)
+        elif event.number("y") + event.number("h") == height:
+            ends.append(event.time)
             frames.append([])
     whole = [frame for frame in frames[1:-1] if frame]
     if len(whole) != len(ends) - 1 or not whole:

@@ -22,6 +22,7 @@ from typing import Callable
 
 import pytest
 
+from grade.machine.job import Job
 from grade.show import web
 from grade.staff import sandbox
 
