@@ -73,7 +73,7 @@ def find_compilers(extra: Path) -> list[Tool]:
 
 
 def find_qemus(extra: Path) -> list[Tool]:
-    found = []
+    found: list[Tool] = []
     for folder in folders(extra):
         command = str(folder / "qemu-system-riscv64")
         version = shutil.which(command) and version_of(command, r"version (\d+\.\d+\.\d+)")

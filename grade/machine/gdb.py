@@ -14,7 +14,7 @@ from grade.machine.machine import Machine
 def run_gdb(
     machine: Machine,
     commands: Iterable[str],
-    drive: Optional[Callable[[], None]] = None,
+    drive: Optional[Callable[[], object]] = None,
     seconds: float = 60.0,
     kernel: Optional[Path] = None,
 ) -> str:

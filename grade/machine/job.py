@@ -8,7 +8,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Any, Mapping, Optional
 
 from grade import ROOT
 
@@ -36,7 +36,7 @@ class Job:
     def from_environment(cls, environment: Optional[Mapping[str, str]] = None) -> Job:
         """As make describes it: BUILD, QEMU, GDB, COMPILER, and CHOICE."""
         given = os.environ if environment is None else environment
-        named = {name: given[name.upper()] for name in ("qemu", "gdb", "compiler") if given.get(name.upper())}
+        named: dict[str, Any] = {name: given[name.upper()] for name in ("qemu", "gdb", "compiler") if given.get(name.upper())}
         return cls(build=ROOT / (given.get("BUILD") or "build"), choice=tuple(given.get("CHOICE", "").split()), **named)
 
     @property

@@ -285,6 +285,11 @@ class Machine:
 
     # ---- the end ----
 
+    @property
+    def alive(self) -> bool:
+        """Does QEMU still run?"""
+        return self.process is not None and self.process.poll() is None
+
     def wait(self, quiet: float = 20.0) -> int:
         """Waits until QEMU has ended by itself; its exit status."""
         assert self.process is not None

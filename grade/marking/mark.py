@@ -1,6 +1,6 @@
-"""make grade: builds, runs the tests of one lab or of all, shows what holds, and writes the results (results.py).
+"""make grade: builds, runs the tests of one lab or of all, shows what holds, and writes the results (outputs.py).
 
-    score.py [--lab LAB] [--seed SEED] [--results DIR] [--submission PATH [--id ID]] [--strict] [-- MAKE-VARIABLES...]
+    python3 -m grade.marking.mark [--lab LAB] [--seed SEED] [--results DIR] [--submission PATH [--id ID]] [--strict]
 
 Exit status: 0 when grading came to an end, whatever the points; 2 when it did not; with --strict, 1 for lost points.
 """

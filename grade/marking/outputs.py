@@ -46,10 +46,10 @@ def as_junit(results: Results) -> str:
         cases = [promise for promise in lab.promises if promise.status != LATER]
         failures = [promise for promise in cases if promise.status != PASS]
         numbers = {"tests": str(len(cases)), "failures": str(len(failures))}
-        suite = ET.SubElement(root, "testsuite", name=lab.name, **numbers)
+        suite = ET.SubElement(root, "testsuite", {"name": lab.name, **numbers})
         for promise in cases:
             name = {"classname": lab.name, "name": f"{promise.id}: {promise.title}", "time": str(promise.seconds)}
-            case = ET.SubElement(suite, "testcase", **name)
+            case = ET.SubElement(suite, "testcase", name)
             if promise.status != PASS:
                 message = f"{promise.score:g} of {promise.points:g} points: {promise.explanation.seen[:200]}"
                 failure = ET.SubElement(case, "failure", message=_NOT_XML.sub("?", message))
@@ -72,7 +72,8 @@ def as_gradescope(results: Results) -> dict[str, Any]:
     visibility = {AFTER_DUE: "after_due_date", HIDDEN: "hidden"}
     tests = [
         {
-            **{"score": promise.score, "max_score": promise.points},
+            "score": promise.score,
+            "max_score": promise.points,
             "status": "passed" if promise.status == PASS else "failed",
             "name": promise.title,
             "number": f"{lab.name.split('-')[0]}.{number}",

@@ -241,23 +241,20 @@ def read_results(path: Path) -> Results:
         raise ValueError(f"{path} is damaged: {error!r}") from None
 
 
-def _fields(kind: type, known: Mapping[str, Any]) -> dict[str, Any]:
-    return {each.name: known[each.name] for each in dataclasses.fields(kind) if each.name in known}  # type: ignore[arg-type]
+def _fields(kind: Any, known: Mapping[str, Any]) -> dict[str, Any]:
+    return {each.name: known[each.name] for each in dataclasses.fields(kind) if each.name in known}
+
+
+def _promise_result(known: Mapping[str, Any]) -> PromiseResult:
+    fields = _fields(PromiseResult, known)
+    fields.update(explanation=Explanation(**_fields(Explanation, known)), plots=[Plot(svg="", **plot) for plot in known["plots"]])
+    return PromiseResult(**fields)
 
 
 def _results(known: Mapping[str, Any]) -> Results:
-    labs = []
-    for lab in known["labs"]:
-        promises = [
-            PromiseResult(
-                **{
-                    **_fields(PromiseResult, test),
-                    "explanation": Explanation(**_fields(Explanation, test)),
-                    "plots": [Plot(svg="", **plot) for plot in test["plots"]],
-                }
-            )
-            for test in lab["tests"]
-        ]
-        labs.append(LabResult(lab["name"], lab["title"], lab["points"], promises))
-    submission = SubmissionFacts(**known["submission"]) if known["submission"] else None
-    return Results(**{**_fields(Results, known), "labs": labs, "submission": submission})
+    fields = _fields(Results, known)
+    fields["labs"] = [
+        LabResult(lab["name"], lab["title"], lab["points"], [_promise_result(test) for test in lab["tests"]]) for lab in known["labs"]
+    ]
+    fields["submission"] = SubmissionFacts(**known["submission"]) if known["submission"] else None
+    return Results(**fields)

@@ -216,7 +216,8 @@ def measure_sanitizer(
     names = [row.name for row in ROWS if row.name.startswith("vqsan-") and row.name in wanted]
     for i in range(runs):
         rates = []
-        for how, extra in (("without", []), ("with", plugin_arguments(job.build))):
+        ways: dict[str, list[str]] = {"without": [], "with": plugin_arguments(job.build)}
+        for how, extra in ways.items():
             with Machine(job, extra=extra, **options) as machine:  # without the host's flushes, which vary more than this
                 asked = [name.partition("-")[2] for name in names]
                 rates.append(guest_bench(machine, asked, say, f"{how} vqsan, {i + 1} of {runs}"))

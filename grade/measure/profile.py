@@ -23,13 +23,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Hashable, Mapping, NamedTuple, Optional, TypeVar
 
 from grade.machine.job import Job
 from grade.machine.machine import NEVER_GIVE_UP, VIRTUAL_TIME, ConsoleError, Machine
 
+Key = TypeVar("Key", bound=Hashable)
 NAMED_THREADS = ["-name", "ringfence,debug-threads=on"]
 
 
@@ -88,9 +89,9 @@ def show_instructions(name: str, counts: Counts, most: int) -> None:
 # ---- time ----
 
 
-def thread_seconds(pid: int) -> Counter[str]:
+def thread_seconds(pid: int) -> dict[str, float]:
     """Seconds that each of QEMU's threads has run so far."""
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for task in Path(f"/proc/{pid}/task").iterdir():
         try:
             name = (task / "comm").read_text().strip()
@@ -98,6 +99,10 @@ def thread_seconds(pid: int) -> Counter[str]:
         except OSError:  # it has just ended
             pass
     return seconds
+
+
+def largest_first(shares: Mapping[Key, float]) -> list[tuple[Key, float]]:
+    return sorted(shares.items(), key=lambda item: -item[1])
 
 
 def friendly(thread: str) -> str:
@@ -123,7 +128,7 @@ class Perf:
         self.process.wait()
         command = ["perf", "report", "-i", str(self.data), "--stdio", "-q", "-t", "|", "-F", "overhead,comm,dso,sym"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        shares: Counter[tuple[str, str]] = Counter()
+        shares: defaultdict[tuple[str, str], float] = defaultdict(float)
         for line in done.stdout.splitlines():
             fields = [field.strip() for field in line.split("|")]
             if len(fields) == 4 and fields[0].endswith("%"):
@@ -131,7 +136,7 @@ class Perf:
                 guest = not fields[2].startswith(("qemu", "lib", "["))
                 what = known.group(1) if known else "(guest)" if guest else f"somewhere in {fields[2]}"
                 shares[(friendly(fields[1]), what)] += float(fields[0][:-1])
-        return [(share, thread, what) for (thread, what), share in shares.most_common()]
+        return [(share, thread, what) for (thread, what), share in largest_first(shares)]
 
 
 def show_time(job: Job, folder: Path, name: str, most: int) -> None:
@@ -142,10 +147,10 @@ def show_time(job: Job, folder: Path, name: str, most: int) -> None:
         before, start = thread_seconds(pid), time.monotonic()
         result = run_bench(machine, name)
         wall = time.monotonic() - start
-        used = thread_seconds(pid) - before
+        used = {name: seconds - before.get(name, 0) for name, seconds in thread_seconds(pid).items()}
         shares = perf.stop()
     print(f"{name}: {result['median']:,} {result['unit']}; meanwhile each thread of QEMU ran")
-    for thread, seconds in used.most_common():
+    for thread, seconds in largest_first(used):
         if seconds / wall >= 0.01:
             print(f"  {seconds / wall:21.0%}  {friendly(thread)}")
     if shares:

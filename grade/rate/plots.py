@@ -1,6 +1,6 @@
 """Plots for report.html: SVG that needs nothing else, and the same numbers as a table.
 
-Each plot function returns (svg, head, rows), as the fixture `plot` of lab_plugin.py takes them.
+Each plot function returns (svg, head, rows), as the fixture `plot` of grade/marking/plugin.py takes them.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def _wait_frames(machine: Machine, reader: FrameReader, wanted: int) -> None:
         now = reader.read()
         if now != last:
             last, since = now, time.monotonic()
-        elif time.monotonic() - since > SECONDS * patience.scale(again=True) or machine.process.poll() is not None:
+        elif time.monotonic() - since > SECONDS * patience.scale(again=True) or not machine.alive:
             raise Broken(
                 seen=f"after {last} frames no other one begins; the console ends with: {_tail(machine)}",
                 look="wheel_show(): does it return? what does it wait for?",
@@ -222,6 +222,7 @@ def watch(job: Job, width: int, height: int, seed: int, shots: int, more: tuple[
                 machine.send("q")
                 end = machine.expect(PROMPT, quiet=60).start()
                 reader.read()
+                assert machine.qmp is not None
                 machine.qmp.command("quit")
                 machine.wait()
                 console = (end - start) / max(1, len(reader.frames))

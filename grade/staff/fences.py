@@ -11,6 +11,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Mapping
 
 from grade import ROOT
 from grade.machine import patience
@@ -85,11 +86,12 @@ class Guest:
         self.kernel = job.build / "vqsan/driver.elf"
 
     def __call__(
-        self, options: str = "", mode: int = 0, harts: int = 1, requests: int = 200, memfd: bool = False, **shapes: str,
+        self, options: str = "", mode: int = 0, harts: int = 1, requests: int = 200, memfd: bool = False,
+        fences: Mapping[str, str] = {},
     ) -> Run:
         json, log = self.folder / "report.json", self.folder / "report.log"
         json.unlink(missing_ok=True)
-        chosen = [SHAPES.index(shapes.get(place, RIGHT[place])) for place in RIGHT]
+        chosen = [SHAPES.index(fences.get(place, RIGHT[place])) for place in RIGHT]
         parameters = bytes(chosen + [mode, requests // 100, harts])
         command = [self.job.qemu, "-machine", "virt", "-m", "32M", "-smp", str(harts), "-bios", "none", "-kernel", str(self.kernel)]
         command += ["-display", "none", "-nodefaults", "-serial", "stdio", "-monitor", "none"]
@@ -138,8 +140,8 @@ def main() -> int:
         for place, (rule, injection, enough, not_enough) in PLACES.items():
             print(f"\n{WHAT[place]}\n  {'fence':16} {'reported':10} {'as it is':10} {'injected':10}")
             for shape in enough + not_enough:
-                plain = guest("", mode_for(place), **{place: shape})
-                injected = guest(f"inject={injection}", mode_for(place), requests=MANY, **{place: shape})
+                plain = guest("", mode_for(place), fences={place: shape})
+                injected = guest(f"inject={injection}", mode_for(place), requests=MANY, fences={place: shape})
                 reported = ",".join(sorted(injected.report.rules)) or "-"
                 ends = ["works" if run.status == GOOD else "FAILS" for run in (plain, injected)]
                 print(f"  {shape:16} {reported:10} {ends[0]:10} {ends[1]:10}", flush=True)

@@ -215,7 +215,7 @@ def _watch(
 
     def collect() -> None:
         assert process.stdout is not None
-        while data := process.stdout.read1(65536):
+        while data := os.read(process.stdout.fileno(), 65536):
             if len(printed) <= limits.output * MEGABYTE:
                 printed.extend(data)
 

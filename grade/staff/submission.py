@@ -8,6 +8,7 @@ is read, links are refused, nothing is unpacked to disk by name.
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import hashlib
 import io
@@ -124,12 +125,12 @@ def _from_tar(stream: IO[bytes]) -> Iterator[Entry]:
             elif member.size <= MAX_FILE:
                 file = archive.extractfile(member)
                 data = _read_at_most(file) if file else b""
-            yield Entry(PurePosixPath(member.name), member.size, lambda data=data: data, trouble)
+            yield Entry(PurePosixPath(member.name), member.size, functools.partial(bytes, data), trouble)
 
 
 def _entries(path: Path) -> list[Entry]:
     def first(entries: Iterator[Entry]) -> list[Entry]:
-        found = []
+        found: list[Entry] = []
         for entry in entries:
             if len(found) == MAX_ENTRIES:
                 raise SubmissionError(f"it holds more than {MAX_ENTRIES} files")

@@ -51,7 +51,7 @@ def pytest_make_collect_report() -> Iterator[None]:
         _refuse(report, str(report.longrepr[-1]))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):
             for name, text in report.user_properties:

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
 from grade import ROOT
 from grade.machine import patience
 from grade.machine.job import Job
+from grade.machine.machine import Machine
 from grade.measure import bench, growth, profile
 from grade.tests.test_clean import await_end
 
@@ -28,7 +30,7 @@ def run(job: Job, script: str, *arguments: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_every_figure_of_the_guest_has_a_row(machine_factory) -> None:
+def test_every_figure_of_the_guest_has_a_row(machine_factory: Callable[..., Machine]) -> None:
     names = {line.split()[0] for line in machine_factory().run("bench -l").splitlines()}
     assert names == {name for name, _ in bench.IN_GUEST.values()}
 
@@ -119,7 +121,7 @@ def test_interrupt_ends_the_machine(job: Job) -> None:
 
 
 @pytest.mark.parametrize("command", ["directory 30", "file 2", "processes 8", "workers 2", "damage 3"])
-def test_growth_prints_a_table_and_leaves_nothing(machine_factory, command: str) -> None:
+def test_growth_prints_a_table_and_leaves_nothing(machine_factory: Callable[..., Machine], command: str) -> None:
     machine = machine_factory()
     before = machine.run("ls")
     rows = growth.guest_table(machine, command)

@@ -18,7 +18,7 @@ from grade.staff.leaderboard import LAB, METRIC, NEEDED, read_all
 
 def test_recording_moves(job: Job, tmp_path: Path) -> None:
     out = tmp_path / "wheel.gif"
-    command = [sys.executable, "-m", "grade.show.record", "--seconds", "0.6", out]
+    command = [sys.executable, "-m", "grade.show.record", "--seconds", "0.6", str(out)]
     done = subprocess.run(command, cwd=ROOT, env=job.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
     with Image.open(out) as recording:

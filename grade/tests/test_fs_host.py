@@ -27,7 +27,7 @@ LONG = [("model", "16M", 256, 3000), ("crash", "4M", 64, 20), ("crash", "16M", 2
 def run(host: Path, tmp_path: Path, test: str, size: str, log: int, count: int | None, seed: int) -> None:
     image = tmp_path / "disk.img"
     subprocess.run([host / "mkfs", "-s", size, "-l", str(log), image, host.parent / "image" / "README"], check=True)
-    command = [host / "fscheck", test, image, str(seed)] + ([str(count)] if count else [])
+    command = [str(host / "fscheck"), test, str(image), str(seed)] + ([str(count)] if count else [])
     environment = {**os.environ, "FSCK": str(host / "fsck"), "ASAN_OPTIONS": "detect_leaks=0"}
     done = subprocess.run(
         command,

@@ -397,7 +397,8 @@ def test_a_device_without_a_driver_is_legal(host: Path, good: Path, tmp_path: Pa
 def test_what_cannot_be_read(host: Path, good: Path, tmp_path: Path) -> None:
     short = tmp_path / "short"
     short.write_bytes(b"x" * 4096)
-    for arguments in ([tmp_path / "none"], [tmp_path], [short], [], ["-z", good]):
+    cases: list[list[object]] = [[tmp_path / "none"], [tmp_path], [short], [], ["-z", good]]
+    for arguments in cases:
         done = run(host / "fsck", *arguments, ok=False)
         assert done.returncode == 2 and done.stdout == "" and done.stderr, arguments
     assert run(host / "fscat", short, "/x", ok=False).returncode == 2
@@ -419,7 +420,9 @@ def test_several_images(host: Path, good: Path, tmp_path: Path) -> None:
 
 
 def replayed(host: Path, image: Path) -> int:
-    return int(SUMMARY.search(run(host / "fsck", image).stdout).group(1))
+    summary = SUMMARY.search(run(host / "fsck", image).stdout)
+    assert summary
+    return int(summary[1])
 
 
 def test_valid_transactions_are_replayed(host: Path, good: Path, tmp_path: Path) -> None:

@@ -214,9 +214,9 @@ def test_a_known_verdict_holds_only_while_nothing_changes(tmp_path: Path, monkey
 
 def test_own_work_is_carried_over(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
-    for lab, files in (("1-one", ["a.c", "b.c"]), ("2-two", ["c.c"])):
-        (new / "labs" / lab).mkdir(parents=True)
-        (new / "labs" / lab / "lab.toml").write_text(f'title = "x"\npoints = 0\nfiles = {json.dumps(files)}\n')
+    for name, files in (("1-one", ["a.c", "b.c"]), ("2-two", ["c.c"])):
+        (new / "labs" / name).mkdir(parents=True)
+        (new / "labs" / name / "lab.toml").write_text(f'title = "x"\npoints = 0\nfiles = {json.dumps(files)}\n')
     for tree in (old, new):
         (tree / "given").mkdir(parents=True)
         for name in "abc":

@@ -17,8 +17,9 @@ def listing(host: Path, image: Path) -> dict[str, tuple[str, int, str]]:
     """path: (type, inode, size or numbers)"""
     found = {}
     for line in run(host / "fscat", "-l", image).stdout.splitlines():
-        kind, inode, size, path = re.fullmatch(r"([dfc]) +(\d+) +(\d+(?:, *\d+)?) (.*)", line).groups()
-        found[path] = (kind, int(inode), size)
+        match = re.fullmatch(r"([dfc]) +(\d+) +(\d+(?:, *\d+)?) (.*)", line)
+        assert match, line
+        found[match[4]] = (match[1], int(match[2]), match[3])
     return found
 
 
@@ -119,8 +120,8 @@ def test_sources_of_every_kind(host: Path, tmp_path: Path) -> None:
 def test_same_salt_same_bytes(host: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 100_000)
     images = [tmp_path / name for name in ("a", "b", "c")]
-    for image, salt in zip(images, (["-S", "7"], ["-S", "0x7"], [])):
-        run(host / "mkfs", "-s", "4M", *salt, image, tmp_path / "file")
+    for image, salt in zip(images, ("-S 7", "-S 0x7", "")):
+        run(host / "mkfs", "-s", "4M", *salt.split(), image, tmp_path / "file")
     a, b, c = (image.read_bytes() for image in images)
     assert a == b
     other = FsImage(images[2])
@@ -149,7 +150,7 @@ def test_bad_command_lines(host: Path, tmp_path: Path) -> None:
     small.write_text("x")
     long.write_text("x")
     os.mkfifo(tmp_path / "pipe")
-    for arguments, message in [
+    cases: list[tuple[list[object], str]] = [
         ([image, long], "fifteen-letters: the name 'fifteen-letters' has 15 bytes; a name has at most 14"),
         ([image, tmp_path / "none"], "none: No such file"),
         ([image, tmp_path / "pipe"], "pipe: neither a file nor a directory"),
@@ -168,7 +169,8 @@ def test_bad_command_lines(host: Path, tmp_path: Path) -> None:
         (["-l", "10", image], "the log needs at least 64 blocks"),
         (["-i", "70000", image], "inodes: '70000' is not a number from 0 to 65535"),
         ([tmp_path / "no" / "image", small], "No such file or directory"),
-    ]:
+    ]
+    for arguments, message in cases:
         assert message in mkfs_fails(host, image, *arguments), arguments
 
 

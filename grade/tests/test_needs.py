@@ -69,7 +69,8 @@ def run(folder: Path, sources: dict[str, str], *options: str, **variables: str) 
 
 @pytest.mark.parametrize("options", HOW)
 def test_a_need_skips_and_is_listed(tmp_path: Path, options: list[str]) -> None:
-    for variables in ({}, {"CI": "1", "EXPECTED_SKIPS": "sun,moon"}):
+    none: dict[str, str] = {}
+    for variables in (none, {"CI": "1", "EXPECTED_SKIPS": "sun,moon"}):
         status, output = run(tmp_path, {"test_needy": NEEDY}, *options, **variables)
         assert status == 0 and "1 passed, 2 skipped" in output, output
         assert "2 tests need moon, which is not here: fly there" in output

@@ -7,7 +7,9 @@ from typing import Callable
 
 import pytest
 
+from grade.machine import binutils
 from grade.machine.gdb import run_gdb
+from grade.machine.job import Job
 from grade.machine.machine import Machine
 
 Boot = Callable[..., Machine]
@@ -75,7 +77,7 @@ def test_kernel_cannot_touch_user_memory(machine_factory: Boot, act: list[str], 
     """In a system call of a program, where its text is mapped at 0, GDB sends the kernel there: that is a fault."""
     machine = machine_factory(cpus=1, gdb=True, shell=False)
     commands = ["break sys_write", "continue", "delete", "monitor info mem", *act, "continue"]
-    text = run_gdb(machine, commands, drive=lambda: machine.expect(r"panic: .*\n") and None)
+    text = run_gdb(machine, commands, drive=lambda: machine.expect(r"panic: .*\n"))
     # GDB itself may not read there: from QEMU 10 on it is refused as the kernel is. The page tables tell.
     assert re.search(r"^0{16} [0-9a-f]{16} [0-9a-f]{16} r-xu", text, re.MULTILINE), text
     assert f"kernel fault: {words}" in machine.text, machine.text[-600:]
@@ -100,36 +102,11 @@ def mappings_where(machine: Machine, cpu: int, wanted: Callable[[list[Mapping]],
     raise AssertionError(f"hart {cpu} was never found so; `info mem` says last:\n{table}")
 
 
-def symbols(machine: Machine, *names: str) -> dict[str, int]:
-    """Addresses of kernel symbols, from its ELF file."""
-    import struct
-
-    from grade.machine.machine import BUILD
-
-    data = (BUILD / "kernel.elf").read_bytes()
-    section_offset, = struct.unpack_from("<Q", data, 0x28)
-    size, count, _ = struct.unpack_from("<HHH", data, 0x3A)
-    found: dict[str, int] = {}
-    sections = [struct.unpack_from("<IIQQQQIIQQ", data, section_offset + index * size) for index in range(count)]
-    for _, kind, _, _, offset, length, link, _, _, entry in sections:
-        if kind != 2:  # SHT_SYMTAB
-            continue
-        strings = sections[link][4]
-        for at in range(offset, offset + length, entry):
-            name, _, _, _, value, _ = struct.unpack_from("<IBBHQQ", data, at)
-            end = data.index(b"\0", strings + name)
-            text = data[strings + name : end].decode()
-            if text in names:
-                found[text] = value
-    return found
-
-
 @pytest.mark.parametrize("cpus", [1, 4])
-def test_page_tables(machine_factory: Boot, cpus: int) -> None:
+def test_page_tables(job: Job, machine_factory: Boot, cpus: int) -> None:
     """Nothing is writable and executable at once, the kernel is not the user's, stacks have holes below them."""
     machine = machine_factory(cpus=cpus)
-    where = symbols(machine, "kernel_start", "text_end", "rodata_end")
-    assert len(where) == 3
+    where = {name: binutils.address(job.build / "kernel.elf", name) for name in ("kernel_start", "text_end", "rodata_end")}
     for cpu in range(cpus):
         # A hart that the host has not run yet is still in the firmware, where paging is off.
         table = mappings_where(machine, cpu, bool)

@@ -39,7 +39,10 @@ def tree_of_the_kernel(folder: Path) -> Path:
     for name in ("kernel", "Makefile", "labs/start.mk", "grade/setup/tools.sh"):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy2)(ROOT / name, target)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, target)
+        else:
+            shutil.copy2(ROOT / name, target)
     return folder
 
 
@@ -64,7 +67,7 @@ def test_the_start(job: Job, machine_factory: Callable[..., Machine], vqsan: Cal
     tree = tree_of_the_kernel(tmp_path)
     text = (tree / RING).read_text()
     assert COUNTED[0] in text
-    cases = (
+    cases: tuple[tuple[str, list[str], bool], ...] = (
         # what, make's words, the loop is right
         ("-O2", ["START=4-slow-wheel"], False),
         ("counted", ["START=4-slow-wheel"], True),

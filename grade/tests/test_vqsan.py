@@ -69,7 +69,7 @@ def test_harts_together(guest: Guest, harts: int, seed: int) -> None:
 @pytest.mark.parametrize("place", ("rmb", "wmb", "kick", "iob"))
 def test_harts_together_not_enough(guest: Guest, place: str) -> None:
     rule, injection = PLACES[place][:2]
-    run = guest(f"inject={injection}", harts=2, requests=MANY, **{place: "none"})
+    run = guest(f"inject={injection}", harts=2, requests=MANY, fences={place: "none"})
     assert run.report.rules == {rule}, run
     assert run.status == BITTEN, run
 
@@ -83,7 +83,7 @@ NOT_ENOUGH = [(place, shape) for place in PLACES for shape in PLACES[place][3]]
 
 @pytest.mark.parametrize("place,shape", cases(ENOUGH, RIGHT.items()))
 def test_enough(guest: Guest, place: str, shape: str) -> None:
-    run = guest("inject=all", mode_for(place), **{place: shape})
+    run = guest("inject=all", mode_for(place), fences={place: shape})
     assert run.status == GOOD and not run.report.violations, run
     if (place, shape) not in (("rmb", "load.aq"), ("rmb", "address")):
         assert run.report.total("injected") > 0, run
@@ -92,7 +92,7 @@ def test_enough(guest: Guest, place: str, shape: str) -> None:
 @pytest.mark.parametrize("place,shape", cases(NOT_ENOUGH, [(place, "none") for place in PLACES]))
 def test_not_enough(guest: Guest, place: str, shape: str) -> None:
     rule, injection = PLACES[place][:2]
-    run = guest(f"inject={injection}", mode_for(place), requests=MANY, **{place: shape})
+    run = guest(f"inject={injection}", mode_for(place), requests=MANY, fences={place: shape})
     assert run.report.rules == {rule}, run
     assert run.status == BITTEN, run
 
@@ -101,7 +101,7 @@ def test_not_enough(guest: Guest, place: str, shape: str) -> None:
 @pytest.mark.needs("x86-64")
 def test_x86_hides_it(guest: Guest, place: str) -> None:
     """Without injection the missing fence is reported and nothing fails: why a sanitizer is needed."""
-    run = guest("", mode_for(place), **{place: "none"})
+    run = guest("", mode_for(place), fences={place: "none"})
     assert run.report.rules == {PLACES[place][0]}, run
     assert run.status == GOOD, run
 
@@ -110,7 +110,7 @@ def test_x86_hides_it(guest: Guest, place: str) -> None:
 def test_memory_of_a_memfd(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other way to the guest's memory, for a QEMU that cannot be asked for it."""
     monkeypatch.setenv("VQSAN_MEMORY", "memfd")
-    run = guest("inject=rmb", requests=MANY, memfd=True, rmb="none")
+    run = guest("inject=rmb", requests=MANY, memfd=True, fences={"rmb": "none"})
     assert run.report.rules == {"R1"} and run.status == BITTEN, run
     assert "cannot reach" in guest("").log
 
@@ -130,13 +130,13 @@ def test_modes(guest: Guest, mode: int) -> None:
 @long
 @pytest.mark.parametrize("place,mode", (("kick", EVENT), ("enable", EVENT | SLEEP), ("wmb", INDIRECT), ("rmb", RESET)))
 def test_modes_not_enough(guest: Guest, place: str, mode: int) -> None:
-    run = guest("", mode, **{place: "none"})
+    run = guest("", mode, fences={place: "none"})
     assert run.report.rules == {PLACES[place][0]}, run
 
 
 def test_element_read_at_once(guest: Guest) -> None:
     """By one load of eight bytes, which vqsan watches in another way unless it injects."""
-    assert guest("", rmb="ld").report.rules == {"R1"}
+    assert guest("", fences={"rmb": "ld"}).report.rules == {"R1"}
 
 
 @long
@@ -187,7 +187,7 @@ def line_of(comment: str) -> int:
     ),
 )
 def test_lines(guest: Guest, place: str, first: str, second: str) -> None:
-    run = guest("", **{place: "none"})
+    run = guest("", fences={place: "none"})
     lines = {(v.first.line, v.second.line) for v in run.report.violations}
     assert (line_of(first), line_of(second)) in lines, run
     assert {v.second.file for v in run.report.violations} == {"grade/tests/support/vqsan/selftest/driver.c"}, run
@@ -203,7 +203,7 @@ def test_the_documentation(guest: Guest) -> None:
     def shape(lines: str) -> list[str]:
         return [re.sub(r"\d+|in \w+, \S+| \w+ queue| 0x\w+", "#", line.strip()) for line in lines.splitlines()]
 
-    printed = shape(guest("", rmb="none").log)
+    printed = shape(guest("", fences={"rmb": "none"}).log)
     expected = shape(shown.group())
     start = printed.index(expected[0])
     assert printed[start : start + len(expected)] == expected
@@ -224,7 +224,7 @@ def test_same_seed_same_injections(guest: Guest) -> None:
 
 
 def test_hidden_rules(guest: Guest) -> None:
-    run = guest("hide=R1,R2,R5,R7", rmb="none", wmb="none")
+    run = guest("hide=R1,R2,R5,R7", fences={"rmb": "none", "wmb": "none"})
     assert {v.rule: v.hidden for v in run.report.violations} == {"R1": True, "R3": False}, run
     assert "R3" in run.log and "R1" not in run.log and "fence r,r" not in run.log.split("fences in all")[0], run
 

@@ -64,12 +64,12 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     from selenium.webdriver.chrome.service import Service
 
     options = Options()
-    options.binary_location = shutil.which("chromium")
+    options.binary_location = shutil.which("chromium") or ""
     for flag in ("headless", "no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update"):
         options.add_argument(f"--{flag}")
     options.add_argument("--window-size=1700,620")
     options.add_argument(f"--user-data-dir={tmp_path}/profile")
-    driver = webdriver.Chrome(service=Service(shutil.which("chromedriver")), options=options)
+    driver = webdriver.Chrome(service=Service(shutil.which("chromedriver") or ""), options=options)
     yield driver
     driver.quit()
 
@@ -89,8 +89,8 @@ def test_wheel_turns_in_the_browser(address: str, browser: Any, tmp_path: Path) 
     def wheel(image: Image.Image) -> bool:
         """Pockets lie around the middle of the wheel: many red pixels, and the one green pocket."""
         colours = [image.getpixel((x, y)) for x in range(60, 400, 3) for y in range(60, 400, 3)]
-        red = sum(r > 120 and g < 60 and b < 70 for r, g, b in colours)  # type: ignore[misc]
-        green = sum(g > 90 and r < 70 and b < 100 for r, g, b in colours)  # type: ignore[misc]
+        red = sum(r > 120 and g < 60 and b < 70 for r, g, b in colours)
+        green = sum(g > 90 and r < 70 and b < 100 for r, g, b in colours)
         return red > 200 and green > 5
 
     first = wait_for("the wheel", lambda: (image := picture()) and wheel(image) and image)

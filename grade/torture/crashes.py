@@ -58,7 +58,7 @@ class Recording:
         programs = [filler, *(job.build / "image" / name for name in PROGRAMS)]
         devices = ["dev/console:c:1:0", "dev/disk0:c:3:0"]
         command = [job.build / "host/mkfs", "-s", work.size, "-l", str(work.log), self.base, *programs, *devices]
-        subprocess.run(command, check=True)
+        subprocess.run([str(word) for word in command], check=True)
         with self.base.open("r+b") as file:  # room for marks behind the file system
             file.truncate(self.base.stat().st_size + 16 * 4096)
         self.log.touch()

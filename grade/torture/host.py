@@ -25,7 +25,7 @@ def fscheck(run: Run, test: str, size: str, log: int, seed: int, count: int) -> 
     """What went wrong; "" if nothing did."""
     image = run.folder / "disk.img"
     subprocess.run([run.job.build / "host/mkfs", "-s", size, "-l", str(log), image, run.job.build / "image/README"], check=True)
-    command = [run.job.build / "host/fscheck", test, image, str(seed), str(count)]
+    command = [str(run.job.build / "host/fscheck"), test, str(image), str(seed), str(count)]
     done = subprocess.run(
         command,
         env={**os.environ, "FSCK": str(run.job.build / "host/fsck"), "ASAN_OPTIONS": "detect_leaks=0"},

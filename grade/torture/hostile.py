@@ -74,6 +74,7 @@ def counts(machine: Machine) -> dict[str, int]:
             raise Lost(f"`free` says only: {text}")
         if held[1] == held[2]:  # reading ahead uses more of them, for a moment
             break
+    assert held
     numbers = {name: int(match[1]) for name, match in found.items() if match}
     return {**numbers, "buffers that are not the log's": int(held[1]) - int(held[2])}
 
@@ -155,7 +156,7 @@ def fuzz_images(run: Run) -> Row:
     image = run.folder / "good.img"
     subprocess.run([run.job.build / "host/mkfs", "-s", "512K", "-l", "64", "-i", "32", image, f"{tree}/"], check=True)
     run.progress(f"{run.times(IMAGES):,} hostile images")
-    command = [fuzzer, f"-runs={run.times(IMAGES)}", f"-seed={run.seed_for('images')}", "-max_len=400"]
+    command = [str(fuzzer), f"-runs={run.times(IMAGES)}", f"-seed={run.seed_for('images')}", "-max_len=400"]
     done = subprocess.run(
         command, cwd=run.folder, env={**os.environ, "IMAGE": str(image)}, capture_output=True, text=True, errors="replace"
     )

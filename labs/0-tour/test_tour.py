@@ -16,7 +16,7 @@ from grade.marking.promise import Broken
 try:
     import tomllib
 except ImportError:  # before Python 3.11
-    import tomli as tomllib  # type: ignore[no-redef]
+    import tomli as tomllib
 
 Boot = Callable[..., Machine]
 Answer = Callable[[str, type], Any]
@@ -94,8 +94,8 @@ def test_poll_used(build: Path, answer: Answer) -> None:
 def test_used_ring(machine_factory: Boot, answer: Answer) -> None:
     said = answer("disk_used_ring", int)
     machine = machine_factory(trace=["virtio_set_status", "virtio_mmio_write_offset", "virtio_blk_handle_read"])
-    device, halves = "", {}  # whose handshake is in progress; per device, what its registers hold
-    disk = ""
+    device = disk = ""  # whose handshake is in progress; which one is the disk
+    halves: dict[str, dict[int, int]] = {}  # for each device, what was written to its registers
     for event in machine.trace():
         if event.name == "virtio_set_status":
             device = event.fields["vdev"]

@@ -141,7 +141,8 @@ def live(job: Job, kernel: Path, initrd: Path, display: list[str]) -> int:
 
 def screens(machine: Any, seconds: float) -> list[Any]:
     """What the display shows, RATE times a second."""
-    result, start = [], time.monotonic()
+    result: list[Any] = []
+    start = time.monotonic()
     while len(result) < int(seconds * RATE):
         due = start + len(result) / RATE
         time.sleep(max(0.0, due - time.monotonic()))

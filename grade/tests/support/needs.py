@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
+from _pytest.outcomes import Skipped
 
 from grade.machine.job import Job
 from grade.show import web
@@ -72,7 +73,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 }
 
 
-class Missing(pytest.skip.Exception):
+class Missing(Skipped):
     """Skips a test for a good reason."""
 
     def __init__(self, name: str) -> None:
