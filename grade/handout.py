@@ -50,7 +50,7 @@ STAYS_OF_DOCS = ["*/selftest/*"]
 VARIED = [
     ("kernel/virtio/blk.c", "#define QUEUE_SIZE 256", (128, 256)),
     ("kernel/virtio/rng.c", "#define QUEUE_SIZE 8", (4, 8, 16, 32)),
-    ("user/roulette*.[ch]", "#define BAND_ROWS 2", (2, 3)),
+    ("user/roulette/*.[ch]", "#define BAND_ROWS 2", (2, 3)),
 ]
 
 

@@ -12,7 +12,7 @@ that it sleeps when it waits. A sleeping hart executes nothing and pays nothing;
 the host does costs no instruction and has a price instead (docs/grading.md; `make calibrate` measures what it costs here).
 The mean of eight keeps anyone from hiding work in every other frame, the median keeps a rare event out.
 
-What counts as a frame: user/roulette_main.c, which is not the student's, executes a mark before each. Kicks and
+What counts as a frame: user/roulette/main.c, which is not the student's, executes a mark before each. Kicks and
 flushes are lines of QEMU's trace, which has the marks among them in the order of time. A screen counts if it is paused at
 a random moment and shows, pixel for pixel, the last frame that was flushed (or the one whose commands are under way).
 The device answers a kick whole before it looks at the monitor again, so such a pause never cuts into its work.
