@@ -1,8 +1,8 @@
-// Copying, filling and comparing memory, eight bytes at a time where both sides allow it.
+// Copying, filling and comparing memory. Where the alignment allows it, eight bytes at a time.
 
 #include "user/lib/user.h"
 
-// Words that may overlay objects of any type, as the bytes of these functions' arguments do.
+// may_alias: these functions access objects of any type as words.
 typedef uint64_t __attribute__((may_alias)) word64;
 typedef uint32_t __attribute__((may_alias)) word32;
 
