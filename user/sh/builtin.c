@@ -1,4 +1,4 @@
-// The commands that the shell carries out itself: they change or tell what only the shell has.
+// The built-in commands: they change or print what only the shell's own process has.
 
 #include "user/sh/sh.h"
 

@@ -1,6 +1,6 @@
 // Completing file names. The word before the cursor is split into a directory and the beginning of
-// a name; every entry of the directory that begins so is a match. The first word of a command names
-// a program, so without a / it is looked for in the root directory.
+// a name. Every entry of the directory that begins with it is a match. The first word of a command
+// names a program; without a / it is completed from the root directory.
 
 #include "user/sh/sh.h"
 
@@ -8,7 +8,7 @@
 
 struct search {
     char directory[MAXPATH];
-    const char *prefix; // of the name, in the line
+    const char *prefix; // the beginning of the name, inside the line
     int prefix_length;
     bool first_word;
     int fd;
@@ -21,7 +21,7 @@ static bool is_first_word(const char *line, int word)
     return word == 0 || strchr(";&|(", line[word - 1]) != NULL;
 }
 
-// Opens the directory in question; false if there is none.
+// Opens the directory to search; false if that fails.
 static bool search_begin(struct search *search, const char *line, int cursor)
 {
     int word = cursor;
@@ -43,7 +43,8 @@ static bool search_begin(struct search *search, const char *line, int cursor)
     return search->fd >= 0;
 }
 
-// The next match, with a / behind it if it is a directory.
+// Finds the next match; a directory gets a / at its end. Returns false, and closes the directory,
+// when there are no more.
 static bool search_next(struct search *search, char match[NAME_SIZE + 2])
 {
     unsigned inode;
@@ -81,7 +82,7 @@ int complete(const char *line, int cursor, char addition[LINE_SIZE])
     }
     if (matches == 0)
         return 0;
-    // A whole name that is no directory is followed by a space.
+    // Add a space to a complete name, unless it is a directory.
     size_t length = strlen(common);
     if (matches == 1 && common[length - 1] != '/')
         strcpy(common + length, " ");

@@ -1,18 +1,22 @@
-// Reading a line from a console with editing and history. The console is in raw mode, so every key
-// comes here and nothing appears that is not drawn here. Keys are read one by one: what is typed
-// ahead stays in the console for the next reader.
+// Reading a line from a console, with editing and history. The console is in raw mode: this code
+// gets every key, and the screen shows only what this code draws. It reads one key at a time, so
+// that keys typed early stay in the console for the next reader.
 //
-//   left, right, ^B, ^F          one character      Backspace, Delete, ^D   delete a character
-//   Home, End, ^A, ^E            the line's ends    ^W, ^U, ^K   a word, all before, all behind
-//   up, down, ^P, ^N             the history        Tab          complete a file name
-//   ^L  clear the screen         ^C  abandon the line
-//   ^D  on an empty line: the end of input
+//   left, right, ^B, ^F     move by a character
+//   Home, End, ^A, ^E       move to the beginning or the end of the line
+//   up, down, ^P, ^N        show an older or newer line of the history
+//   Tab                     complete a file name
+//   Backspace, Delete, ^D   delete the character before or at the cursor
+//   ^W, ^U, ^K              delete the word before, everything before, everything after the cursor
+//   ^L                      clear the screen
+//   ^C                      cancel the line
+//   ^D on an empty line     end the input
 
 #include "user/sh/sh.h"
 
 #define PROMPT "$ "
-#define COLUMNS 80 // assumed of the terminal: a longer line is shown through a window
-#define ROOM (COLUMNS - 1 - (int)(sizeof(PROMPT) - 1)) // of the window
+#define COLUMNS 80 // the assumed width of the terminal; of a longer line it shows a window
+#define ROOM (COLUMNS - 1 - (int)(sizeof(PROMPT) - 1)) // characters in the window
 #define HISTORY 100
 
 #define CTRL(letter) ((letter) - '@')
@@ -43,7 +47,7 @@ static int read_byte(void)
     return read(0, &c, 1) == 1 ? c : KEY_EOF;
 }
 
-// The rest of a key that sends several bytes: ESC [ A, ESC [ 3 ~, ESC O H.
+// Reads the rest of a key that sends several bytes, such as ESC [ A, ESC [ 3 ~ or ESC O H.
 static int read_escape(void)
 {
     int c = read_byte();
@@ -100,18 +104,18 @@ static int read_key(void)
     return c;
 }
 
-// ---- the line and its picture ----
+// ---- the line on the screen ----
 
 static struct {
-    char *text; // LINE_SIZE bytes, always with its zero
+    char *text; // LINE_SIZE bytes; always ends with a zero
     int length;
     int cursor;
-    int window;            // first character shown
-    int row;               // history line shown: 0 the newest, -1 the new line
-    char saved[LINE_SIZE]; // the new line while a history line is shown
+    int window;            // the first character shown
+    int row;               // the history line shown: 0 is the newest, -1 the new line
+    char saved[LINE_SIZE]; // keeps the new line while a history line is shown
 } edit;
 
-// Draws everything again and puts the terminal's cursor where ours is.
+// Draws the whole line and moves the terminal's cursor to its place.
 static void draw(void)
 {
     if (edit.cursor < edit.window || edit.cursor > edit.window + ROOM)
@@ -136,8 +140,7 @@ static void insert(const char *text, int n)
     bool at_end = edit.cursor == edit.length;
     edit.length += n;
     edit.cursor += n;
-    // The usual case, typing at the end of what is shown, costs no more than the characters
-    // themselves.
+    // In the usual case, typing at the end of the line, print only the new characters.
     if (at_end && edit.length - edit.window <= ROOM)
         write_all(2, text, n);
     else
@@ -172,8 +175,8 @@ static int word_start(void)
 
 // ---- history ----
 
-static char *history[HISTORY]; // a ring: line number n is in slot n % HISTORY
-static unsigned history_count; // lines ever added
+static char *history[HISTORY]; // a ring: line n is in slot n % HISTORY
+static unsigned history_count; // lines added since the shell started
 
 static void remember(const char *line)
 {

@@ -1,17 +1,17 @@
-// sh: the shell. Reads lines, parses them (parse.c) and runs them (run.c).
+// sh: the shell. It reads lines, parses them (parse.c) and runs them (run.c).
 //
-//   sh             from a console: with prompt, editing (edit.c) and history; else line by line
-//   sh FILE        the commands in FILE
-//   sh -c TEXT     the commands in TEXT
+//   sh             reads standard input; on a console with a prompt, editing (edit.c) and history
+//   sh FILE        runs the commands in FILE
+//   sh -c TEXT     runs the commands in TEXT
 //
-// Commands with arguments, ' and " and \, # comments, | < > >> N>, ; && || & ( ), $? for the last
-// exit status; cd, exit, history and wait are its own. A program is found as given if its name
-// holds a /, else in the root directory.
+// It knows commands with arguments, quoting with ' and " and \, # comments, | < > >> N>,
+// ; && || & ( ), and $? for the last exit status. cd, exit, history and wait are built in. If a
+// program's name contains no /, the shell looks for it in the root directory.
 
 #include "user/sh/sh.h"
 
-// Reads a line of a file or pipe, without its newline; false at the end of input. Standard input is
-// read byte by byte, because what follows the line may be for the command in it.
+// Reads a line of a file or pipe, without its newline; false at the end of the input. Reads
+// standard input byte by byte, because the command in the line may read what follows.
 static bool read_line(int fd, char line[LINE_SIZE])
 {
     static char buffer[512];

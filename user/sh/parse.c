@@ -1,21 +1,21 @@
-// The shell's parser: one function a rule of the grammar in sh.h, each of which reads tokens and
-// returns a part of the tree. Nothing here recurses except parentheses, whose depth is limited.
+// The shell's parser. Each rule of the grammar in sh.h has a function that reads tokens and returns
+// a part of the tree. Only parentheses make it recurse, and their depth is limited.
 
 #include "user/sh/sh.h"
 
 enum token { END, WORD, SEMICOLON, AMPERSAND, AND_AND, OR_OR, BAR, LEFT, RIGHT, REDIRECT };
 
 static struct {
-    const char *next;         // text not yet read
-    enum token token;         // the one to look at
-    char *word;               // of a WORD
-    struct redirect redirect; // of a REDIRECT; the path is the next word
-    const char *start;        // where the token begins, for messages
+    const char *next;         // the text that follows the token
+    enum token token;         // the current token
+    char *word;               // the text of a WORD
+    struct redirect redirect; // of a REDIRECT, without the path: this is the next word
+    const char *start;        // where the token begins, for error messages
     int nesting;
     bool failed; // a message has been printed
 } input;
 
-// ---- memory: the tree needs at most a fixed multiple of the text's length ----
+// ---- memory: the size of the tree is at most a fixed multiple of the text's length ----
 
 #define TREE_BYTES_PER_CHARACTER 128
 static char *arena, *arena_free;
@@ -61,7 +61,7 @@ static bool ends_word(char c)
     return c == 0 || strchr(" \t\r\n;&|<>()", c) != NULL;
 }
 
-// Copies one word to the arena and takes the quotes off.
+// Copies one word to the arena, without its quotes.
 static char *read_word(void)
 {
     char *word = arena_free, *out = word;

@@ -1,6 +1,7 @@
-// Running a parsed line. The shell itself only forks and waits; whatever a command does to its
-// descriptors happens in its own process. A pipeline of several commands runs below one process
-// more, the leader, so that every job is one process with its descendants: that is what ^C ends.
+// Running a parsed line. The shell itself only forks and waits; each command changes the
+// descriptors of its own process. For a pipeline of several commands there is one more process, the
+// leader, which is the parent of all of them. This makes every job one process with its
+// descendants, and these are what ^C ends.
 
 #include "user/sh/sh.h"
 
@@ -9,7 +10,7 @@ bool on_console;
 int script_fd = -1;
 
 #define MAX_BACKGROUND 32
-static int background[MAX_BACKGROUND]; // pids of jobs started with &, 0: slot free
+static int background[MAX_BACKGROUND]; // pids of the jobs started with &; 0 is a free slot
 
 static void set_foreground(int pid)
 {
@@ -19,8 +20,7 @@ static void set_foreground(int pid)
 
 // ---- processes ----
 
-// fork(), with a message if there can be no more processes. The child is no longer the one that
-// controls the console.
+// fork(), with a message if it fails. The child no longer controls the console.
 static int fork_command(void)
 {
     int pid = fork();
@@ -49,7 +49,7 @@ static void background_ended(int pid, int status)
     }
 }
 
-// Waits for this child and notes other children that end meanwhile.
+// Waits for this child. Reports background jobs that end meanwhile.
 static int wait_for(int pid)
 {
     int status = -1, ended;
@@ -73,7 +73,8 @@ void wait_for_background(void)
 
 // ---- words ----
 
-// Puts the last status where $? stood.
+// Replaces each $? by the last exit status. Returns `text` itself if there is none, else new
+// memory.
 static char *expand(char *text)
 {
     char status[16];
@@ -116,8 +117,8 @@ static void free_arguments(const struct command *command, char *argv[MAXARG])
 
 // ---- in the command's own process ----
 
-// Makes `target` stand for what fd stands for, and closes fd. dup() takes the lowest free
-// descriptor, so all below the target must be open; false if they are not.
+// Makes `target` a copy of fd and closes fd. dup() returns the lowest free descriptor, so all
+// descriptors below the target must be open; false if they are not.
 static bool move_descriptor(int fd, int target)
 {
     if (fd == target)
@@ -149,7 +150,7 @@ static void run_program(char **argv)
 {
     char path[MAXPATH];
     const char *program = argv[0];
-    if (strchr(program, '/') == NULL) { // programs lie in the root directory
+    if (strchr(program, '/') == NULL) { // programs are in the root directory
         if ((size_t)snprintf(path, sizeof(path), "/%s", program) >= sizeof(path))
             program = "";
         else
@@ -179,7 +180,7 @@ static void run_in_child(const struct command *command)
         run_list(command->subshell);
         exit(last_status);
     }
-    if (command->words == NULL) // only redirections: the files have been made
+    if (command->words == NULL) // there are only redirections; opening them has created the files
         exit(0);
     char *argv[MAXARG];
     int argc = make_arguments(command, argv);
@@ -191,8 +192,8 @@ static void run_in_child(const struct command *command)
 
 // ---- pipelines ----
 
-// In the leader: starts every command of the pipeline, waits for all of them, exits as the last one
-// does.
+// Runs in the leader. Starts every command of the pipeline, waits for all of them, and exits with
+// the status of the last one.
 static void run_stages(const struct command *command) __attribute__((noreturn));
 static void run_stages(const struct command *command)
 {
@@ -231,7 +232,7 @@ static void run_stages(const struct command *command)
     exit(result);
 }
 
-// In a process that is there for this pipeline only.
+// Runs in a process that exists only for this pipeline.
 static void become_pipeline(const struct pipeline *pipeline) __attribute__((noreturn));
 static void become_pipeline(const struct pipeline *pipeline)
 {
@@ -257,7 +258,7 @@ static int run_pipeline(const struct pipeline *pipeline)
     if (pid < 0)
         return 1;
     if (pid == 0) {
-        // wait_for() says so too, but a ^C may come before the shell gets there.
+        // wait_for() does this too, but ^C may come before the shell gets there.
         if (controlled)
             set_foreground(getpid());
         become_pipeline(pipeline);
@@ -275,7 +276,7 @@ static void run_chain(const struct chain *chain)
     }
 }
 
-// A background job must not compete for the shell's input.
+// The job reads from /dev/null: it must not take the shell's input.
 static void run_in_background(const struct chain *chain)
 {
     bool announce = on_console;
@@ -291,7 +292,7 @@ static void run_in_background(const struct chain *chain)
     if (pid == 0) {
         close(0);
         open("/dev/null", O_RDONLY);
-        // So that the pid is the program's, for kill.
+        // With a single pipeline, do not fork again: `kill` needs the program's own pid.
         if (!chain->pipelines->next)
             become_pipeline(chain->pipelines);
         run_chain(chain);
