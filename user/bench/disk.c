@@ -1,4 +1,4 @@
-// Benchmarks of the disk itself, past every cache of the kernel (the host may well have its own).
+// Benchmarks of the raw disk. They bypass every cache of the kernel, but not the host's.
 
 #include "user/bench/bench.h"
 
@@ -38,7 +38,7 @@ static void end(void)
     close(disk);
 }
 
-// Each operation reads `count` stretches from random places, which nobody can join to larger ones.
+// Each operation reads `count` stretches. They are at random places, so no one can merge them.
 static void read_disk(uint64_t n)
 {
     static uint64_t state;
@@ -73,7 +73,7 @@ static const char *begin_write(void)
     if (!info.read_only && info.blocks > info.fs_blocks)
         return NULL;
     end();
-    return info.read_only ? "the disk is read-only" : "no block behind the file system";
+    return info.read_only ? "the disk is read-only" : "the disk has no block after the file system";
 }
 
 static void write_disk(uint64_t n)

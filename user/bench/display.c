@@ -1,4 +1,4 @@
-// Benchmarks of the display: presenting whole pictures, as they are and freshly drawn.
+// Benchmarks of the display: presenting the same picture, or drawing a picture and presenting it.
 
 #include "user/bench/bench.h"
 
@@ -46,7 +46,7 @@ static void run_present(uint64_t n)
         present(0);
 }
 
-// Red grows to the right, green downwards, blue with the frame; two pixels a store.
+// Red grows to the right, green downwards, blue with the frame. Each store writes two pixels.
 static void draw_gradient(char *picture, uint32_t frame)
 {
     static uint64_t red[FB_MAX_WIDTH / 2];

@@ -1,11 +1,11 @@
-// Benchmarks of the file system. They work on a file of their own in the current directory.
+// Benchmarks of the file system. They use a file of their own in the current directory.
 
 #include "user/bench/bench.h"
 
 #define NAME "bench.tmp"
 #define CALL 4096               // bytes of one read() or write()
-#define WRITE_FILE (16ul << 20) // the size at which a written file begins anew
-#define READ_FILE (2ul << 20)   // stays in the cache of the smallest machine
+#define WRITE_FILE (16ul << 20) // at this size, the written file starts again from nothing
+#define READ_FILE (2ul << 20)   // fits in the cache of the smallest machine
 #define SYNC_FILE (1ul << 20)
 
 static char buffer[CALL];

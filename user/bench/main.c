@@ -1,11 +1,14 @@
-// bench: how fast the system's parts are, each measured over several rounds, of which the median
-// counts.
+// bench: measures how fast the parts of the system are. It measures each part in several rounds and
+// reports the median.
 //
-//   bench [-q] [-j] [-n COUNT] [NAME...]    all benchmarks, or those whose names begin with a NAME
-//   -q   shorter rounds (a first impression)
-//   -n   a round has COUNT operations, however long they take
-//   -j   for programs: one JSON object a line between the lines BENCH-BEGIN and BENCH-END; NAMEs are
-//        whole ones
+//   bench [-q] [-j] [-l] [-n COUNT] [NAME...]
+//
+// runs all benchmarks, or those whose names begin with a NAME.
+//
+//   -q   runs shorter rounds, for a first impression
+//   -n   makes a round of COUNT operations, however long they take
+//   -j   prints JSON for programs: one object a line between the lines BENCH-BEGIN and BENCH-END;
+//        a NAME must then be a whole name
 //   -l   lists the names
 
 #include "user/bench/bench.h"
@@ -14,13 +17,13 @@
 #define MAX_ROUNDS 5
 
 static uint64_t round_ns = 110000000;
-static uint64_t fixed_count; // operations of a round; 0: as many as take round_ns
+static uint64_t fixed_count; // operations in a round; 0 means as many as fit in round_ns
 static int rounds = MAX_ROUNDS;
 static bool as_json;
 
 struct result {
     uint64_t low, median, high; // units a second
-    uint64_t operations;        // that were measured
+    uint64_t operations;        // how many were measured
 };
 
 void *get_pages(size_t bytes)
@@ -53,7 +56,7 @@ static uint64_t time_of(const struct benchmark *benchmark, uint64_t n)
     return ns > 0 ? ns : 1;
 }
 
-// This also warms everything up.
+// Returns how many operations take about round_ns. Running them also fills the caches.
 static uint64_t operations_of_a_round(const struct benchmark *benchmark)
 {
     if (fixed_count > 0) {
@@ -156,6 +159,6 @@ int main(int argc, char *argv[])
     if (as_json)
         printf("BENCH-END\n");
     if (found == 0)
-        fprintf(2, "bench: no benchmark of that name; bench -l lists them\n");
+        fprintf(2, "bench: no benchmark has this name; `bench -l` lists the names\n");
     return found > 0 ? 0 : 1;
 }

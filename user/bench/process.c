@@ -39,7 +39,7 @@ static void run_exec(uint64_t n)
 
 static int to_partner[2], from_partner[2];
 
-// Starts a process that sends back every byte it gets.
+// Starts a process that returns every byte it receives.
 static const char *begin_pipe(void)
 {
     if (pipe(to_partner) < 0 || pipe(from_partner) < 0)
