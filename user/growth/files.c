@@ -1,17 +1,17 @@
-// Growth of a directory and of a file.
+// Growth of a directory, and of a file.
 
 #include "user/growth/growth.h"
 
 #define DIRECTORY "growth.dir"
 #define FILE_NAME "growth.tmp"
-#define CALL 65536 // bytes of one read() or write() of the file
+#define CALL 65536 // bytes of one read() or write()
 #define PAGE 4096
 #define MIB (1ul << 20)
 
 // ---- files in a directory ----
 
-static uint64_t files; // that are there now
-static uint64_t state; // of random_below()
+static uint64_t files; // how many exist now
+static uint64_t state; // for random_below()
 
 static void name_of(uint64_t number, char *name, size_t size)
 {
@@ -86,7 +86,7 @@ static void go_to(uint64_t offset)
         die(FILE_NAME);
 }
 
-// Nanoseconds for a page, on average, to read or write [from, to).
+// Reads or writes the bytes from `from` to `to`. Returns the nanoseconds per page, on average.
 static uint64_t sweep(uint64_t from, uint64_t to, bool writing)
 {
     uint64_t start = clock_gettime();
@@ -115,7 +115,7 @@ void grow_file(uint64_t limit)
             next = limit * MIB;
         uint64_t append = sweep(size, next, true);
         size = next;
-        sweep(0, size, false); // what the cache can keep of it is there now
+        sweep(0, size, false); // fill the cache
         row4(size / MIB, append, sweep(0, size, false), cost_of(read_anywhere));
     }
     close(fd);

@@ -1,4 +1,4 @@
-// Growth of the number of processes, of what runs at the same time, and of damage on the display.
+// Growth of the number of sleeping processes, of running processes, and of damage on the display.
 
 #include "user/growth/growth.h"
 #include "user/lib/fb.h"
@@ -8,9 +8,9 @@
 #define FILE_NAME "growth.tmp"
 #define FILE_BYTES (1ul << 20)
 
-// ---- processes that exist ----
+// ---- sleeping processes ----
 
-static int hold[2]; // the sleepers read from it; they end when its other end is closed
+static int hold[2]; // sleepers read from this pipe; closing the write end makes them exit
 static int last_sleeper;
 
 static bool add_sleeper(void)
@@ -36,7 +36,7 @@ static void fork_and_wait(void)
     wait(NULL);
 }
 
-// Starts a process that sends back every byte it gets.
+// Starts a process that returns every byte it receives.
 static void start_partner(int to[2], int from[2])
 {
     char byte;
@@ -80,7 +80,7 @@ void grow_processes(uint64_t limit)
             break;
         print_row(3, (uint64_t[]){sleepers, cost_of(fork_and_wait), cost_of(round_trip)});
     }
-    // The last place is for the process that is measured.
+    // There are no more processes. End one sleeper, to make room for the process to measure.
     if (!room) {
         kill(last_sleeper);
         wait(NULL);
@@ -92,7 +92,7 @@ void grow_processes(uint64_t limit)
         wait(NULL);
 }
 
-// ---- work at the same time ----
+// ---- running processes ----
 
 static int file;
 static char buffer[4096];
@@ -102,7 +102,7 @@ static void compute(void)
     uint64_t x = 1;
     for (int i = 0; i < 1000; i++)
         x = x * 6364136223846793005ul + 1442695040888963407ul;
-    asm volatile("" : : "r"(x)); // the loop is to stay
+    asm volatile("" : : "r"(x)); // the compiler must keep the loop
 }
 
 static void call(void)
@@ -116,7 +116,7 @@ static void read_file(void)
         lseek(file, 0, SEEK_SET);
 }
 
-// A file of the worker's own, in the cache.
+// Opens a file that belongs to this worker alone and is in the cache.
 static void open_own_file(uint64_t worker)
 {
     char name[16];
@@ -128,11 +128,11 @@ static void open_own_file(uint64_t worker)
     unlink(name);
 }
 
-// How many operations a second all workers together get done, times 1000.
+// Returns how many operations per second all workers together do, times 1000.
 static uint64_t rate_of(void (*operation)(void), uint64_t workers)
 {
     int report[2];
-    uint64_t begin = clock_gettime() + SLICE_NS / 4, total = 0, mine; // by then all are there
+    uint64_t begin = clock_gettime() + SLICE_NS / 4, total = 0, mine; // all workers exist by then
     if (pipe(report) < 0)
         die("pipe");
     for (uint64_t i = 0; i < workers; i++) {
@@ -151,7 +151,7 @@ static uint64_t rate_of(void (*operation)(void), uint64_t workers)
             done += 16;
             now = clock_gettime();
         } while (now - begin < SLICE_NS);
-        // From the common beginning on, though this worker may have had its first turn later.
+        // Count the time from the common beginning, even if this worker had its first turn later.
         mine = done * 1000000000ul / ((now - begin) / 1000);
         write(report[1], &mine, sizeof(mine));
         exit(0);
@@ -179,7 +179,7 @@ void grow_workers(uint64_t limit)
     }
 }
 
-// ---- rectangles of one present ----
+// ---- rectangles in one present ----
 
 static struct fb fb;
 static struct fb_rect rects[FB_MAX_RECTS];

@@ -1,9 +1,9 @@
-// growth: how the cost of an operation grows with the size of what it works on.
+// growth: measures how the cost of an operation grows with the size of what it works on.
 //
 //   growth directory|file|processes|workers|damage [LIMIT]
 //
-// Prints a table: a line of column names, then a line for each size. Times are nanoseconds. It works in
-// the current directory and leaves nothing there.
+// Prints a table: a line of column names, then a line for each size. Times are nanoseconds. It
+// works in the current directory and leaves nothing there.
 
 #include "user/growth/growth.h"
 
@@ -13,7 +13,7 @@
 static uint64_t one_round(void (*operation)(void))
 {
     uint64_t start = clock_gettime(), now = start, done = 0;
-    // Looks at the clock after 1, 2, 4, ... operations, so that looking costs next to nothing.
+    // Read the clock after 1, 2, 4, ... operations, so that reading it costs almost nothing.
     for (uint64_t batch = 1; now - start < ROUND_NS; batch *= 2) {
         for (uint64_t i = 0; i < batch; i++)
             operation();
@@ -49,7 +49,7 @@ void row4(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 static const struct {
     const char *name;
     void (*run)(uint64_t limit);
-    uint64_t limit; // unless another is given
+    uint64_t limit; // the default
 } tables[] = {
     {"directory", grow_directory, 10000},  {"file", grow_file, 1024},
     {"processes", grow_processes, 1000},   {"workers", grow_workers, 8},
