@@ -1,8 +1,9 @@
-// The test patterns of fbtest: pure functions, so that the host can draw what the display must show.
+// The test patterns of fbtest. They are pure functions, so that the host can draw the picture that
+// the display must show.
 //
-// A pattern is a sequence of steps. A step draws into one of the two buffers and says which rectangle of it
-// has changed; what was presented of the last step's buffer stays on the screen. A step's picture depends on the size,
-// its number and the steps before it in the same buffer, and on nothing else.
+// A pattern is a sequence of steps. A step draws into one of the two buffers and returns the
+// rectangle that has changed. The picture of a step depends only on the size, the step's number,
+// and the earlier steps in the same buffer.
 
 #ifndef RINGFENCE_FBTEST_H
 #define RINGFENCE_FBTEST_H
@@ -20,7 +21,7 @@ struct picture {
 struct pattern {
     const char *name;
     const char *meaning;
-    uint32_t steps;   // unless the user asks for another number (of those that have several)
+    uint32_t steps;   // the default; if it is 1, the user cannot change it
     unsigned buffers; // step s draws into buffer s % buffers
     struct fb_rect (*step)(const struct picture *p, uint32_t step);
 };
@@ -28,10 +29,10 @@ struct pattern {
 extern const struct pattern patterns[];
 extern const unsigned pattern_count;
 
-// The pattern of that name, NULL if there is none.
+// Returns the pattern with this name, or NULL.
 const struct pattern *pattern_find(const char *name);
 
-// `fbtest modes` goes through these sizes with the pattern `size`.
+// `fbtest modes` shows the pattern `size` in each of these sizes.
 extern const struct fb_mode pattern_modes[];
 extern const unsigned pattern_mode_count;
 

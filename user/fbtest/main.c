@@ -1,9 +1,9 @@
-// fbtest: test patterns on the display.
+// fbtest: shows test patterns on the display.
 //
 //   fbtest [-r WxH] [-n STEPS] [-w MS] [-k] NAME... | all
 //
-// A name is that of a pattern (patterns.c), or `modes`, which goes through several sizes, or `info`. The
-// last picture stays on the screen; the host's draw_fbtest draws the same one.
+// A NAME is a pattern (patterns.c), `modes`, which shows several sizes, or `info`. The last picture
+// stays on the screen. The host program draw_fbtest draws the same picture.
 
 #include "user/fbtest/fbtest.h"
 #include "user/lib/fb.h"
@@ -12,13 +12,13 @@
 
 static struct {
     uint32_t width, height;
-    uint64_t steps;   // 0: the pattern's own number
-    uint64_t wait_ms; // after each pattern
+    uint64_t steps;   // 0 means the pattern's default
+    uint64_t wait_ms; // how long to wait after each pattern
     bool key;
 } options = {.width = 640, .height = 480};
 
 static struct fb fb;
-static uint64_t presents; // of the pattern that is being drawn
+static uint64_t presents; // made for the current pattern
 
 static void fail(const char *what)
 {
@@ -40,8 +40,8 @@ static struct fb_rect draw(const struct pattern *pattern, uint32_t step)
     return pattern->step(&picture, step);
 }
 
-// Patterns in one buffer: the first 32 steps are presented one by one, the others in groups of 1, 2, 3 up to
-// as many rectangles as a present takes.
+// Draws a pattern that uses one buffer. It presents the first 32 steps one by one, and the others
+// in groups of 1, 2, 3 and so on, up to the most rectangles that a present accepts.
 static void draw_grouped(const struct pattern *pattern, uint32_t steps)
 {
     struct fb_rect rects[FB_MAX_RECTS];
@@ -51,7 +51,8 @@ static void draw_grouped(const struct pattern *pattern, uint32_t steps)
         if (n < group && step + 1 < steps)
             continue;
         present(0, rects, n, 0);
-        // A driver whose presents do not wait is to fail for that alone, and not by what it draws.
+        // A driver whose presents do not wait has its own test. It must not show wrong pictures
+        // here because of that.
         if (fb_wait(&fb) < 0)
             fail("wait");
         n = 0;
@@ -60,7 +61,7 @@ static void draw_grouped(const struct pattern *pattern, uint32_t steps)
     }
 }
 
-// Patterns in two buffers: each is drawn while the other one is on its way to the display.
+// Draws a pattern that uses two buffers: into one while the other is on its way to the display.
 static void draw_flipped(const struct pattern *pattern, uint32_t steps)
 {
     for (uint32_t step = 0; step < steps; step++) {
@@ -121,7 +122,7 @@ static void show_named(const char *name)
     } else if (pattern != NULL) {
         show(pattern, options.width, options.height);
     } else {
-        fprintf(2, "fbtest: no pattern %s; fbtest alone lists them\n", name);
+        fprintf(2, "fbtest: no pattern %s; `fbtest` without a name lists them\n", name);
         exit(1);
     }
 }
@@ -130,20 +131,20 @@ static void help(void)
 {
     printf("usage: fbtest [-r WxH] [-n STEPS] [-w MS] [-k] NAME...\n"
            "  -r WxH    size of the picture (640x480)\n"
-           "  -n STEPS  of a pattern that has several\n"
-           "  -w MS     wait so long after each pattern\n"
+           "  -n STEPS  number of steps, for a pattern that has several\n"
+           "  -w MS     wait this long after each pattern\n"
            "  -k        wait for a key at the end\n"
            "names:\n");
     for (unsigned i = 0; i < pattern_count; i++)
         printf("  %-8s  %s\n", patterns[i].name, patterns[i].meaning);
     printf("  %-8s  %u sizes, one after the other\n"
-           "  %-8s  all patterns, and modes\n"
-           "  %-8s  the sizes of the display and of the picture\n",
+           "  %-8s  all patterns, then modes\n"
+           "  %-8s  prints the sizes of the display and of the picture\n",
            "modes", pattern_mode_count, "all", "info");
     exit(2);
 }
 
-// Reads the options; returns the first argument that is none.
+// Reads the options; returns the first argument that is not an option.
 static char **parse(char **argv)
 {
     for (argv++; *argv != NULL && (*argv)[0] == '-'; argv++) {

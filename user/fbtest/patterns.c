@@ -22,7 +22,7 @@ static void fill(const struct picture *p, struct fb_rect r, uint32_t colour)
             row_of(p, y)[x] = colour;
 }
 
-// A well-mixed value for any two numbers.
+// A hash of two numbers.
 static uint32_t mix(uint32_t a, uint32_t b)
 {
     uint32_t v = a * 0x9e3779b1u + b;
@@ -31,8 +31,8 @@ static uint32_t mix(uint32_t a, uint32_t b)
     return v ^ (v >> 16);
 }
 
-// A rectangle inside the picture, of at most a quarter of its sides, at places and of sizes that are odd as
-// often as even.
+// A rectangle inside the picture, at most a quarter of its width and height. Positions and sizes
+// are odd as often as even.
 static struct fb_rect random_rect(const struct picture *p, uint32_t salt)
 {
     struct fb_rect r;
@@ -45,7 +45,8 @@ static struct fb_rect random_rect(const struct picture *p, uint32_t salt)
     return r;
 }
 
-// No pixel is like its neighbours, so that one in the wrong place shows.
+// Fills a rectangle so that each pixel differs from its neighbours: a pixel in the wrong place
+// shows.
 static void fill_texture(const struct picture *p, struct fb_rect r, uint32_t salt)
 {
     uint32_t tint = mix(salt, 5) & 0x7f7f7f;
@@ -105,7 +106,7 @@ static struct fb_rect border(const struct picture *p, uint32_t step)
     return whole(p);
 }
 
-// A glyph, set pixels only, by way of a small mask.
+// Draws the set pixels of a glyph, using a small mask.
 static void draw_glyph(const struct picture *p, char c, int x, int y, int size)
 {
     uint8_t bytes[64 * 64] = {0};
@@ -132,7 +133,7 @@ static void draw_number(const struct picture *p, uint32_t value, int *x, int y, 
     }
 }
 
-// The gradient in a frame, with the mode's size written on it.
+// The gradient with a frame around it and the mode's size written on it.
 static struct fb_rect size(const struct picture *p, uint32_t step)
 {
     int height = p->height >= 240 ? 40 : 10, x = (int)p->width / 8, y = (int)p->height / 8;
@@ -171,7 +172,7 @@ static struct fb_rect flip(const struct picture *p, uint32_t step)
     return whole(p);
 }
 
-// Rectangles in both buffers in turn.
+// Rectangles in the two buffers in turn.
 static struct fb_rect stress(const struct picture *p, uint32_t step)
 {
     if (step < 2) {
@@ -183,8 +184,8 @@ static struct fb_rect stress(const struct picture *p, uint32_t step)
     return r;
 }
 
-// The whole buffer is drawn anew in each step; after the first one only its middle is presented. What lies
-// around it must not be seen.
+// Each step draws the whole buffer, but after the first step only the middle is presented. The rest
+// of the new drawing must not be visible.
 static struct fb_rect middle(const struct picture *p, uint32_t step)
 {
     fill_texture(p, whole(p), step);
@@ -201,7 +202,7 @@ const struct pattern patterns[] = {
     {"rects", "small rectangles, presented singly and together", 200, 1, rects},
     {"flip", "the two buffers in turn", 60, 2, flip},
     {"stress", "rectangles in both buffers, as fast as possible", 1000, 2, stress},
-    {"middle", "all is drawn anew, and only the middle presented", 3, 1, middle},
+    {"middle", "all is drawn again, but only the middle presented", 3, 1, middle},
     {"size", "the mode's size in figures", 1, 1, size},
 };
 const unsigned pattern_count = sizeof(patterns) / sizeof(patterns[0]);

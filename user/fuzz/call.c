@@ -1,12 +1,13 @@
-// One random system call. Arguments are drawn from classes that know what a call expects: a pointer, a
-// descriptor, a path, a size, a process. Most are nearly right, since what is plainly wrong is refused
-// at the door.
+// Makes one random system call. Functions choose the arguments by what a call expects: a pointer, a
+// descriptor, a path, a size, a process. Most arguments are nearly right, because the kernel
+// rejects an obviously wrong one before it does any work.
 
 #include "user/fuzz/fuzz.h"
 
 #define ARENA_SIZE (64 * 1024)
 
-// Memory for the kernel to read and write. Nothing of ours lies in it, so a life goes on for a while.
+// Memory for the kernel to read and write. This program keeps nothing important in it, so that a
+// life goes on for a while.
 static char arena[ARENA_SIZE] __attribute__((aligned(4096)));
 static const char constant[] = "in a page that cannot be written";
 
@@ -26,7 +27,7 @@ static const char *const names[] = {
     "none/a",
 };
 
-// ---- classes of arguments ----
+// ---- arguments ----
 
 static uint64_t any_word(uint64_t *random)
 {
@@ -40,8 +41,8 @@ static uint64_t any_word(uint64_t *random)
     return edges[random_below(random, ARRAY_SIZE(edges))];
 }
 
-// A place for `n` bytes: mostly the arena; now and then one that the kernel must refuse, or one that
-// begins well and ends badly.
+// Usually an address in the arena. Sometimes one that the kernel must reject, or one where only the
+// first bytes are valid.
 static uint64_t pointer(uint64_t *random)
 {
     switch (random_below(random, 12)) {
@@ -50,9 +51,9 @@ static uint64_t pointer(uint64_t *random)
     case 1:
         return (uint64_t)constant;
     case 2:
-        return (uint64_t)sbrk(0) - random_below(random, 64); // ends behind the heap
+        return (uint64_t)sbrk(0) - random_below(random, 64); // continues after the heap's end
     case 3:
-        return 0xffffffc080200000 + random_below(random, 0x100000); // the kernel's
+        return 0xffffffc080200000 + random_below(random, 0x100000); // the kernel
     case 4:
         return (1ul << 38) - random_below(random, 64); // the end of user addresses
     case 5:
@@ -73,10 +74,10 @@ static uint64_t size(uint64_t *random)
     return random_below(random, 12) == 0 ? any_word(random) : random_below(random, 9000);
 }
 
-// A path in the folder: a name that others use too, or something odd.
+// A path in the folder. Usually a name that other processes use too, sometimes something unusual.
 static uint64_t path(uint64_t *random)
 {
-    char *to = arena + ARENA_SIZE - 256; // pointer() seldom writes here
+    char *to = arena + ARENA_SIZE - 256; // calls rarely write here: pointer() stays below it
     switch (random_below(random, 14)) {
     case 0:
         return pointer(random);
@@ -99,7 +100,7 @@ static uint64_t path(uint64_t *random)
     }
 }
 
-// What there is to open besides files. Not the console: a test watches it.
+// A path to open: a file or a device. Not the console: a test watches it.
 static uint64_t openable(uint64_t *random)
 {
     static const char *const devices[] = {"/dev/fb0",   "/dev/disk0", "/dev/random", "/dev/vqstat",
@@ -136,7 +137,7 @@ static void call_exec(uint64_t *random)
     }
 }
 
-// A program with changed bytes. It does what it does: it is killed with us.
+// Starts a program with changed bytes. It may do anything; sweep() kills it in the end.
 static void call_exec_hostile(uint64_t *random)
 {
     char name[64];
@@ -151,7 +152,7 @@ static void call_exec_hostile(uint64_t *random)
 
 static void call_sbrk(uint64_t *random)
 {
-    // Rarely below what we need ourselves.
+    // Rarely shrink below the memory that this program needs.
     int64_t n = random_below(random, 100) == 0 ? (int64_t)any_word(random)
                                                : (int64_t)random_below(random, 1 << 17) - 1000;
     syscall(SYS_sbrk, n, random_below(random, 2) ? SBRK_LAZY : SBRK_EAGER);
@@ -163,8 +164,9 @@ static void call_kill(uint64_t *random)
     if (random_below(random, 4) == 0)
         kill(odd[random_below(random, ARRAY_SIZE(odd))]);
     else if (random_below(random, 8) == 0)
-        // One that came after us. No number out of memory, which the calls themselves may have changed: those that
-        // came before us are the shell, and whoever starts and counts us.
+        // Only a process that started after this one: earlier ones are the shell and the processes
+        // that start and count lives. Do not take the pid from memory, because the random calls may
+        // have changed it.
         kill(getpid() + 1 + random_below(random, 64));
 }
 
@@ -200,7 +202,8 @@ static void call_sleep(uint64_t *random)
 
 static void call_anything(uint64_t *random)
 {
-    // Not those that end us, wait for ever or switch the machine off, and no number that is said to be unknown.
+    // Not the calls that end this process, wait for ever or turn the machine off. Not an unknown
+    // number either: the kernel prints a line for each.
     static const int numbers[] = {SYS_fstat, SYS_dup,    SYS_getpid, SYS_uptime, SYS_open,
                                   SYS_mknod, SYS_unlink, SYS_link,   SYS_mkdir,  SYS_munmap,
                                   SYS_lseek, SYS_fsync,  SYS_chdir};
@@ -234,7 +237,8 @@ void fuzz_call(uint64_t *random)
         call_fork(random);
         break;
     case SYS_wait: {
-        // Only if it cannot wait for ever: a child that sleeps in a pipe may never end.
+        // Start a child that ends at once. Another child may sleep in a pipe for ever, and wait()
+        // with it.
         uint64_t status = pointer(random);
         if (fork() == 0)
             exit(0);
@@ -329,7 +333,7 @@ int fuzz_program(uint64_t *random, const char *from, const char *to)
     if (n <= 0 || (fd = open(to, O_CREATE | O_TRUNC | O_WRONLY)) < 0)
         return -1;
     for (uint64_t changes = 1 + random_below(random, 6); changes > 0; changes--) {
-        // ELF header and program headers: 64 + a few times 56 bytes.
+        // The ELF header has 64 bytes, each program header after it 56.
         uint64_t at = random_below(random, 64 + 4 * 56);
         uint64_t word = any_word(random);
         memcpy(program + at, &word, 1ul << random_below(random, 4));

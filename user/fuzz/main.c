@@ -1,12 +1,15 @@
-// fuzz: hostile programs. Processes make random system calls with random arguments, on every hart at once, run
-// programs with changed bytes in their headers, and are killed at random moments. Nothing of it may harm the kernel
-// or another program; who watches from outside looks for a panic, for memory that did not come back, and checks the
-// disk.
+// fuzz: hostile programs. On every hart at once, processes make random system calls with random
+// arguments and run programs with changed bytes in their headers. They are killed at random
+// moments. None of this may harm the kernel or another program. A test watches from outside: it
+// looks for a panic and for lost memory, and checks the disk.
 //
 //   fuzz [-s SEED] [-n CALLS] [-p PROCESSES]
 //
-// It ends when the kernel has counted CALLS system calls (default 10,000). The same seed makes the same choices, not
-// the same interleaving.
+// It ends when the kernel has counted CALLS system calls (10,000 by default). The same seed makes
+// the same choices, but the processes may run in another order.
+//
+// A life is a process that makes CALLS_PER_LIFE random calls. Each of the PROCESSES starts one life
+// after the other.
 
 #include "user/fuzz/fuzz.h"
 
@@ -14,7 +17,7 @@
 #define MOST_BETWEEN_SWEEPS 300000000ul // nanoseconds
 #define MAX_PROCESSES 32
 
-static int first_pid; // of those that may be killed
+static int first_pid; // sweep() may kill this process and all later ones
 static uint64_t seed = 1, calls = 10000, processes = 4;
 
 static void live(uint64_t random)
@@ -30,7 +33,7 @@ static void live(uint64_t random)
     exit(0);
 }
 
-// Calls that the kernel has served since boot.
+// The number of system calls since boot.
 static uint64_t calls_made(void)
 {
     struct kstat stat = {0};
@@ -40,7 +43,8 @@ static uint64_t calls_made(void)
     return stat.system_calls;
 }
 
-// One life after the other, until the kernel has served so many calls. Begins when the gate is closed.
+// Starts one life after the other, until the kernel has counted `until` calls. Waits until main()
+// closes the gate.
 static void lives(uint64_t random, uint64_t until, int gate[2])
 {
     char nothing;
@@ -57,8 +61,8 @@ static void lives(uint64_t random, uint64_t until, int gate[2])
     exit(0);
 }
 
-// Kills every process that is not ours to keep and was there at the last sweep or came since. Some are in the middle
-// of a call, others wait for what will not come.
+// Kills every process that may be killed and has started since the last sweep began. Some are in
+// the middle of a call, others wait for something that never comes.
 static void sweep(void)
 {
     static int from;
@@ -72,7 +76,7 @@ static void sweep(void)
     from = last;
 }
 
-// Removes all that is in a folder; what is still in use goes when it is closed.
+// Removes everything in a folder.
 static void empty(const char *folder)
 {
     char name[15], path[MAXPATH];
@@ -90,7 +94,7 @@ static void empty(const char *folder)
     close(fd);
 }
 
-// As it was at boot, so that the memory in use can be compared.
+// Sets the mode that the display had at boot, so that a test can compare the memory in use.
 static void reset_display(void)
 {
     struct fb_mode mode = {640, 480};
@@ -127,7 +131,8 @@ int main(int argc, char **argv)
         die(FUZZ_FOLDER);
     reset_display();
     uint64_t random = seed, before = calls_made();
-    // Those who start lives are not to be killed: all are there, with the next numbers, before the first life is.
+    // The processes that start lives must not be killed. They get the next pids, because no life
+    // begins before all of them exist.
     int gate[2];
     if (pipe(gate) < 0)
         die("pipe");
@@ -146,7 +151,7 @@ int main(int argc, char **argv)
         nanosleep(random_below(&random, MOST_BETWEEN_SWEEPS));
         sweep();
     }
-    // A process that is being killed may have made another: nobody is left after the second sweep.
+    // A process that is being killed may have forked another, so sweep more than once.
     for (int i = 0; i < 3; i++) {
         nanosleep(MOST_BETWEEN_SWEEPS);
         sweep();

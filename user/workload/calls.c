@@ -1,4 +1,4 @@
-// The calls of a workload, by its seed.
+// Chooses the calls of a workload from its seed.
 
 #include "user/lib/random.h"
 #include "user/workload/workload.h"
@@ -22,7 +22,7 @@ static struct place any_file(struct workload *work)
     return place;
 }
 
-// Often small, now and then as large as they may be.
+// Often a small length, sometimes up to the maximum.
 static uint32_t any_length(struct workload *work)
 {
     uint32_t limit =
@@ -57,7 +57,7 @@ void workload_next(struct workload *work, struct call *call)
     };
     if (work->made++ == 0)
         *call = (struct call){.kind = CALL_MKDIR, .place.directory = WORKLOAD_DIRECTORIES};
-    else if (rename) // link and unlink: a rename
+    else if (rename) // unlink the old name after link: together they rename
         *call = (struct call){.kind = CALL_UNLINK, .place = work->last.place};
     else if ((call->kind == CALL_MKDIR || call->kind == CALL_RMDIR))
         call->place.directory %= WORKLOAD_DIRECTORIES;

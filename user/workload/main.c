@@ -1,13 +1,13 @@
-// workload: changes the file system from several processes at once, for the tests of crashes.
-// workload.h says what is done, and how a test knows how far it has come.
+// workload: changes the file system from several processes at once, for the crash tests. workload.h
+// describes the calls, and how a test knows which calls have returned.
 
 #include "user/lib/user.h"
 #include "user/workload/workload.h"
 
 static int disk;         // /dev/disk0
-static uint64_t mark_at; // block of this process's mark
+static uint64_t mark_at; // the block of this process's mark
 static int held = -1;
-static struct mark *mark; // a page of its own
+static struct mark *mark; // at the beginning of a page
 static char contents[WORKLOAD_MAX_WRITE + 8];
 
 static void path_of(char *path, size_t size, struct place place)
@@ -41,7 +41,7 @@ static long write_to(const struct call *call, int fd)
     return reason(write(fd, contents, call->length));
 }
 
-// Opens the file, does the one thing that the call is about, and closes it.
+// Opens the file, does what the call says, and closes the file.
 static long with_file(const struct call *call, const char *path, int flags)
 {
     long result = 0;
@@ -103,7 +103,7 @@ static void write_mark(long result)
     mark->calls++;
     mark->result = result;
     if (ioctl(disk, DISK_WRITE, &request) < 0)
-        die("the disk has no room for marks behind its file system");
+        die("the disk has no room for marks after the file system");
 }
 
 static void work(uint64_t seed, unsigned process, uint32_t calls, uint32_t max_write, uint32_t rate)
@@ -128,13 +128,13 @@ static void work(uint64_t seed, unsigned process, uint32_t calls, uint32_t max_w
 
 int main(int argc, char *argv[])
 {
-    uint64_t number[5]; // seed, processes, calls, largest write, one fsync in
+    uint64_t number[5]; // seed, processes, calls, largest write, sync rate
     for (int i = 0; i < 5; i++)
         if (argc != 6 || !parse_number(argv[i + 1], &number[i]))
             usage("workload SEED PROCESSES CALLS MAX-WRITE SYNC-RATE");
     if (number[1] == 0 || number[1] > WORKLOAD_PROCESSES || number[3] == 0 ||
         number[3] > WORKLOAD_MAX_WRITE)
-        usage("workload: too many processes, or a write that is too large");
+        usage("workload: too many processes, or the largest write is too large");
     int status, failed = 0;
     for (unsigned process = 0; process < number[1]; process++) {
         int pid = fork();
