@@ -1,6 +1,6 @@
-// What an xv6-riscv user program knows of its kernel, restated from that system's interface:
-// numbers, flags, structures, prototypes. It is the other side of kernel/abi.h, on purpose without
-// including it: xv6tests finds out whether the two agree.
+// What an xv6-riscv user program knows about its kernel: numbers, flags, structures, prototypes.
+// This file repeats xv6's interface and deliberately does not include kernel/abi.h: xv6tests checks
+// whether the two agree.
 
 #ifndef RINGFENCE_XV6TESTS_ABI_H
 #define RINGFENCE_XV6TESTS_ABI_H
@@ -9,7 +9,8 @@ typedef unsigned int uint;
 typedef unsigned short ushort;
 typedef unsigned long uint64;
 
-// System calls: the number in a7, arguments from a0 on, the result in a0; -1 is a failure.
+// System calls: the number is in a7, the arguments start in a0, the result is in a0. -1 is a
+// failure.
 #define XV6_fork 1
 #define XV6_exit 2
 #define XV6_wait 3
@@ -41,11 +42,11 @@ typedef unsigned long uint64;
 #define T_DIR 1
 #define T_FILE 2
 #define T_DEVICE 3
-#define CONSOLE 1 // its major device number
+#define CONSOLE 1 // the console's major device number
 
 #define NOFILE 16   // open files of a process
 #define MAXARG 32   // exec() takes fewer arguments than this
-#define MAXPATH 128 // bytes of a path with its zero
+#define MAXPATH 128 // bytes of a path, including its zero
 #define PGSIZE 4096
 #define ROOTINO 1
 

@@ -1,4 +1,5 @@
-// xv6tests: files, directories and devices. Names end in .x6 and are removed again.
+// xv6tests: files, directories and devices. Every file that a test makes has a name that ends in
+// .x6. The test removes it again.
 
 #include "user/xv6tests/xv6tests.h"
 
@@ -33,7 +34,7 @@ static void open_flags(void)
     EXPECT(unlink("a.x6"), 0);
 }
 
-// Field by field, as bytes: the layout is what programs were compiled for.
+// Checks each field at its place in the bytes: programs were compiled for this layout.
 static void stat_layout(void)
 {
     unsigned char raw[32];
@@ -97,7 +98,7 @@ static void names(void)
     EXPECT(fd, 3);
     EXPECT(write(fd, "14", 2), 2);
     EXPECT(close(fd), 0);
-    // What is longer is cut.
+    // A longer name is cut.
     fd = open("fourteen-by.x6-and-more", O_RDONLY);
     EXPECT(fd, 3);
     EXPECT(read(fd, block, 10), 2);
@@ -151,7 +152,7 @@ static void links(void)
     EXPECT(write(fd, "abc", 3), 3);
 }
 
-// Three times the size of xv6's largest write to its log, past the direct blocks.
+// Three times as large as the largest write to xv6's log, so it needs indirect blocks.
 static void larger_file(void)
 {
     for (int i = 0; i < 3000; i++)
@@ -170,7 +171,7 @@ static void larger_file(void)
     EXPECT(unlink("a.x6"), 0);
 }
 
-// Where others have cut the file short behind our back, a write past its end fails.
+// Another descriptor has truncated the file: a write past its new end fails.
 static void cut_short(void)
 {
     int fd = open("a.x6", O_CREATE | O_WRONLY);
@@ -185,11 +186,11 @@ static void cut_short(void)
     EXPECT(unlink("a.x6"), 0);
 }
 
-// A buffer that ends where nothing can be read: the call fails, what was there has been written.
+// A buffer whose end is not readable: the call fails, but the first part has been written.
 static void half_a_buffer(void)
 {
-    char *top = sbrk(PGSIZE - (uint64)sbrk(0) % PGSIZE);
-    top = sbrk(0);
+    sbrk(PGSIZE - (uint64)sbrk(0) % PGSIZE);
+    char *top = sbrk(0);
     int fd = open("a.x6", O_CREATE | O_RDWR);
     top[-1] = 'X';
     EXPECT(write(fd, top - 1, 2), -1);
@@ -197,12 +198,12 @@ static void half_a_buffer(void)
     fd = open("a.x6", O_RDONLY);
     EXPECT(read(fd, block, 10), 1);
     EXPECT(block[0], 'X');
-    // A path that does so is none.
+    // A path that ends there is invalid.
     EXPECT(open(top - 1, O_RDONLY), -1);
     EXPECT(unlink("a.x6"), 0);
 }
 
-// Names that are none, and a working directory that is no longer there.
+// Names that name nothing, and a current directory that has been removed.
 static void no_names(void)
 {
     EXPECT(mkdir(""), -1);

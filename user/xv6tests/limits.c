@@ -1,5 +1,5 @@
-// xv6tests: what happens when something runs out. Each of these is an ordinary error, and once what was
-// taken is given back there is as much as before.
+// xv6tests: what happens when something runs out. Calls then fail with ordinary errors. When the
+// test has returned everything it took, there is as much as before.
 
 #include "user/xv6tests/xv6tests.h"
 
@@ -18,7 +18,8 @@ static const char *numbered(int n)
 
 #define MOST_BLOCKS (64 << 20 >> 12) // a larger disk would take too long to fill
 
-// Writes blocks into new files of 1,000 until one does not fit; how many did. Then removes them.
+// Writes blocks into new files of 1,000 blocks until one does not fit. Then removes the files.
+// Returns how many blocks fitted.
 static int fill_disk(void)
 {
     int blocks = 0, files = 0, fd = -1;
@@ -36,7 +37,7 @@ static int fill_disk(void)
         close(fd);
     }
     if (full) {
-        // What is there can still be written; a directory needs a block.
+        // Existing blocks can still be overwritten; a new directory needs a new block.
         fd = open(numbered(0), O_RDWR);
         EXPECT(write(fd, block, PGSIZE), PGSIZE);
         EXPECT(close(fd), 0);
@@ -56,7 +57,7 @@ static void disk_full(void)
     EXPECT(unlink("l.x6"), 0);
 }
 
-// Makes empty files until one cannot be made; how many could. Then removes them.
+// Makes empty files until that fails. Then removes them. Returns how many there were.
 static int use_inodes(void)
 {
     int files = 0, fd;
@@ -86,7 +87,8 @@ static void inodes_used(void)
 
 static char *argv_echo[] = {"name", "@echo", 0};
 
-// With all memory taken but a few pages: every call that needs some fails or works, and nothing is lost.
+// Only a few pages of memory are free: every call that needs memory either fails or works, and no
+// memory is lost.
 static void memory_out(void)
 {
     for (int spare = 0; spare < 12; spare++) {
@@ -100,12 +102,12 @@ static void memory_out(void)
                 EXPECT(sbrk(PGSIZE), -1);
                 EXPECT(fork(), -1);
                 EXPECT(pipe(fds), -1);
-                EXPECT(open(SELF, O_RDONLY), 3); // what is open needs no page
+                EXPECT(open(SELF, O_RDONLY), 3); // opening a file needs no page
             }
             sbrk(-spare * PGSIZE);
             close(1);
             exec(SELF, argv_echo);
-            exit(2); // no memory for it, so the program goes on; it ends as the other would have
+            exit(2); // exec() had no memory: exit with the status of the other program
         }
         EXPECT(wait(&status), pid);
         EXPECT(status, 2);
@@ -115,7 +117,8 @@ static void memory_out(void)
     }
 }
 
-// Several processes want more than there is: some get it, none is hurt, and all of it comes back.
+// Several processes ask for more memory than there is. Some get it, no process is harmed, and all
+// of it becomes free again.
 static void memory_shared_out(void)
 {
     int fds[2], pids[10], got = 0;
@@ -133,7 +136,7 @@ static void memory_shared_out(void)
         got += answer;
     }
     EXPECT(got < 10, true);
-    EXPECT(sbrk(PGSIZE) != (char *)-1, true); // those that failed have kept nothing
+    EXPECT(sbrk(PGSIZE) != (char *)-1, true); // those that failed have kept no memory
     for (int i = 0; i < 10; i++)
         EXPECT(kill(pids[i]), 0);
     for (int i = 0; i < 10; i++)

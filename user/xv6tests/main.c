@@ -1,12 +1,12 @@
-// xv6tests: does an xv6-riscv program find here what it expects? A program as xv6 has them: nothing
-// of our C library, its own start and system call stubs, one page of stack, and no errno.
+// xv6tests: checks that this kernel behaves as an xv6-riscv program expects. It is built like a
+// program of xv6: it uses nothing from our C library, has its own start code and system call stubs,
+// one page of stack, and no errno.
 //
-//   xv6tests            all tests
-//   xv6tests NAME...    those
+//   xv6tests            runs all tests
+//   xv6tests NAME...    runs the named tests
 //
-// Linked with -nostdlib, user/lib/user.ld and -z stack-size=0: no size in PT_GNU_STACK, so that the
-// kernel gives it xv6's stack. The tests themselves are in files.c, process.c and
-// limits.c.
+// It is linked with -nostdlib, user/lib/user.ld and -z stack-size=0. PT_GNU_STACK then has no size,
+// and the kernel gives the program xv6's stack. The tests are in files.c, process.c and limits.c.
 
 #include "user/xv6tests/xv6tests.h"
 
@@ -53,7 +53,7 @@ STUB_OF(fstat, XV6_fstat);
 STUB_OF(chdir, XV6_chdir);
 STUB_OF(dup, XV6_dup);
 STUB_OF(getpid, XV6_getpid);
-STUB_OF(sbrk, XV6_sbrk); // of one argument: a1 holds whatever it holds
+STUB_OF(sbrk, XV6_sbrk); // has one argument: a1 may hold any value
 STUB_OF(sleep, XV6_sleep);
 STUB_OF(uptime, XV6_uptime);
 STUB_OF(open, XV6_open);
@@ -74,7 +74,7 @@ long call(long number, long a0, long a1, long a2)
     return r0;
 }
 
-// ---- what the compiler or a test needs ----
+// ---- memory and strings, for the compiler and the tests ----
 
 void *memset(void *dst, int c, uint64 n)
 {
@@ -111,7 +111,7 @@ uint64 length(const char *s)
     return n;
 }
 
-// ---- output: a line is put together first, so that it is one write() ----
+// ---- output: collects a line, so that it needs only one write() ----
 
 static char line[160];
 static uint64 line_length;
@@ -162,8 +162,8 @@ void expect_at(int line_number, const char *what, long seen, long expected)
 
 // ---- running ----
 
-// How much memory a process can have, found out in a child that takes all of it; 0 if that would be
-// more than 512 MiB: it is then not worth its time.
+// Returns how many bytes of memory a process can get; a child finds out by taking all of it.
+// Returns 0 if there are more than 512 MiB, because measuring would take too long.
 static uint64 count_memory(void)
 {
     static const int steps[] = {1 << 20, 64 << 10, PGSIZE};
@@ -201,7 +201,7 @@ static bool run_test(const struct test *test)
         exit(0);
     }
     if (pid < 0 || wait(&status) != pid || status != 0) {
-        // Status 1: it has said why.
+        // With status 1, the test has printed the reason.
         if (status != 1) {
             put("FAILED: exit status ");
             put_number(status);
@@ -224,7 +224,7 @@ static bool wanted(const char *name, int argc, char **argv)
     return argc <= 1;
 }
 
-// The test, and whether there is as much memory after it as there was before.
+// Runs the test, and checks that afterwards there is as much memory as before.
 static bool run_whole(const struct test *test)
 {
     uint64 before = count_memory();
@@ -233,7 +233,7 @@ static bool run_whole(const struct test *test)
     uint64 after = count_memory();
     if (before == after)
         return true;
-    put("FAILED: bytes of memory to be had before and after: ");
+    put("FAILED: bytes of available memory before and after: ");
     put_number(before);
     put(", ");
     put_number(after);

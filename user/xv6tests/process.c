@@ -1,11 +1,11 @@
-// xv6tests: how a program starts, its memory, other processes, pipes.
+// xv6tests: how a program starts, its memory, processes, and pipes.
 
 #include "user/xv6tests/xv6tests.h"
 
 static char block[1100];
 
-// argc in a0, argv in a1; argv[] right at sp, which is a multiple of 16, strings above it, all in
-// the one page of stack that ends where the heap begins.
+// argc is in a0 and argv in a1. argv[] is at sp, which is a multiple of 16, and the strings are
+// above it. All of this is in the one page of stack, which ends where the heap begins.
 static void start_registers(void)
 {
     const uint64 stack = start_state.brk - PGSIZE;
@@ -21,7 +21,7 @@ static void start_registers(void)
     }
 }
 
-// All of the stack page can be used, and nothing below it.
+// The program can use the whole stack page, and nothing below it.
 static void stack_page(void)
 {
     volatile char *stack = (char *)start_state.brk - PGSIZE;
@@ -37,7 +37,7 @@ static void stack_page(void)
     EXPECT(status, -1);
 }
 
-// sbrk() with one argument: whatever the caller left in a1, the memory is there.
+// sbrk() with one argument: the memory exists at once, with any value in a1.
 static void sbrk_old_form(void)
 {
     static const long garbage[] = {0, 1, 7, -1, 0x7fffffff, 4096};
@@ -53,7 +53,7 @@ static void sbrk_old_form(void)
     }
 }
 
-// The later form: sbrk(n, 2) is lazy.
+// xv6's later form: sbrk(n, 2) is lazy.
 static void sbrk_new_form(void)
 {
     char *old = sbrk(0);
@@ -78,7 +78,7 @@ static void sbrk_limits(void)
     ((volatile char *)old)[-1]++;
 }
 
-// -1 is all 64 bits of it, for every call that can fail.
+// Every call that can fail returns -1 in all 64 bits.
 static void minus_one(void)
 {
     EXPECT(call(XV6_wait, 0, 0, 0), -1);
@@ -213,7 +213,7 @@ static void pipe_works(void)
 
 // ---- exec ----
 
-// @echo ...: writes its arguments; @fd: copies what descriptor 0 has to give.
+// @echo ...: writes its arguments. @fd: copies descriptor 0 to its output.
 int exec_mode(int argc, char **argv)
 {
     if (argv[1][1] == 'e') {
@@ -228,7 +228,8 @@ int exec_mode(int argc, char **argv)
     return n;
 }
 
-// Runs this program with output to a pipe: the exit status; what it wrote is in block[].
+// Runs this program with its output going to a pipe. Returns the exit status; the output is in
+// block[].
 static int run(char **argv)
 {
     int fds[2], status = -2;
@@ -297,7 +298,7 @@ static void exec_failures(void)
     }
 }
 
-// Touching what is not its own ends a program with status -1.
+// A program that accesses memory that it may not access ends with status -1.
 static void faults(void)
 {
     static const uint64 addresses[] = {0, 0x80000000, 0x3ffffff000, 0xffffffff80000000};
