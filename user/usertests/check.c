@@ -6,7 +6,7 @@ char buffer[BUFFER_SIZE];
 
 static void say_at(const char *file, int line, const char *format, va_list ap)
 {
-    // One write() a message: processes of a test may fail at the same time.
+    // Print each message with one write(): several processes of a test may fail at the same time.
     char text[320];
     const char *base = strrchr(file, '/');
     int n = snprintf(text, sizeof(text), "FAILED: %s:%d: ", base ? base + 1 : file, line);
@@ -107,7 +107,7 @@ int run_program(const char *path, char **argv, const char *output)
 
 static char pattern_byte(long i, unsigned seed)
 {
-    // The division makes pages differ from one another too.
+    // The division makes the pages differ too.
     return (char)(i * 7 + i / 251 + seed * 31);
 }
 
@@ -213,8 +213,8 @@ uint64_t free_bytes(void)
     return kernel_state().free_pages * PAGE;
 }
 
-// The next name in the current directory from *offset on: 1, 0 at the end, -1. No descriptor stays
-// open, so that a tree may be deeper than a process has descriptors.
+// Reads the next name in the current directory, beginning at *offset. Returns 1, 0 at the end, or
+// -1. It leaves no descriptor open, because a tree may be deeper than a process has descriptors.
 static int next_name(int64_t *offset, char name[15])
 {
     unsigned inode;
@@ -231,7 +231,7 @@ static int next_name(int64_t *offset, char name[15])
     return result;
 }
 
-// Removes one name from the current directory: a file, or a directory with all that is in it.
+// Removes one name from the current directory: a file, or a directory with everything in it.
 static int remove_one(const char *name)
 {
     if (unlink(name) == 0)
@@ -244,7 +244,7 @@ static int remove_one(const char *name)
     return unlink(name);
 }
 
-// Descends with chdir, so that no path grows too long.
+// Enters directories with chdir(), so that no path gets too long.
 int remove_contents(const char *path)
 {
     char name[15];

@@ -1,5 +1,5 @@
-// usertests: devices other than the display: mknod, what each reads and writes, calls that a kind
-// of file does not know.
+// usertests: all devices except the display: mknod, what each device reads and writes, and calls
+// that some kinds of file do not support.
 
 #include "kernel/fs/format.h"
 #include "user/usertests/usertests.h"
@@ -17,7 +17,7 @@ static void mknod_works(void)
     EXPECT(link("null", "other"), 0);
     EXPECT(stat_of("other").type, T_DEVICE);
     EXPECT(unlink("null"), 0);
-    // An open device outlives its name, too.
+    // An open device also works after its name is gone.
     EXPECT(unlink("other"), 0);
     EXPECT(write(fd, "abc", 3), 3);
 }
@@ -30,7 +30,7 @@ static void mknod_errors(void)
     EXPECT_ERROR(mknod("missing/x", DEV_NULL, 0), ENOENT);
     EXPECT_ERROR(mknod("f/x", DEV_NULL, 0), ENOTDIR);
     EXPECT_ERROR(mknod("", DEV_NULL, 0), ENOENT);
-    // A device that is not there can be named, but not opened.
+    // mknod works for a device that does not exist; open() does not.
     static const short majors[] = {0, DEV_MAX, 99, -1, 0x7fff, -0x7fff - 1};
     for (unsigned i = 0; i < ARRAY_SIZE(majors); i++) {
         EXPECT(mknod("odd", majors[i], 0), 0);
@@ -54,7 +54,7 @@ static void not_a_device(void)
         EXPECT_ERROR(ioctl(files[i], 0, NULL), ENOTTY);
         EXPECT_ERROR(syscall(SYS_mmap, PAGE, files[i], 0), ENODEV);
     }
-    // Nor does each device know everything.
+    // No device supports every call.
     int null = open("/dev/null", O_RDWR), console = open("/dev/console", O_RDWR);
     EXPECT_ERROR(ioctl(null, CONSOLE_GET_PENDING, buffer), ENOTTY);
     EXPECT_ERROR(ioctl(console, FB_GET_INFO, buffer), ENOTTY);
@@ -86,7 +86,7 @@ static void kstat_works(void)
     CHECK(a.processes >= 3);
     CHECK(a.open_files >= 1);
     CHECK(a.fs_free_blocks > 0);
-    // One more of each.
+    // Now there is one more of each.
     int fd = MAKE("f");
     EXPECT(write(fd, "x", 1), 1);
     int pid = START();
@@ -104,7 +104,7 @@ static void kstat_works(void)
     EXPECT(kill(pid), 0);
     JOIN(pid, -1);
     CHECK(kernel_state().context_switches > a.context_switches);
-    // It can be read in pieces, and ends.
+    // A program can read it in pieces, and it has an end.
     fd = open("/dev/kstat", O_RDONLY);
     EXPECT(read(fd, buffer, 8), 8);
     EXPECT(*(uint64_t *)(void *)buffer, a.memory_pages);
@@ -126,7 +126,7 @@ static void vqstat_works(void)
         EXPECT(queues[i].errors, 0);
     }
     EXPECT(read(fd, queues, sizeof(queues)), 0);
-    // Less than one is none.
+    // A buffer smaller than one structure gets nothing.
     fd = open("/dev/vqstat", O_RDONLY);
     EXPECT(read(fd, queues, sizeof(struct vqstat) - 1), 0);
 }
@@ -138,7 +138,7 @@ static void random_works(void)
         EXPECT(errno, ENODEV);
         skip("no random number device");
     }
-    // In 64 bytes, two equal halves or a byte that never changes do not happen by chance.
+    // 64 random bytes do not have two equal halves, or one byte that never changes.
     EXPECT(read(fd, buffer, 64), 64);
     CHECK(memcmp(buffer, buffer + 32, 32) != 0);
     bool varies = false;
@@ -251,7 +251,7 @@ static void disk_errors(void)
         if (ioctl(fd, DISK_READV, &call) != -1 || errno != bad[i].error)
             FAIL("bad request %u: errno is %d, expected %d", i, errno, bad[i].error);
     }
-    // The mounted file system is out of reach.
+    // DISK_WRITE cannot change the mounted file system.
     if (info.fs_blocks > 0) {
         EXPECT_ERROR(ioctl(fd, DISK_WRITE, &good), EBUSY);
         good.entry[0].block = info.fs_blocks - 1;

@@ -1,4 +1,4 @@
-// usertests: directories: mkdir, removal, what reading one gives, its "." and "..", the current
+// usertests: directories: making, removing and reading them, "." and "..", and the current
 // directory.
 
 #include "kernel/fs/format.h"
@@ -16,7 +16,7 @@ static void mkdir_works(void)
     put_file("d/f", 10, 1);
     EXPECT_FILE("d/f", 10, 1);
     EXPECT_FILE(TEST_DIR "/d/f", 10, 1);
-    // Each subdirectory's ".." is a link.
+    // The ".." of each subdirectory counts as a link.
     int before = stat_of(".").nlink;
     EXPECT(mkdir("e"), 0);
     EXPECT(stat_of(".").nlink, before + 1);
@@ -53,7 +53,7 @@ static void remove_directory(void)
     EXPECT_ERROR(unlink("d/e"), ENOENT);
     EXPECT(unlink("d"), 0);
     CHECK(!exists("d"));
-    // An entry that was used and is free again does not count.
+    // A freed entry does not count.
     EXPECT(mkdir("d"), 0);
     put_file("f", 1, 1);
     for (int i = 0; i < 300; i++) {
@@ -85,7 +85,7 @@ static void open_directory(void)
     EXPECT(count_entries("d"), 0);
 }
 
-// Reading a directory gives its entries, 16 bytes each; programs rely on their shape.
+// read() on a directory returns its entries, 16 bytes each. Programs depend on this layout.
 static void read_directory(void)
 {
     struct dir_entry entry;
@@ -104,7 +104,7 @@ static void read_directory(void)
     EXPECT(read(fd, &entry, 16), 16);
     EXPECT(memcmp(entry.name, "fourteen_bytes", 14), 0);
     EXPECT(entry.inode, stat_of("fourteen_bytes").ino);
-    // The freed entry is used again.
+    // A new file reuses the freed entry.
     EXPECT(read(fd, &entry, 16), 16);
     EXPECT(memcmp(entry.name, "ab\0\0\0\0\0\0\0\0\0\0\0", 14), 0);
     EXPECT(read(fd, &entry, 16), 0);
@@ -123,7 +123,7 @@ static void chdir_works(void)
     EXPECT(chdir("./b/../b/./../.."), 0);
     EXPECT_FILE("a/b/f", 5, 1);
     EXPECT(stat_of(".").ino, stat_of(TEST_DIR).ino);
-    // Above the root there is the root.
+    // The parent of the root is the root.
     EXPECT(chdir("/../.."), 0);
     EXPECT(stat_of(".").ino, 1);
     EXPECT(stat_of("..").ino, 1);
@@ -140,8 +140,8 @@ static void chdir_errors(void)
     EXPECT(stat_of(".").ino, here);
 }
 
-// A directory may be removed while it is somebody's current one. Nothing can be made there any
-// more.
+// A program may remove a directory that is the current directory of a process. After that, nothing
+// can be made in it.
 static void removed_cwd(void)
 {
     uint32_t free_inodes = kernel_state().fs_free_inodes;
@@ -165,7 +165,7 @@ static void removed_cwd(void)
         JOIN(pid, 0);
         EXPECT(kernel_state().fs_free_inodes, free_inodes);
     }
-    // It goes with its process, too.
+    // It also goes when its process ends.
     int pid = START();
     if (pid == 0) {
         EXPECT(mkdir("d"), 0);
@@ -177,10 +177,11 @@ static void removed_cwd(void)
     EXPECT(kernel_state().fs_free_inodes, free_inodes);
 }
 
-// More files than one block of entries holds: each is found, and removed in another order.
+// More files than one block of entries can hold. Each is found, and they are removed in another
+// order.
 static void many_files(void)
 {
-    // The initrd has few inodes.
+    // The initrd has only a few inodes.
     const int files = kernel_state().fs_free_inodes > 700 ? 600 : 150;
     char name[16];
     for (int i = 0; i < files; i++) {
@@ -190,7 +191,7 @@ static void many_files(void)
         close(fd);
     }
     EXPECT(count_entries("."), files);
-    // Seven has no common divisor with either number: this meets each once.
+    // Steps of seven reach each file once: seven and the number of files have no common divisor.
     for (int i = 0, at = 0; i < files; i++, at = (at + 7) % files) {
         int number;
         snprintf(name, sizeof(name), "file%d", at);
@@ -209,7 +210,7 @@ static void many_files(void)
         snprintf(name, sizeof(name), "again%d", i);
         close(MAKE(name));
     }
-    // In the places that were free.
+    // The new files use the free entries.
     EXPECT(stat_of(".").size, size);
     EXPECT(count_entries("."), files);
 }
@@ -232,7 +233,7 @@ static void large_directory(void)
     EXPECT(stat_of("f").nlink, 1);
 }
 
-// Deeper than a path is long.
+// A tree that is deeper than the longest path.
 static void deep_directories(void)
 {
     enum { DEPTH = 60 };

@@ -1,5 +1,5 @@
-// usertests: /dev/fb0: its calls, and mmap(), munmap() across fork and exit. What is on the screen
-// is judged from outside, by fbtest's tests.
+// usertests: /dev/fb0: its calls, and mmap() and munmap() across fork and exit. The tests of fbtest
+// check from outside what is on the screen.
 
 #include "user/usertests/usertests.h"
 
@@ -38,23 +38,23 @@ static void fb_mapping(void)
     size_t length = FB_BUFFERS * (size_t)info.buffer_bytes;
     char *pixels = mmap(length, fd, 0);
     CHECK(pixels != NO_MAPPING);
-    // Every page of it is there, and keeps what is written.
+    // Every page exists and keeps what is written to it.
     for (size_t at = 0; at < length; at += PAGE)
         *(uint64_t *)(void *)(pixels + at) = at * 3;
     for (size_t at = 0; at < length; at += PAGE)
         EXPECT(*(uint64_t *)(void *)(pixels + at), at * 3);
-    // A second mapping shows the same memory, and the heap is elsewhere.
+    // A second mapping shows the same memory. The heap does not overlap it.
     char *again = mmap(length, fd, 0);
     CHECK(again != NO_MAPPING && again != pixels);
     EXPECT(*(uint64_t *)(void *)(again + length - PAGE), (length - PAGE) * 3);
     EXPECT(munmap(again, length), 0);
-    // System calls may use it.
+    // System calls can use it.
     int file = MAKE("f");
     EXPECT(write(file, pixels, 5000), 5000);
     EXPECT(lseek(file, 0, SEEK_SET), 0);
     EXPECT(read(file, pixels + PAGE, 5000), 5000);
     EXPECT(memcmp(pixels, pixels + PAGE, 8), 0);
-    // The mapping does not need the descriptor.
+    // The mapping stays when the descriptor is closed.
     EXPECT(close(fd), 0);
     pixels[0] = 1;
     EXPECT(munmap(pixels, length), 0);
@@ -83,7 +83,7 @@ static void fb_mapping_errors(void)
     EXPECT_ERROR(munmap(pixels, length + PAGE), EINVAL);
     EXPECT_ERROR(munmap(pixels, 0), EINVAL);
     pixels[length - 1] = 1;
-    // A process has room for a few mappings; the rest fail.
+    // A process can have a few mappings; further ones fail.
     int count = 1;
     while (mmap(PAGE, fd, 0) != NO_MAPPING)
         count++;
@@ -93,8 +93,8 @@ static void fb_mapping_errors(void)
     CHECK(mmap(length, fd, 0) != NO_MAPPING);
 }
 
-// A child does not have the mapping, whatever it does leaves the parent's alone; exit and exec free
-// it: the runner would see the pages.
+// A child does not inherit the mapping, and cannot harm the parent's. exit and exec free a mapping;
+// if they did not, the runner would count the pages as lost.
 static void fb_fork(void)
 {
     struct fb_info info;
@@ -129,7 +129,7 @@ static void fb_fork(void)
     }
 }
 
-// The heap and a mapping never meet, whichever comes first.
+// The heap and a mapping never overlap, whichever comes first.
 static void fb_and_heap(void)
 {
     struct fb_info info;
@@ -143,7 +143,7 @@ static void fb_and_heap(void)
         ;
     CHECK(sbrk(0) <= pixels);
     EXPECT(pixels[0], 1);
-    // Without it the heap goes on, and then there is no place for a mapping.
+    // Without the mapping the heap can grow there, and then a mapping has no room.
     EXPECT(munmap(pixels, info.buffer_bytes), 0);
     CHECK(sbrk_lazy(HEAP_LIMIT / 2) != (char *)-1);
     EXPECT_ERROR((long)mmap(info.buffer_bytes, fd, 0), ENOMEM);
@@ -168,14 +168,14 @@ static void fb_present(void)
     EXPECT(ioctl(fd, FB_WAIT, NULL), 0);
     EXPECT(ioctl(fd, FB_GET_INFO, &after), 0);
     EXPECT(after.presents, info.presents + 21);
-    // The most rectangles there may be, down to single pixels at the corners.
+    // As many rectangles as possible, down to single pixels in the corners.
     present.flags = 0;
     present.nrects = FB_MAX_RECTS;
     for (int i = 0; i < FB_MAX_RECTS; i++)
         present.rects[i] =
             (struct fb_rect){i % 2 ? info.width - 1 : 0, i % 4 > 1 ? info.height - 1 : 0, 1, 1};
     EXPECT(ioctl(fd, FB_PRESENT, &present), 0);
-    // Two such presents are more than the device's queue holds: the second has to wait for room.
+    // The device's queue cannot hold two such presents: the second waits for room.
     present.flags = FB_ASYNC;
     for (int i = 0; i < 20; i++) {
         present.buffer = i % 2;
@@ -222,7 +222,7 @@ static void fb_present_errors(void)
     EXPECT(after.presents, info.presents);
 }
 
-// Other sizes and back. A mapping made before stays good memory.
+// Changes to other sizes and back. An older mapping stays valid memory.
 static void fb_modes(void)
 {
     static const struct fb_mode modes[] = {{320, 200}, {801, 599}, {16, 16}, {640, 480}};
@@ -243,7 +243,7 @@ static void fb_modes(void)
         EXPECT(ioctl(fd, FB_PRESENT, &present), 0);
         EXPECT(munmap(pixels, FB_BUFFERS * (size_t)info.buffer_bytes), 0);
     }
-    // A device may refuse a size that is too small for it; then nothing has changed.
+    // A device may reject a size that is too small for it. Nothing changes then.
     struct fb_mode tiny = {1, 1};
     if (ioctl(fd, FB_SET_MODE, &tiny) < 0) {
         EXPECT(errno, EINVAL);
@@ -257,7 +257,7 @@ static void fb_modes(void)
     EXPECT(old[first.buffer_bytes / 4 - 1], ARRAY_SIZE(modes) - 1);
 }
 
-// Several processes present at the same time, one of them changes the mode now and then.
+// Several processes present at the same time. One of them sometimes changes the mode.
 static void fb_race(void)
 {
     struct fb_info info;

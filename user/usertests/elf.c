@@ -1,5 +1,5 @@
-// usertests: exec() of files made on the spot, good and bad: none that is not a program may start,
-// and none may harm the kernel.
+// usertests: exec() of files that the test makes, valid and invalid. exec() must reject every file
+// that is not a program, and no file may harm the kernel.
 
 #include "user/usertests/usertests.h"
 
@@ -20,7 +20,7 @@ struct program_header {
 #define PT_LOAD 1
 #define READ_EXECUTE 5
 #define READ_WRITE 6
-#define CODE_OFFSET 4096 // in the file, unless a test says otherwise
+#define CODE_OFFSET 4096 // its default offset in the file
 
 // The program: exit(42).
 asm(".pushsection .rodata\n"
@@ -36,7 +36,7 @@ extern const char elf_code[], elf_code_end[];
 struct image {
     struct elf_header elf;
     struct program_header segment[2];
-    long size;        // of the file
+    long size;        // bytes of the file
     long code_offset; // where the code goes
 };
 
@@ -62,7 +62,7 @@ static struct image good_image(void)
     };
 }
 
-// Runs it; its exit status, or 127 if exec() refused it.
+// Runs the file. Returns its exit status, or 127 if exec() rejected it.
 static int run_image(const struct image *image)
 {
     char *argv[] = {"prog", NULL};
@@ -84,31 +84,31 @@ static void elf_good(void)
     struct image image = good_image();
     EXPECT(run_image(&image), 42);
 
-    // A place in the file that is no multiple of the page size.
+    // The code's offset in the file is not a multiple of the page size.
     image.code_offset = image.segment[0].offset = 300;
     EXPECT(run_image(&image), 42);
     image.code_offset = image.segment[0].offset = CODE_OFFSET + 16;
     image.size = CODE_OFFSET + 80;
     EXPECT(run_image(&image), 42);
 
-    // More memory than file.
+    // The segment is larger in memory than in the file.
     image = good_image();
     image.segment[0].memsz = 5 * PAGE + 1;
     EXPECT(run_image(&image), 42);
 
-    // A second segment behind it, with a gap.
+    // A second segment follows after a gap.
     image.elf.phnum = 2;
     image.segment[1] = (struct program_header){
         .type = PT_LOAD, .flags = READ_WRITE, .vaddr = 16 * PAGE, .memsz = 3 * PAGE};
     EXPECT(run_image(&image), 42);
 
-    // Headers of other types do not matter, whatever they hold.
+    // The kernel ignores headers of other types, whatever they contain.
     image.segment[1] = (struct program_header){
         .type = 0x6fffffff, .offset = ~0ul, .vaddr = KERNEL_ADDRESS, .filesz = ~0ul, .memsz = 1};
     EXPECT(run_image(&image), 42);
 }
 
-// A large one: the code lies in the last page, past the direct blocks, and begins there.
+// A large file: the program begins in the last page, which indirect blocks hold.
 static void elf_large(void)
 {
     enum { SIZE = 512 * 1024 };
@@ -183,7 +183,7 @@ static void elf_bad_segment(void)
     refuse(&image, "a segment whose place wraps");
 }
 
-// It starts, and then there is no code where it says it begins.
+// The program starts, but there is no code at its entry point.
 static void elf_bad_entry(void)
 {
     static const uint64_t entries[] = {0x100000, 0x3000, KERNEL_ADDRESS, ~1ul, USER_ADDRESS_END};

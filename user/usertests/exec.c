@@ -1,13 +1,13 @@
-// usertests: exec(): arguments, what a program inherits and what it does not, files that change
-// while they run. Files that are no programs are in elf.c.
+// usertests: exec(): arguments, what a program inherits and what it does not, and files that change
+// while they run. The tests with invalid programs are in elf.c.
 
 #include "user/usertests/usertests.h"
 
-// ---- what the tests start: usertests -x MODE ... ----
+// ---- the programs that tests start: usertests -x MODE ... ----
 
 static int zeroed[2 * 4096 / sizeof(int)];
 static int initialised = 12345;
-// Whole pages of data, which a careless kernel might map straight from its cache.
+// Whole pages of data. A wrong kernel might map them directly from its cache.
 static char initialised_pages[3 * 4096] = {[0 ... 3 * 4096 - 1] = 'i'};
 
 static int mode_args(int argc, char **argv)
@@ -32,7 +32,7 @@ static int mode_copy(int argc, char **argv)
     return n;
 }
 
-// Is everything as the file has it, and all else zero?
+// Checks that the data is as in the file, and everything else is zero.
 static int mode_fresh(int argc, char **argv)
 {
     (void)argc, (void)argv;
@@ -50,11 +50,11 @@ static int mode_fresh(int argc, char **argv)
     return 0;
 }
 
-// A sum over the program's first pages, which are code and constants.
+// Returns the sum of the program's first pages, which are code and constants.
 static uint32_t sum_text(void)
 {
     const uint32_t *word = NULL;
-    // Behind the compiler's back: address 0 is where a program begins.
+    // A program begins at address 0. The asm hides the null pointer from the compiler.
     asm("" : "+r"(word));
     uint32_t sum = 0;
     for (int i = 0; i < 8 * PAGE / 4; i++)
@@ -62,7 +62,7 @@ static uint32_t sum_text(void)
     return sum;
 }
 
-// Says that it runs, waits for a byte on descriptor 3, then prints what its code looks like.
+// Reports that it is running, waits for a byte on descriptor 3, then prints the sum of its code.
 static int mode_sum(int argc, char **argv)
 {
     (void)argc, (void)argv;
@@ -100,7 +100,7 @@ static void exec_arguments(void)
     EXPECT(memcmp(buffer, expected, sizeof(expected) - 1), 0);
 }
 
-// argv[0] may be anything, and there may be none at all.
+// argv[0] may be any string, and may be missing.
 static void exec_argv0(void)
 {
     char *odd[] = {"", "-x", "status", "7", NULL};
@@ -121,7 +121,7 @@ static void exec_argument_count(void)
     EXPECT_ERROR(exec(SELF, argv), E2BIG);
 }
 
-// Arguments go through the kernel a page in all; more is refused, and never overruns anything.
+// All arguments together may have one page. exec() rejects more, and never overruns a buffer.
 static void exec_argument_size(void)
 {
     char *argv[MAXARG] = {"usertests", "-x", "args"};
@@ -161,7 +161,7 @@ static void exec_paths(void)
     EXPECT(run_program(TEST_DIR "/..//usertests", argv, TEST_DIR "/out"), 0);
 }
 
-// Descriptors stay open, with their offsets; so do the current directory and the pid.
+// Descriptors stay open with their offsets. The current directory and the pid stay the same.
 static void exec_keeps_files(void)
 {
     char *argv[] = {"usertests", "-x", "copy", NULL};
@@ -177,7 +177,7 @@ static void exec_keeps_files(void)
     EXPECT(memcmp(buffer, "456789", 6), 0);
 }
 
-// Nothing of the old program's memory is seen by the new one.
+// The new program sees nothing of the old one's memory.
 static void exec_fresh_memory(void)
 {
     char *argv[] = {"usertests", "-x", "fresh", NULL};
@@ -189,7 +189,7 @@ static void exec_fresh_memory(void)
     EXPECT(run_program(SELF, argv, "out"), 0);
 }
 
-// After an exec that fails, the old program goes on as if nothing had been.
+// If exec() fails, the old program continues unchanged.
 static void exec_failure_keeps(void)
 {
     char *argv[] = {"x", NULL};
@@ -217,8 +217,7 @@ static void copy_file(const char *from, const char *to)
     close(out);
 }
 
-// Starts ./prog, which waits; `change` then does something to its file; the code that runs stays
-// what it was.
+// Starts ./prog, which waits. Then `change` changes its file. The running code must stay the same.
 static void run_while(void (*change)(void))
 {
     char *argv[] = {"prog", "-x", "sum", NULL};
@@ -228,7 +227,7 @@ static void run_while(void (*change)(void))
     EXPECT(pipe(ready), 0);
     int pid = START();
     if (pid == 0) {
-        // Descriptors as mode_sum() wants them: 1 output, 3 go, 4 ready.
+        // The descriptors that mode_sum() expects: 1 is its output, 3 says go, 4 says ready.
         close(1);
         EXPECT(open("out", O_CREATE | O_TRUNC | O_WRONLY), 1);
         EXPECT(go[0], 3);
@@ -282,7 +281,7 @@ static void exec_overwrite(void)
     run_while(remove_program);
 }
 
-// Running a program changes nothing in its file, though its data pages came from there.
+// Running a program does not change its file, although its data pages come from there.
 static void exec_file_unchanged(void)
 {
     char *argv[] = {"prog", "-x", "fresh", NULL};
@@ -298,7 +297,7 @@ static void exec_file_unchanged(void)
     EXPECT(read(b, other, 1), 0);
 }
 
-// Several processes run one program at the same time, and each has data of its own.
+// Several processes run one program at the same time. Each has its own data.
 static void exec_many(void)
 {
     char *argv[] = {"usertests", "-x", "fresh", NULL};

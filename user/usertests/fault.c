@@ -1,9 +1,9 @@
-// usertests: what a program must not do with memory or instructions ends it, with status -1, and
-// nobody else.
+// usertests: a program that does something forbidden with memory or instructions ends with status
+// -1. No other program is harmed.
 
 #include "user/usertests/usertests.h"
 
-// Runs `body` in a child, which must not survive it.
+// Runs `body` in a child. The kernel must end the child.
 static void expect_fault_at(int line, void (*body)(uint64_t), uint64_t argument)
 {
     int pid = START();
@@ -59,7 +59,7 @@ static void fault_null_write(void)
 {
     EXPECT_FAULT(store, 0);
     EXPECT_FAULT(store, 8);
-    // Reading there is no fault: that is where a program begins.
+    // Reading address 0 is allowed: a program begins there.
     EXPECT(*(volatile char *)(uint64_t)&fault_null_write != 0, true);
 }
 
@@ -70,7 +70,7 @@ static void fault_write_text(void)
     EXPECT_FAULT(store, (uint64_t)constant);
 }
 
-// Nothing that can be written can be run.
+// Writable memory is never executable.
 static void fault_run_data(void)
 {
     static uint32_t data[4] = {0x00008067}; // ret
@@ -84,7 +84,7 @@ static void fault_run_data(void)
     EXPECT_FAULT(jump, (uint64_t)sbrk_lazy(PAGE));
 }
 
-// Each frame is seen by the next, so that the compiler makes no loop of it.
+// Each frame uses the one before, so that the compiler cannot turn the recursion into a loop.
 static int descend(int depth, volatile char *caller)
 {
     volatile char frame[500];
@@ -98,7 +98,7 @@ static void overflow_stack(uint64_t depth)
     descend(depth, &first);
 }
 
-// The page below the stack is nobody's: not the data's, which lie below it.
+// The page below the stack is unused. It does not belong to the data, which is below it.
 static void fault_stack_guard(void)
 {
     extern char end[];
@@ -107,7 +107,7 @@ static void fault_stack_guard(void)
     EXPECT_FAULT(load, guard);
     EXPECT_FAULT(store, guard);
     EXPECT_FAULT(store, guard + PAGE - 1);
-    // The page above it is the stack's last.
+    // The page above it is the last page of the stack.
     int pid = START();
     if (pid == 0) {
         store(guard + PAGE);
@@ -122,7 +122,7 @@ static void fault_behind_heap(void)
     EXPECT_FAULT(load, end);
     EXPECT_FAULT(store, end);
     EXPECT_FAULT(store, end + 100 * PAGE);
-    // An access that begins in the last page and ends behind it.
+    // An access that begins in the last page and ends after it.
     EXPECT_FAULT(load_word, end - 4);
     EXPECT_FAULT(jump, end);
 }
@@ -161,7 +161,7 @@ static void instruction(uint64_t which)
         asm volatile("csrw sie, zero");
         break;
     case 10:
-        // fmv.d.x ft0, zero: there are no floating-point registers for programs.
+        // fmv.d.x ft0, zero: programs cannot use floating-point registers.
         asm volatile(".balign 4; .word 0xf2000053");
         break;
     }
@@ -173,7 +173,8 @@ static void fault_instructions(void)
         EXPECT_FAULT(instruction, i);
 }
 
-// A program without a stack pointer can make calls, and faults on its own account only.
+// A program without a valid stack pointer can make system calls. If it faults, only this program
+// ends.
 static void lose_stack(uint64_t sp)
 {
     asm volatile("mv sp, %0\n"
@@ -194,7 +195,7 @@ static void fault_stack_pointer(void)
         EXPECT_FAULT(lose_stack, pointers[i]);
 }
 
-// A fault costs its process only: its parent's memory and files are as they were.
+// A fault ends only its own process. The parent's memory and files are unchanged.
 static void fault_harms_nobody(void)
 {
     static char data[2 * 4096];

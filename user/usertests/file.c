@@ -1,5 +1,5 @@
-// usertests: open, read, write, close, dup and fstat on ordinary files, and each way in which they
-// refuse.
+// usertests: open, read, write, close, dup and fstat on ordinary files, and every error they
+// return.
 
 #include "user/usertests/usertests.h"
 
@@ -10,13 +10,13 @@ static void file_create(void)
     int fd = open("f", O_CREATE | O_RDWR);
     EXPECT(write(fd, "hello", 5), 5);
     EXPECT(close(fd), 0);
-    // Once more: the file is opened as it is.
+    // Again: this opens the existing file.
     fd = open("f", O_CREATE | O_RDWR);
     EXPECT(read(fd, buffer, 100), 5);
     EXPECT(memcmp(buffer, "hello", 5), 0);
     EXPECT(read(fd, buffer, 100), 0);
     EXPECT(close(fd), 0);
-    // Created for reading only, it exists.
+    // A file that is created for reading exists.
     fd = open("g", O_CREATE | O_RDONLY);
     CHECK(fd >= 0);
     EXPECT_ERROR(write(fd, "x", 1), EBADF);
@@ -53,7 +53,7 @@ static void bad_descriptors(void)
         EXPECT_ERROR(ioctl(bad[i], 1, buffer), EBADF);
         EXPECT_ERROR(syscall(SYS_mmap, PAGE, bad[i], 0), EBADF);
     }
-    // A descriptor is an int: what the register holds above it does not matter.
+    // A descriptor is an int: the kernel ignores the upper half of the register.
     int fd = MAKE("f");
     EXPECT(syscall(SYS_write, fd + (1l << 32), "x", 1), 1);
     EXPECT(close(fd), 0);
@@ -80,7 +80,7 @@ static void bad_sizes(void)
     EXPECT(stat_of("f").size, 10);
 }
 
-// Writes and reads of many sizes, aligned to nothing, through the direct blocks and beyond.
+// Writes and reads of many sizes, not aligned, in direct and indirect blocks.
 static void file_sizes(void)
 {
     static const int sizes[] = {1, 2, 511, 512, 513, 1023, 4095, 4096, 4097, 8191, 8192, 12288};
@@ -103,7 +103,7 @@ static void file_sizes(void)
     }
 }
 
-// A write may be larger than any one transaction of the file system.
+// A write may be larger than one transaction of the file system.
 static void file_large_write(void)
 {
     long n = 3 * MIB;
@@ -148,11 +148,11 @@ static void open_limit(void)
     EXPECT(errno, EMFILE);
     EXPECT(count, NOFILE - 3);
     EXPECT_ERROR(dup(0), EMFILE);
-    // Nothing is made by an open that fails for want of a descriptor, or what was made can be
+    // An open() that fails because there is no free descriptor creates no file, or one that can be
     // removed.
     EXPECT_ERROR(open("f", O_CREATE | O_RDWR), EMFILE);
     unlink("f");
-    // The lowest that is free is taken.
+    // open() takes the lowest free descriptor.
     EXPECT(close(7), 0);
     EXPECT(close(5), 0);
     EXPECT(open("/dev/null", O_RDONLY), 5);
@@ -165,7 +165,7 @@ static void dup_works(void)
     EXPECT(write(fd, "ab", 2), 2);
     int copy = dup(fd);
     EXPECT(copy, fd + 1);
-    // One offset for both.
+    // Both descriptors share one offset.
     EXPECT(write(copy, "cd", 2), 2);
     EXPECT(lseek(fd, 0, SEEK_CUR), 4);
     EXPECT(close(fd), 0);
@@ -173,7 +173,7 @@ static void dup_works(void)
     EXPECT(lseek(copy, 1, SEEK_SET), 1);
     EXPECT(read(copy, buffer, 100), 5);
     EXPECT(memcmp(buffer, "bcdef", 5), 0);
-    // Two opens have offsets of their own.
+    // Two open() calls have separate offsets.
     int other = open("f", O_RDONLY);
     EXPECT(read(other, buffer, 100), 6);
 }
@@ -192,7 +192,7 @@ static void fstat_works(void)
     EXPECT(stat_of("/").ino, 1);
     EXPECT(stat_of("/").type, T_DIR);
     EXPECT(stat_of("/dev/null").type, T_DEVICE);
-    // The structure is 24 bytes, as xv6's is, and no byte more is written.
+    // The structure has 24 bytes, as in xv6, and the kernel writes no byte more.
     memset(buffer, 0x55, 64);
     int fd = open("f", O_RDONLY);
     EXPECT(fstat(fd, (struct stat *)buffer), 0);
@@ -217,7 +217,7 @@ static void fsync_works(void)
     CHECK(kernel_state().log_commits > commits);
     EXPECT(pipe(fds), 0);
     EXPECT_ERROR(fsync(fds[0]), EINVAL);
-    // Several at once.
+    // Several at the same time.
     for (int i = 0; i < 4; i++) {
         if (START() != 0)
             continue;

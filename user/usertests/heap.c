@@ -8,7 +8,7 @@
 static void sbrk_grow(void)
 {
     char *start = BREAK();
-    // Byte by byte, over page boundaries: each is there at once, and zero.
+    // Grow byte by byte, over page boundaries. Each byte exists at once and is zero.
     for (long i = 0; i < 3 * PAGE; i++) {
         char *byte = sbrk(1);
         EXPECT(byte, start + i);
@@ -27,13 +27,13 @@ static void sbrk_shrink(void)
 {
     char *start = sbrk(8 * PAGE);
     fill_pattern(start, 8 * PAGE, 1);
-    // Down by pieces; what stays keeps its contents.
+    // Shrink in pieces. The rest keeps its contents.
     EXPECT(sbrk(-PAGE), start + 8 * PAGE);
     EXPECT(sbrk(-1), start + 7 * PAGE);
     EXPECT(sbrk(-PAGE - 5), start + 7 * PAGE - 1);
     EXPECT(BREAK(), start + 6 * PAGE - 6);
     CHECK(has_pattern(start, 6 * PAGE - 6, 1));
-    // What comes back in new pages is zero.
+    // New pages are zero.
     EXPECT(sbrk(-3 * PAGE), start + 6 * PAGE - 6);
     EXPECT(sbrk(5 * PAGE), start + 3 * PAGE - 6);
     CHECK(has_pattern(start, 3 * PAGE - 6, 1));
@@ -41,7 +41,7 @@ static void sbrk_shrink(void)
         EXPECT(*at, 0);
 }
 
-// Memory given back is gone: touching it ends the process.
+// A process that touches memory it has returned ends.
 static void sbrk_freed(void)
 {
     for (int i = 0; i < 2; i++) {
@@ -72,18 +72,18 @@ static void sbrk_limits(void)
     EXPECT(sbrk(0x7ffff000), FAILED_BREAK);
     EXPECT(BREAK(), start + PAGE);
     CHECK(has_pattern(on_heap, PAGE, 2));
-    // A shrink to below nothing changes nothing.
+    // A shrink by more than there is changes nothing.
     EXPECT(sbrk(-0x7fffffff - 1), start + PAGE);
     EXPECT(sbrk(-(int)(long)BREAK() - 1), start + PAGE);
     EXPECT(BREAK(), start + PAGE);
     CHECK(has_pattern(on_heap, PAGE, 2));
 }
 
-// A program may give back all it has, its own code and stack too, and is then ended by the kernel.
+// A program may return all its memory, even its code and stack. Then the kernel ends it.
 static void sbrk_everything(void)
 {
     extern char end[];
-    // What is left: nothing; part of the first page; all but the stack.
+    // What remains: nothing; part of the first page; everything except the stack.
     const long left[] = {0, 1800, (long)end};
     for (unsigned i = 0; i < ARRAY_SIZE(left); i++) {
         int pid = START();
@@ -96,11 +96,11 @@ static void sbrk_everything(void)
     }
 }
 
-// Heap memory serves every call, up to its last byte.
+// Every call can use heap memory, up to the last byte.
 static void sbrk_arguments(void)
 {
     char *start = sbrk(2 * PAGE);
-    // The break on a page boundary.
+    // Move the break to a page boundary.
     sbrk(PAGE - (long)start % PAGE);
     char *end = BREAK();
     fill_pattern(end - 5000, 5000, 3);
@@ -120,7 +120,7 @@ static void sbrk_arguments(void)
     EXPECT(close(open(end - 2, O_RDONLY)), 0);
 }
 
-// A child has the heap too, and may shrink it without its parent's noticing.
+// A child has a copy of the heap, and may shrink it without changing the parent's.
 static void sbrk_fork(void)
 {
     char *start = sbrk(20 * PAGE);
@@ -136,7 +136,8 @@ static void sbrk_fork(void)
     CHECK(has_pattern(start, 20 * PAGE, 4));
 }
 
-// As much as half of what is free, at most 100 MiB: all zero, all usable, and all of it comes back.
+// Half of the free memory, at most 100 MiB. All of it is zero and usable, and all of it becomes
+// free again.
 static void sbrk_large(void)
 {
     long size = free_bytes() / 2;
@@ -159,7 +160,7 @@ static void sbrk_large(void)
     }
 }
 
-// Does anything else work while there is no memory? It may fail, with a reason, but not harm.
+// Makes other calls while there is no memory. They may fail with an error, but must not do harm.
 static void live_without_memory(void)
 {
     char *argv[] = {"/true", NULL};
@@ -183,7 +184,7 @@ static void live_without_memory(void)
     }
 }
 
-// Takes all memory there is; the number of bytes.
+// Takes all the memory there is. Returns the number of bytes.
 static long take_all(void)
 {
     static const int steps[] = {MIB, 64 * 1024, 4096};
@@ -196,7 +197,7 @@ static long take_all(void)
     return total;
 }
 
-// All of a big machine's memory would be touched here, and then all of the host's for it.
+// On a machine with much memory, this would touch all of it, and the host would have to provide it.
 static void skip_if_much_memory(void)
 {
     if (free_bytes() > 600 * (unsigned long)MIB)
@@ -219,7 +220,7 @@ static void memory_exhaustion(void)
     EXPECT(run_program("/true", argv, "out"), 0);
 }
 
-// exec() with 0, 1, 2 ... pages left: it works or says why not, and gives back what it took.
+// exec() with 0, 1, 2 ... pages left. It works, or it fails with an error and frees what it took.
 static void exec_without_memory(void)
 {
     skip_if_much_memory();
@@ -242,8 +243,8 @@ static void exec_without_memory(void)
     CHECK(good > 0);
 }
 
-// Several processes want more than there is: those that get none go on, and all comes back when
-// they end.
+// Several processes ask for more memory than there is. Those that get none continue. All of it
+// becomes free when they end.
 static void memory_contention(void)
 {
     skip_if_much_memory();

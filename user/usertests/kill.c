@@ -1,8 +1,8 @@
-// usertests: kill() reaches a process wherever it is, and whoever it leaves waiting goes on.
+// usertests: kill() ends a process whatever it is doing, and processes that waited for it continue.
 
 #include "user/usertests/usertests.h"
 
-// Starts `body` in a child, kills it once it has had time to get where it wants to be, and expects
+// Starts `body` in a child, gives it time to reach the interesting point, kills it, and expects
 // status -1.
 static void expect_killed(void (*body)(void))
 {
@@ -72,7 +72,7 @@ static void wait_for_child(void)
     int gate[2];
     EXPECT(pipe(gate), 0);
     if (START() == 0) {
-        // Ends when its parent has been killed and its end of the pipe closed.
+        // Ends when its parent has been killed, because that closes the parent's end of the pipe.
         close(gate[1]);
         read(gate[0], buffer, 1);
         exit(0);
@@ -152,7 +152,7 @@ static void kill_errors(void)
     EXPECT_ERROR(kill(pid), ESRCH);
 }
 
-// A zombie can still be killed, which changes nothing.
+// kill() works on a zombie, but changes nothing.
 static void kill_zombie(void)
 {
     int pid = START();
@@ -163,7 +163,7 @@ static void kill_zombie(void)
     JOIN(pid, 3);
 }
 
-// A process that kills itself does not come back from the call.
+// A process that kills itself does not return from the call.
 static void kill_self(void)
 {
     int pid = START();
@@ -174,8 +174,8 @@ static void kill_self(void)
     JOIN(pid, -1);
 }
 
-// The status is -1 however early the kill comes: before the child has run at all, or in the middle
-// of its fork.
+// The status is -1 however early the kill comes: before the child has run, or in the middle of its
+// fork().
 static void kill_early(void)
 {
     for (int i = 0; i < 50; i++) {
@@ -187,7 +187,7 @@ static void kill_early(void)
     }
 }
 
-// Killing it twice, or while it is ending, does no harm.
+// Killing a process twice, or while it is ending, does no harm.
 static void kill_twice(void)
 {
     for (int i = 0; i < 20; i++) {
@@ -200,7 +200,7 @@ static void kill_twice(void)
     }
 }
 
-// The reader of a pipe sees its end when the only writer is killed.
+// When the only writer is killed, the reader sees the end of the pipe.
 static void kill_closes_files(void)
 {
     int fds[2];
@@ -215,7 +215,7 @@ static void kill_closes_files(void)
     JOIN(pid, -1);
 }
 
-// What a killed process had open is closed, and what it had written is there.
+// The kernel closes the files of a killed process. What it had written stays.
 static void kill_keeps_data(void)
 {
     int ready[2];

@@ -1,5 +1,5 @@
-// usertests: sbrk_lazy(): memory that is found when it is first touched, by the program or by a
-// call.
+// usertests: sbrk_lazy(): the kernel allocates this memory when the program or a system call first
+// touches it.
 
 #include "user/usertests/usertests.h"
 
@@ -10,7 +10,7 @@ static void lazy_touch(void)
     char *start = sbrk_lazy(100 * PAGE);
     CHECK(start != FAILED_BREAK);
     EXPECT(sbrk(0), start + 100 * PAGE);
-    // In any order, by reading and by writing.
+    // Touch pages in any order, by reading and by writing.
     for (int page = 99; page >= 0; page -= 3)
         EXPECT(start[page * PAGE + page], 0);
     for (int page = 0; page < 100; page += 2)
@@ -19,7 +19,7 @@ static void lazy_touch(void)
         EXPECT(start[page * PAGE + 100], page % 2 == 0 ? page + 1 : 0);
 }
 
-// It costs nothing before it is touched, a page for each one that is, and gives all of it back.
+// Untouched memory costs nothing. Each touched page costs one page, and becomes free again.
 static void lazy_cost(void)
 {
     long size = 256 * MIB;
@@ -29,14 +29,14 @@ static void lazy_cost(void)
     CHECK(before - free_bytes() < 16 * (unsigned long)PAGE);
     for (long at = 0; at < size; at += 16 * MIB)
         start[at] = 1;
-    // 16 pages, and a page table for each.
+    // 16 pages, and a page table for each of them.
     CHECK(before - free_bytes() >= 16 * (unsigned long)PAGE);
     CHECK(before - free_bytes() < 64 * (unsigned long)PAGE);
     EXPECT(sbrk(-size), start + size);
     CHECK(before - free_bytes() < 48 * (unsigned long)PAGE);
 }
 
-// Half a gigabyte, touched here and there.
+// Half a gigabyte, touched in a few places.
 static void lazy_sparse(void)
 {
     long size = 512 * MIB, step = 256 * PAGE;
@@ -57,7 +57,7 @@ static void lazy_shrink(void)
     EXPECT(sbrk_lazy(8 * PAGE), start + 2 * PAGE);
     EXPECT(start[5 * PAGE], 0);
     EXPECT(start[9 * PAGE], 0);
-    // Behind the break there is nothing, lazy or not.
+    // After the break there is no memory, lazy or not.
     int pid = START();
     if (pid == 0) {
         sbrk(-8 * PAGE);
@@ -70,7 +70,7 @@ static void lazy_shrink(void)
     JOIN(pid, -1);
 }
 
-// Eager growth behind a lazy stretch leaves that lazy.
+// A lazy stretch stays lazy when the heap grows eagerly after it.
 static void lazy_then_eager(void)
 {
     char *lazy = sbrk_lazy(3 * PAGE);
@@ -83,7 +83,7 @@ static void lazy_then_eager(void)
     EXPECT(eager[2 * PAGE], 1);
 }
 
-// System calls find the pages too, in every direction.
+// System calls allocate the pages too, when they read them and when they write them.
 static void lazy_in_calls(void)
 {
     int fd = MAKE("f");
@@ -103,7 +103,7 @@ static void lazy_in_calls(void)
     EXPECT(write(fds[1], through, 100), 100);
     EXPECT(read(fds[0], through + PAGE, 100), 100);
     EXPECT(fstat(fd, (struct stat *)sbrk_lazy(PAGE)), 0);
-    // An empty path, which names no file.
+    // This is an empty path, which names no file.
     EXPECT_ERROR(unlink(sbrk_lazy(PAGE)), ENOENT);
     int pid = START();
     if (pid == 0)
@@ -113,7 +113,7 @@ static void lazy_in_calls(void)
     EXPECT(*status, 6);
 }
 
-// A child has the same lazy stretch, each side with pages of its own.
+// A child has the same lazy stretch. Parent and child have separate pages.
 static void lazy_fork(void)
 {
     char *start = sbrk_lazy(10 * PAGE);
@@ -132,7 +132,8 @@ static void lazy_fork(void)
     EXPECT(start[0], 1);
 }
 
-// Only a second argument of SBRK_LAZY means lazy: xv6's older programs leave anything there.
+// Only the value SBRK_LAZY makes sbrk() lazy: older programs of xv6 leave any value in the second
+// argument.
 static void lazy_other_how(void)
 {
     static const long hows[] = {0, 1, 3, -1, 0x7fffffff, KERNEL_ADDRESS};
@@ -144,7 +145,7 @@ static void lazy_other_how(void)
     }
 }
 
-// A process that touches more than there is ends, and the others go on.
+// A process that touches more memory than there is ends. The others continue.
 static void lazy_exhaustion(void)
 {
     if (free_bytes() > 600 * (unsigned long)MIB)
@@ -158,7 +159,7 @@ static void lazy_exhaustion(void)
         exit(0);
     }
     JOIN(pid, -1);
-    // And a call that would have to fill such a page fails.
+    // A system call that needs such a page fails.
     pid = START();
     if (pid == 0) {
         char *start = sbrk_lazy(PAGE);
@@ -173,7 +174,7 @@ static void lazy_exhaustion(void)
     JOIN(pid, 0);
 }
 
-// Large steps, one behind the other, as far as there are addresses.
+// Large steps, one after the other, until there are no more addresses.
 static void lazy_far(void)
 {
     char *brk = sbrk(0);

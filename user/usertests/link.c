@@ -1,4 +1,4 @@
-// usertests: link and unlink, the counts they keep, and files without a name.
+// usertests: link and unlink, the link counts, and files without a name.
 
 #include "user/usertests/usertests.h"
 
@@ -12,7 +12,7 @@ static void link_works(void)
     CHECK(!exists("a"));
     EXPECT_FILE("b", 100, 1);
     EXPECT(stat_of("b").nlink, 1);
-    // Both names are one file.
+    // Both names are the same file.
     EXPECT(link("b", "c"), 0);
     put_file("c", 50, 2);
     EXPECT_FILE("b", 50, 2);
@@ -37,7 +37,7 @@ static void link_errors(void)
     EXPECT_ERROR(link("a", "."), EEXIST);
     EXPECT_ERROR(link("a", "d/."), EEXIST);
     EXPECT_ERROR(link("a", "d/.."), EEXIST);
-    // None of these counted.
+    // None of these changed the link count.
     EXPECT(stat_of("a").nlink, 1);
     EXPECT(stat_of("d").nlink, 1);
     EXPECT(count_entries("."), 3);
@@ -61,7 +61,7 @@ static void unlink_errors(void)
     EXPECT(count_entries("."), 1);
 }
 
-// A file that is open outlives its last name, and goes with its last descriptor.
+// An open file exists after its last name is removed. It goes when its last descriptor is closed.
 static void unlink_open(void)
 {
     put_file("f", 5 * PAGE, 1);
@@ -76,7 +76,7 @@ static void unlink_open(void)
     EXPECT(read(fd, buffer, PAGE), PAGE);
     CHECK(has_pattern(buffer, PAGE, 1));
     EXPECT(write(fd, "new", 3), 3);
-    // A new file of that name is another one.
+    // A new file with this name is a different file.
     put_file("f", 3, 9);
     EXPECT(lseek(fd, PAGE, SEEK_SET), PAGE);
     EXPECT(read(fd, buffer, 3), 3);
@@ -89,7 +89,7 @@ static void unlink_open(void)
     EXPECT(kernel_state().fs_free_inodes, before.fs_free_inodes + 1);
 }
 
-// The same when it is not closed, but its process ends, or is killed.
+// The same if the process ends or is killed without closing the file.
 static void unlink_exit(void)
 {
     struct kstat before = kernel_state();
@@ -111,7 +111,7 @@ static void unlink_exit(void)
     EXPECT(kernel_state().fs_free_inodes, before.fs_free_inodes);
 }
 
-// The last name goes while another process opens the file.
+// One process removes the last name while another opens the file.
 static void unlink_race(void)
 {
     int pid = START();
@@ -150,7 +150,7 @@ static void many_links(void)
     EXPECT(count_entries("."), 0);
 }
 
-// A name moved from file to file and directory to directory, as mv does it.
+// Names move between files and directories, as mv does it.
 static void rename_pattern(void)
 {
     EXPECT(mkdir("d"), 0);
@@ -166,7 +166,7 @@ static void rename_pattern(void)
     EXPECT(unlink("d"), 0);
 }
 
-// Made, written and removed over and over: nothing runs out.
+// Files are made, written and removed many times. Nothing runs out.
 static void create_remove(void)
 {
     for (int i = 0; i < 300; i++) {

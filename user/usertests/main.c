@@ -1,13 +1,13 @@
 // usertests: tests every system call from user space.
 //
-//   usertests            all tests
-//   usertests -q         without the slow ones
-//   usertests NAME...    those
-//   usertests -l         lists them
+//   usertests            runs all tests
+//   usertests -q         skips the slow ones
+//   usertests NAME...    runs the named tests
+//   usertests -l         lists the tests
 //
-// Each test runs in a child process, in a fresh directory. When it is over, memory, processes, open
-// files, inodes and disk space must be what they were before it: what is missing then has leaked.
-// The exit status is 0 if every test passed.
+// Each test runs in a child process, in an empty directory. After the test, the kernel must have as
+// much free memory, as many processes, open files and inodes, and as much disk space as before. If
+// not, something has leaked. The exit status is 0 if every test passed.
 
 #include "user/usertests/usertests.h"
 
@@ -18,17 +18,18 @@ static const struct test *const tables[] = {
     time_tests,    trap_tests,      space_tests,
 };
 
-// A test that takes longer hangs. On an idle host the slowest of each kind needs a tenth of it.
+// A test that takes longer counts as hanging. On an idle host, the slowest test of each kind needs
+// a tenth of this time.
 #define QUICK_LIMIT (100 * 1000 * MS)
 #define SLOW_LIMIT (300 * 1000 * MS)
 
-// How long the kernel gets to tidy up behind a test: orphans end, the log writes what it has
-// pinned.
+// The time that the kernel has to clean up after a test: orphans end, and the log writes its
+// blocks.
 #define SETTLE_LIMIT (3 * 1000 * MS)
 
 enum verdict { PASSED, FAILED, SKIPPED };
 
-// Names what is gone, in `text`; false if nothing is.
+// Describes in `text` what has leaked; false if nothing has.
 static bool find_leak(const struct kstat *before, const struct kstat *after, char *text, int size)
 {
     const struct {
@@ -38,7 +39,7 @@ static bool find_leak(const struct kstat *before, const struct kstat *after, cha
         {"processes in use", before->processes, after->processes},
         {"open files", before->open_files, after->open_files},
         {"inodes in memory", before->inodes, after->inodes},
-        // Counted from the other end, so that a loss is a growth for all of them.
+        // Free pages, blocks and inodes are counted down, so that every leak is a growth.
         {"pages used", before->memory_pages - before->free_pages,
          after->memory_pages - after->free_pages},
         {"disk blocks (fewer free)", -before->fs_free_blocks, -after->fs_free_blocks},
@@ -54,7 +55,7 @@ static bool find_leak(const struct kstat *before, const struct kstat *after, cha
     return false;
 }
 
-// Waits until nothing is missing, or no longer. True if something leaked.
+// Waits until nothing is missing, at most SETTLE_LIMIT. Returns whether something leaked.
 static bool leaked(const struct kstat *before, char *text, int size)
 {
     uint64_t limit = clock_gettime() + SETTLE_LIMIT;
@@ -73,7 +74,7 @@ static uint64_t limit_of(const struct test *test)
     return test->slow ? SLOW_LIMIT : QUICK_LIMIT;
 }
 
-// A process that ends by itself when the time is up.
+// Starts a process that ends when the time is up.
 static int start_watchdog(uint64_t limit)
 {
     int pid = fork();
@@ -84,8 +85,8 @@ static int start_watchdog(uint64_t limit)
     return pid;
 }
 
-// Runs the test in a child; the status it ended with, which is false in *in_time if it had to be
-// ended.
+// Runs the test in a child and returns its exit status. If the time is up, it kills the child and
+// sets *in_time to false.
 static int run_child(const struct test *test, bool *in_time)
 {
     int watchdog = start_watchdog(limit_of(test));
@@ -128,7 +129,7 @@ static enum verdict run_test(const struct test *test)
     else if (status != 0 && status != STATUS_FAILED)
         printf("FAILED: the test's process ended with status %d\n", status);
     else if (status == 0 && !removed)
-        printf("FAILED: what it left in " TEST_DIR " could not be removed\n");
+        printf("FAILED: the files that it left in " TEST_DIR " could not be removed\n");
     else if (status == 0 && leaks)
         printf("FAILED: %s\n", leak);
     else if (status == 0) {
@@ -138,7 +139,7 @@ static enum verdict run_test(const struct test *test)
     return FAILED;
 }
 
-// Was the test asked for? No names ask for all.
+// Returns whether to run the test. Without names, all tests are wanted.
 static bool wanted(const struct test *test, bool quick, int count, char **names)
 {
     for (int i = 0; i < count; i++) {
@@ -167,7 +168,7 @@ static void list_tests(void)
     }
 }
 
-// Runs what is wanted and prints the closing line; the exit status.
+// Runs the wanted tests and prints the last line. Returns the exit status.
 static int run_tests(bool quick, int count, char **names)
 {
     int failed = 0, skipped = 0;
@@ -212,10 +213,11 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    // The display gets its memory when it is first opened, and keeps it: not from within a test.
+    // The display gets its memory at the first open and keeps it. In a test, this would look like a
+    // leak.
     close(open("/dev/fb0", O_RDWR));
-    // An earlier run that was stopped half-way may have left something. And once the root directory
-    // has had room for this name, it grows no more.
+    // An interrupted run may have left files. Also, after this name has once been in the root
+    // directory, making it again does not let the directory grow.
     mkdir(TEST_DIR);
     if (remove_contents(TEST_DIR) < 0 || unlink(TEST_DIR) < 0)
         die(TEST_DIR);

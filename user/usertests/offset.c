@@ -33,8 +33,8 @@ static void lseek_errors(void)
     EXPECT_ERROR(lseek(fds[1], 0, SEEK_CUR), ESPIPE);
 }
 
-// Going behind the end makes no file longer; writing there does, and what lies between reads as
-// zeros.
+// lseek() past the end does not make a file longer. A write there does, and the bytes in between
+// read as zeros.
 static void hole_small(void)
 {
     int fd = MAKE("f");
@@ -53,8 +53,8 @@ static void hole_small(void)
     EXPECT(memcmp(buffer + 50, "xyz", 3), 0);
 }
 
-// Old contents of a block must not come to light in one: not behind a truncation, not from a
-// removed file.
+// A hole must not show old contents of a block, neither from before a truncation nor from a removed
+// file.
 static void hole_is_zero(void)
 {
     put_file("old", 40 * PAGE, 1);
@@ -77,8 +77,7 @@ static void hole_is_zero(void)
     }
 }
 
-// A file with nothing but two bytes, far apart: through the indirect blocks and the double-indirect
-// one.
+// A file with only two bytes, far apart: it needs indirect and double-indirect blocks.
 static void hole_large(void)
 {
     static const int64_t places[] = {11 * 4096, 1034 * 4096, 1035 * 4096 + 7, 100 * MIB,
@@ -97,14 +96,14 @@ static void hole_large(void)
             EXPECT(buffer[j], 0);
         EXPECT(buffer[100], 'x');
     }
-    // It takes the blocks that were written, and those that lead to them.
+    // It uses the blocks that were written, and the blocks that point to them.
     CHECK(before - kernel_state().fs_free_blocks <= 12);
     close(fd);
     EXPECT(unlink("f"), 0);
     EXPECT(kernel_state().fs_free_blocks, before);
 }
 
-// A file has an end that nothing can be written behind.
+// A file has a maximum size. A write past it fails.
 static void largest_offset(void)
 {
     int fd = MAKE("f");
@@ -123,7 +122,7 @@ static void largest_offset(void)
     }
 }
 
-// A page can be written into a hole later on.
+// A later write fills a page of a hole.
 static void hole_filled(void)
 {
     int fd = MAKE("f");

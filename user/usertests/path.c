@@ -1,4 +1,4 @@
-// usertests: paths: slashes, dots, long names, long paths, elements that are no directories.
+// usertests: paths: slashes, dots, long names, long paths, and elements that are not directories.
 
 #include "user/usertests/usertests.h"
 
@@ -27,12 +27,12 @@ static void path_slashes(void)
     EXPECT(stat_of("d/e").type, T_DIR);
     EXPECT(unlink("d/e//"), 0);
     EXPECT(stat_of("/").ino, stat_of("////").ino);
-    // xv6 takes the empty path for the current directory when it looks it up.
+    // As in xv6, looking up the empty path gives the current directory.
     EXPECT(stat_of("").ino, stat_of(".").ino);
     EXPECT_ERROR(open("", O_CREATE | O_RDWR), ENOENT);
 }
 
-// Names are cut to 14 bytes, silently, wherever they are used.
+// The kernel silently cuts every name to 14 bytes.
 static void long_names(void)
 {
     put_file("12345678901234", 10, 1);
@@ -52,7 +52,7 @@ static void long_names(void)
     EXPECT(count_entries("."), 2);
 }
 
-// Any byte but '/' and 0 may stand in a name.
+// A name may contain any byte except '/' and 0.
 static void odd_names(void)
 {
     static const char *const names[] = {" ",  "a b", "\n", "\xff\xfe", "...",
@@ -64,7 +64,7 @@ static void odd_names(void)
         EXPECT_FILE(names[i], i, i);
 }
 
-// A file's name is no directory, at any place in a path.
+// A file cannot be used as a directory, anywhere in a path.
 static void file_as_directory(void)
 {
     put_file("f", 10, 1);
@@ -81,7 +81,7 @@ static void file_as_directory(void)
     EXPECT_FILE("f", 10, 1);
 }
 
-// A tree, walked up and down and sideways, with names in use twice at different places.
+// Paths that go up and down in a tree, where different directories use the same names.
 static void subdirectories(void)
 {
     EXPECT(mkdir("dd"), 0);
@@ -109,7 +109,7 @@ static void subdirectories(void)
     EXPECT(unlink("dd"), 0);
 }
 
-// Failing calls hold on to nothing: the runner would see the inodes.
+// Failing calls must not keep inodes: the runner would count them as lost.
 static void path_references(void)
 {
     EXPECT(mkdir("d"), 0);

@@ -1,4 +1,4 @@
-// usertests: pipes. Their capacity is the kernel's affair; the tests find it out.
+// usertests: pipes. The tests do not assume a capacity; they measure it.
 
 #include "user/usertests/usertests.h"
 
@@ -11,7 +11,7 @@ static void pipe_basic(void)
     EXPECT(write(fds[1], buffer, 0), 0);
     EXPECT(read(fds[0], buffer, 0), 0);
     EXPECT(read(fds[0], buffer, 2), 2);
-    // A read takes what is there and does not wait for more.
+    // A read returns what is there and does not wait for more.
     EXPECT(read(fds[0], buffer + 2, 100), 3);
     EXPECT(memcmp(buffer, "hello", 5), 0);
     struct stat st;
@@ -62,7 +62,7 @@ static void pipe_stream(void)
     JOIN(pid, 0);
 }
 
-// read() sleeps until there is something.
+// read() sleeps until there is data.
 static void pipe_reader_waits(void)
 {
     int fds[2];
@@ -96,7 +96,8 @@ static void pipe_writer_waits(void)
     }
     close(fds[1]);
     close(done[1]);
-    // The writer is far from done, as nothing was read yet: what comes first is data.
+    // The writer cannot have finished, because nothing has been read yet. So the first byte is
+    // data.
     nanosleep(50 * MS);
     int total = 0, n;
     while ((n = read(fds[0], buffer, BUFFER_SIZE)) > 0) {
@@ -120,7 +121,7 @@ static void pipe_end_of_file(void)
     EXPECT(read(fds[0], buffer, 100), 5);
     EXPECT(read(fds[0], buffer, 100), 0);
     EXPECT(read(fds[0], buffer, 100), 0);
-    // A sleeping reader is woken by the last writer's close.
+    // When the last writer closes the pipe, a sleeping reader wakes up.
     EXPECT(pipe(fds), 0);
     int pid = START();
     if (pid == 0) {
@@ -140,7 +141,7 @@ static void pipe_broken(void)
     EXPECT_ERROR(write(fds[1], "x", 1), EPIPE);
     EXPECT_ERROR(write(fds[1], buffer, BUFFER_SIZE), EPIPE);
     EXPECT(close(fds[1]), 0);
-    // A sleeping writer is woken by the last reader's close.
+    // When the last reader closes the pipe, a sleeping writer wakes up.
     EXPECT(pipe(fds), 0);
     int pid = START();
     if (pid == 0) {
@@ -155,7 +156,7 @@ static void pipe_broken(void)
     JOIN(pid, 0);
 }
 
-// Each of several writers' bytes arrive in the order in which it wrote them, and none is lost.
+// Several writers: the bytes of each arrive in the order in which it wrote them, and none is lost.
 static void pipe_many_writers(void)
 {
     enum { WRITERS = 8, EACH = 3000 };
@@ -185,7 +186,7 @@ static void pipe_many_writers(void)
     JOIN_ALL(WRITERS);
 }
 
-// And each byte reaches exactly one of several readers.
+// Several readers: each byte reaches exactly one of them.
 static void pipe_many_readers(void)
 {
     enum { READERS = 4, TOTAL = 20000 };
@@ -216,7 +217,7 @@ static void pipe_many_readers(void)
     JOIN_ALL(READERS);
 }
 
-// A byte there and back, many times: no wake-up is lost.
+// A byte goes there and back many times: no wake-up is lost.
 static void pipe_ping_pong(void)
 {
     int there[2], back[2];
@@ -242,7 +243,7 @@ static void pipe_ping_pong(void)
     JOIN(pid, 0);
 }
 
-// Without two free descriptors there is no pipe, and the one that was free stays free.
+// If only one descriptor is free, pipe() fails, and the descriptor stays free.
 static void pipe_no_descriptors(void)
 {
     int fds[2] = {-7, -7};

@@ -1,25 +1,26 @@
-// usertests: every pointer that a call takes, with every kind of bad address. Such a call fails,
-// changes nothing and reveals nothing.
+// usertests: every pointer argument of every call, with every kind of bad address. The call must
+// fail, change nothing and reveal nothing.
 
 #include "user/usertests/usertests.h"
 
-// Addresses where a program has nothing, apart from those that depend on where its heap ends.
+// Addresses that are never valid in this program. bad_address() adds those that depend on the end
+// of the heap.
 static const uint64_t bad_addresses[] = {
-    0x40000000,              // behind any heap here
-    0x80000000,              // physical memory begins there
+    0x40000000,              // after the heap of any test here
+    0x80000000,              // physical memory begins here
     0x80200000,              // the kernel's physical address
-    0x2000000000,            // where mmap() begins, with nothing mapped
+    0x2000000000,            // where mmap() begins; nothing is mapped
     USER_ADDRESS_END - 4096, // the last user page
-    USER_ADDRESS_END - 4,    // an access goes over the end
+    USER_ADDRESS_END - 4,    // an access crosses the end
     USER_ADDRESS_END,        // the first address that is not canonical
     0x8000000000,
     0x8000000000000000,
     0xffffffbffffff000, // the last that is not canonical
     0xffffffc000000000, // the kernel's direct map
     KERNEL_ADDRESS,
-    0xfffffff000000000, // its stacks
+    0xfffffff000000000, // the kernel's stacks
     0xfffffffffffff000,
-    0xfffffffffffffff8, // an access wraps
+    0xfffffffffffffff8, // an access wraps around
     0xffffffffffffffff,
 };
 #define BAD_COUNT (ARRAY_SIZE(bad_addresses) + 2)
@@ -29,7 +30,7 @@ static void *bad_address(unsigned i)
     extern char end[];
     if (i < ARRAY_SIZE(bad_addresses))
         return (void *)bad_addresses[i];
-    // Behind the heap's last page, and the guard page, which follows the program's data.
+    // After the heap's last page, and in the guard page, which follows the program's data.
     uint64_t place = i == ARRAY_SIZE(bad_addresses) ? (uint64_t)sbrk(0) : (uint64_t)end;
     return (void *)((place + PAGE - 1) / PAGE * PAGE);
 }
@@ -57,7 +58,7 @@ static void bad_read_write(void)
     EXPECT(memcmp(buffer, "0123456789", 10), 0);
 }
 
-// A write that fails leaves an empty file empty, and takes no block.
+// After a write that fails, an empty file is still empty and has no block.
 static void bad_write_extends(void)
 {
     int fd = MAKE("f");
@@ -71,7 +72,7 @@ static void bad_write_extends(void)
     EXPECT(kernel_state().fs_free_blocks, before);
 }
 
-// Memory that was given back is as bad as any other.
+// Returned memory is a bad address too.
 static void freed_memory(void)
 {
     char *heap = sbrk(2 * PAGE);
@@ -131,7 +132,7 @@ static void bad_argv(void)
         EXPECT_ERROR(exec("/true", argv), EFAULT);
         EXPECT_ERROR(exec("/true", (char **)bad), EFAULT);
     }
-    // Many times: what such a call takes it gives back.
+    // Repeat the call many times: it must free what it took.
     char *argv[] = {"x", "y", (char *)KERNEL_ADDRESS, NULL};
     for (int i = 0; i < 2000; i++)
         EXPECT_ERROR(exec("/true", argv), EFAULT);
@@ -146,7 +147,7 @@ static void bad_results(void)
         EXPECT_ERROR(pipe(bad_address(i)), EFAULT);
     }
     EXPECT(kernel_state().open_files, before.open_files);
-    // Each of those pipes has given its descriptors back.
+    // Each of these pipe() calls has freed its descriptors.
     EXPECT(dup(fd), fd + 1);
     for (unsigned i = 0; i < BAD_COUNT; i++) {
         int pid = START();
@@ -157,7 +158,7 @@ static void bad_results(void)
     }
 }
 
-// Code and constants can be read by a call, but never be where its result goes.
+// A call may read code and constants, but must not write to them.
 static void read_only_results(void)
 {
     static const char constant[4096] = "constant";
@@ -179,7 +180,7 @@ static void read_only_results(void)
         int pid = START();
         if (pid == 0)
             exit(1);
-        // Address 0 asks for no status.
+        // Address 0 means that the caller does not want the status.
         if (places[i]) {
             EXPECT_ERROR(wait((int *)places[i]), EFAULT);
         }
@@ -189,8 +190,8 @@ static void read_only_results(void)
     EXPECT(strcmp(constant, "constant"), 0);
 }
 
-// A buffer that begins well and goes on behind the heap. A call may do the good part first, but
-// must say so.
+// A buffer that begins in the heap and continues after it. A call may do the valid part first, but
+// then it must return how much it did.
 static void straddling(void)
 {
     char *heap = sbrk(2 * PAGE);
@@ -212,12 +213,12 @@ static void straddling(void)
     CHECK(n == -1 || n == 100);
     EXPECT_ERROR(fstat(fd, (struct stat *)(end - 8)), EFAULT);
     EXPECT_ERROR(pipe((int *)(end - 4)), EFAULT);
-    // Half a pointer to an argument.
+    // Only half of a pointer to an argument is readable.
     EXPECT_ERROR(exec("/true", (char **)(end - 4)), EFAULT);
 }
 
-// Strings right at the heap's end: one that is ended by its last byte is good, one that is not is
-// bad.
+// Strings at the very end of the heap. If the last byte is zero, the string is valid, else it is
+// not.
 static void strings_at_end(void)
 {
     char *heap = sbrk(2 * PAGE);
@@ -229,13 +230,14 @@ static void strings_at_end(void)
     end[-1] = 'x';
     EXPECT_ERROR(open(end - 5, O_CREATE | O_RDWR), EFAULT);
     EXPECT_ERROR(chdir(end - 1), EFAULT);
-    // And one that lies over a page boundary.
+    // A string that crosses a page boundary.
     strcpy(end - PAGE - 3, "crossing");
     EXPECT(close(open(end - PAGE - 3, O_CREATE | O_RDWR)), 0);
     CHECK(exists("crossing"));
 }
 
-// 127 bytes and a zero are a path; one byte more is not, and a kernel stack would notice.
+// A path has at most 127 bytes and a zero. One byte more must fail, and must not overrun a buffer
+// on the kernel's stack.
 static void long_strings(void)
 {
     static char path[3 * 4096];
@@ -255,7 +257,7 @@ static void long_strings(void)
         EXPECT_ERROR(link(SELF, path), ENAMETOOLONG);
         EXPECT_ERROR(chdir(path), ENAMETOOLONG);
         EXPECT_ERROR(exec(path, argv), ENAMETOOLONG);
-        // Second time round: pages of it.
+        // The second time, whole pages of it.
         path[MAXPATH] = '/';
         path[sizeof(path) - 1] = 0;
     }

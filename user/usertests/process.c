@@ -1,10 +1,10 @@
-// usertests: fork, exit, wait, getpid; orphans; what parent and child share and what not.
+// usertests: fork, exit, wait, getpid, orphans, and what parent and child share.
 
 #include "user/usertests/usertests.h"
 
 static int shared_or_not = 1;
 
-// Memory is copied: neither side sees what the other writes.
+// fork() copies memory: neither process sees what the other writes.
 static void fork_memory(void)
 {
     char *heap = sbrk(2 * PAGE);
@@ -21,7 +21,7 @@ static void fork_memory(void)
         on_stack = 2;
         fill_pattern(heap, 2 * PAGE, 2);
         EXPECT(write(fds[1], "x", 1), 1);
-        // The parent writes only once this child has, and the child looks again after that.
+        // The parent writes after this child has written, and then the child checks again.
         nanosleep(50 * MS);
         EXPECT(shared_or_not, 2);
         EXPECT(on_stack, 2);
@@ -39,7 +39,7 @@ static void fork_memory(void)
     shared_or_not = 1;
 }
 
-// An open file is shared with its offset; closing it on one side leaves it open on the other.
+// Parent and child share an open file and its offset. If one closes it, it stays open in the other.
 static void fork_files(void)
 {
     char text[8] = "";
@@ -58,7 +58,7 @@ static void fork_files(void)
     EXPECT(memcmp(text, "abcdef", 6), 0);
 }
 
-// The current directory is inherited, but not shared.
+// A child inherits the current directory, but does not share it.
 static void fork_directory(void)
 {
     EXPECT(mkdir("d"), 0);
@@ -83,7 +83,7 @@ static void exit_status(void)
             exit(statuses[i]);
         JOIN(pid, statuses[i]);
     }
-    // Without a place for the status.
+    // wait(NULL) stores no status.
     int pid = START();
     if (pid == 0)
         exit(5);
@@ -96,7 +96,7 @@ static void wait_errors(void)
     int status = 77;
     EXPECT_ERROR(wait(&status), ECHILD);
     EXPECT(status, 77);
-    // A status that cannot be stored loses no child.
+    // If wait() cannot store the status, the child is not lost.
     int pid = START();
     if (pid == 0)
         exit(3);
@@ -105,7 +105,7 @@ static void wait_errors(void)
     EXPECT_ERROR(wait(NULL), ECHILD);
 }
 
-// A child may have ended long before, or end long after, its parent waits.
+// A child may end long before its parent calls wait(), or long after.
 static void wait_order(void)
 {
     int pid = START();
@@ -140,7 +140,7 @@ static void getpid_works(void)
     JOIN(pid, pid);
 }
 
-// Children of many generations at once.
+// Many generations of children at the same time.
 static void many_children(void)
 {
     for (int round = 0; round < 3; round++) {
@@ -157,7 +157,7 @@ static void many_children(void)
     }
 }
 
-// Two children that both fork all the time.
+// Two children fork all the time.
 static void fork_race(void)
 {
     for (int i = 0; i < 2; i++) {
@@ -174,8 +174,8 @@ static void fork_race(void)
     JOIN_ALL(2);
 }
 
-// Forks until there are no more processes or no more memory: -1, and nothing else breaks.
-// Afterwards as many can be had again.
+// Forks until there are no more processes or no more memory. Then fork() returns -1, and nothing
+// else breaks. Afterwards the same number of forks works again.
 static int fork_until_failure(void)
 {
     int gate[2], count = 0;
@@ -184,7 +184,7 @@ static int fork_until_failure(void)
     for (;;) {
         int pid = fork();
         if (pid == 0) {
-            // Waits until the last process has closed the other end.
+            // Wait until the last process has closed the other end.
             close(gate[1]);
             exit(read(gate[0], &byte, 1) != 0);
         }
@@ -206,12 +206,12 @@ static void fork_exhaustion(void)
     int first = fork_until_failure();
     CHECK(first > 20);
     int second = fork_until_failure();
-    // A few pages may by now be somebody else's.
+    // Other processes may have taken a few pages meanwhile.
     CHECK(second >= first - 2);
 }
 
-// A process whose parent ends becomes a child of init, which waits for it: it does not stay behind.
-// The runner sees one that does.
+// When a parent ends, its children become children of init, which waits for them. If one stayed as
+// a zombie, the runner would count it.
 static void orphans(void)
 {
     int fds[2];
@@ -239,7 +239,7 @@ static void orphans(void)
     EXPECT(count, 40);
 }
 
-// Parents that end while their children do.
+// Parents end at the same time as their children.
 static void orphan_race(void)
 {
     for (int i = 0; i < 40; i++) {
@@ -253,7 +253,7 @@ static void orphan_race(void)
     }
 }
 
-// Parent and children end at the same time, while others are being waited for.
+// Parents and children end at the same time, while this process waits for others.
 static void exit_race(void)
 {
     for (int i = 0; i < 50; i++) {
@@ -267,7 +267,7 @@ static void exit_race(void)
     }
 }
 
-// No process keeps a hart for itself: while more of them spin than there are harts, others run.
+// No process can occupy a hart. More processes spin than there are harts, and others still run.
 static void preemption(void)
 {
     enum { SPINNERS = 10 };
@@ -282,7 +282,7 @@ static void preemption(void)
                 asm volatile("" ::: "memory");
         }
     }
-    // Each of them gets to run, and so does this process.
+    // Each of them runs, and so does this process.
     EXPECT(close(fds[1]), 0);
     for (int i = 0; i < SPINNERS; i++)
         EXPECT(read(fds[0], buffer, 1), 1);

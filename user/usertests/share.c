@@ -1,8 +1,8 @@
-// usertests: several processes at work on the same files, directories and names.
+// usertests: several processes use the same files, directories and names.
 
 #include "user/usertests/usertests.h"
 
-// One descriptor, inherited: both processes' writes are all there, one behind the other.
+// Two processes write to one inherited descriptor: all writes are in the file, one after the other.
 static void shared_offset(void)
 {
     enum { WRITES = 300, SIZE = 10 };
@@ -26,7 +26,7 @@ static void shared_offset(void)
     EXPECT(counts[1], WRITES);
 }
 
-// A descriptor read by several: no byte twice, none left out.
+// Several processes read one descriptor: each byte is read exactly once.
 static void shared_reading(void)
 {
     enum { READERS = 4, PAGES = 40 };
@@ -73,7 +73,7 @@ static void separate_files(void)
     }
 }
 
-// Each of several writers fills the same block at a time: whoever comes last, a block is never a
+// Several writers fill the same block at the same time. The result is one writer's block, never a
 // mixture.
 static void same_file(void)
 {
@@ -130,8 +130,8 @@ static void create_delete(void)
     }
 }
 
-// The same names, from all of them: every call works or fails for a good reason, and no name is
-// there twice.
+// All processes use the same names. Every call succeeds or fails with an expected error, and no
+// name exists twice.
 static void same_names(void)
 {
     enum { PROCESSES = 4, NAMES = 10, ROUNDS = 60 };
@@ -178,7 +178,8 @@ static void same_names(void)
     }
 }
 
-// Directories made, entered from below by "..", and removed, all at the same time: no deadlock.
+// Processes make directories, enter them through "..", and remove them, all at the same time: no
+// deadlock.
 static void directory_race(void)
 {
     enum { PROCESSES = 4 };
@@ -203,8 +204,8 @@ static void directory_race(void)
     JOIN_ALL(PROCESSES);
 }
 
-// A process lists a directory while another changes it: whatever is there all along is seen exactly
-// once.
+// One process lists a directory while another changes it. A name that exists all the time is listed
+// exactly once.
 static void list_race(void)
 {
     char name[16];
@@ -232,7 +233,7 @@ static void list_race(void)
     JOIN(pid, 0);
 }
 
-// Everything at once, for a while: files, pipes, processes.
+// Files, pipes and processes, all at the same time for a while.
 static void mixture(void)
 {
     enum { PROCESSES = 6 };

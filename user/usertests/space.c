@@ -1,6 +1,6 @@
-// usertests: large files, and a disk without room: for blocks, for inodes, for open files. Each of
-// these is an ordinary error, after which what was there is unharmed and what is freed can be used
-// again.
+// usertests: large files, and what happens when there are no free blocks, inodes or open files.
+// Calls then fail with ordinary errors. Existing files are unharmed, and what becomes free can be
+// used again.
 
 #include "user/usertests/usertests.h"
 
@@ -9,7 +9,7 @@ static uint64_t free_blocks(void)
     return kernel_state().fs_free_blocks;
 }
 
-// The three writers below would take a machine with a large disk minutes.
+// On a large disk, the three tests below that fill it would take minutes.
 #define MOST_BLOCKS (64 * MIB / PAGE)
 
 static void skip_if_large_disk(void)
@@ -18,7 +18,7 @@ static void skip_if_large_disk(void)
         skip("more than 64 MiB of disk are free");
 }
 
-// Writes numbered blocks until one does not fit, but no more than `most`; how many did.
+// Writes numbered blocks until one does not fit, but at most `most`. Returns how many fitted.
 static long fill_file(int fd, long most)
 {
     for (long block = 0; block < most; block++) {
@@ -47,7 +47,7 @@ static void check_blocks(int fd, long count)
     EXPECT(read(fd, buffer, PAGE), 0);
 }
 
-// Into the double-indirect blocks, as far as a third of the disk goes.
+// A file of a third of the disk, which needs double-indirect blocks.
 static void large_file(void)
 {
     long blocks = free_blocks() / 3;
@@ -60,7 +60,7 @@ static void large_file(void)
     EXPECT(fill_file(fd, blocks), blocks);
     EXPECT(stat_of("f").size, blocks * PAGE);
     check_blocks(fd, blocks);
-    // Again, by another descriptor, from the disk if it is larger than the cache.
+    // Read it again with another descriptor: from the disk, if the file is larger than the cache.
     EXPECT(fsync(fd), 0);
     close(fd);
     fd = open("f", O_RDONLY);
@@ -70,8 +70,8 @@ static void large_file(void)
     EXPECT(free_blocks(), before);
 }
 
-// The disk is filled by one file; removing that makes it as empty as before. Twice, so that a block
-// lost would be missed.
+// One file fills the disk. After it is removed, the disk is as empty as before. The second time
+// shows whether a block was lost.
 static void disk_full(void)
 {
     skip_if_large_disk();
@@ -80,11 +80,11 @@ static void disk_full(void)
     for (int round = 0; round < 2; round++) {
         int fd = MAKE("f");
         long count = fill_file(fd, MOST_BLOCKS + 1);
-        // Some of the blocks lead to others.
+        // Some of the blocks only point to other blocks.
         CHECK(count > (long)before - 32);
         EXPECT_ERROR(write(fd, "x", 1), ENOSPC);
-        // Other files can still be read and overwritten, names removed; nothing new can be made to
-        // hold data.
+        // Programs can still read and overwrite other files, and remove names. No new file can hold
+        // data.
         EXPECT_FILE("stays", 10 * PAGE, 5);
         int other = open("stays", O_RDWR);
         fill_pattern(buffer, PAGE, 5);
@@ -96,7 +96,7 @@ static void disk_full(void)
             close(other);
             EXPECT(unlink("new"), 0);
         }
-        mkdir("d"); // may need a block, or find a place
+        mkdir("d"); // may need a block, or use a free entry
         unlink("d");
         check_blocks(fd, count);
         close(fd);
@@ -106,7 +106,7 @@ static void disk_full(void)
     EXPECT_FILE("stays", 10 * PAGE, 5);
 }
 
-// By many files, in several directories, until nothing fits; then all go.
+// Many files in several directories fill the disk. Then all of them are removed.
 static void disk_full_of_files(void)
 {
     skip_if_large_disk();
@@ -122,7 +122,7 @@ static void disk_full_of_files(void)
         snprintf(name, sizeof(name), "d%d/f%d", files / 50, files);
         fd = open(name, O_CREATE | O_RDWR);
         if (fd < 0 || fill_file(fd, 40) < 40)
-            break; // whichever call it was left its reason
+            break; // errno is from the call that failed
         EXPECT(close(fd), 0);
     }
     EXPECT(errno, ENOSPC);
@@ -130,14 +130,14 @@ static void disk_full_of_files(void)
     CHECK(free_blocks() < 8);
     EXPECT(remove_contents(TEST_DIR), 0);
     EXPECT(chdir(TEST_DIR), 0);
-    // Its own directory keeps the block of its entries.
+    // The test's own directory keeps the block with its entries.
     CHECK(free_blocks() + 1 >= before);
     put_file("f", 100 * PAGE, 1);
     EXPECT_FILE("f", 100 * PAGE, 1);
 }
 
-// A write that fits in part says how much, or fails as a whole; either way the file's size tells
-// the truth.
+// If only part of a write fits, write() returns how much, or fails as a whole. The file's size must
+// agree with that.
 static void partial_write(void)
 {
     skip_if_large_disk();
@@ -158,7 +158,7 @@ static void partial_write(void)
     CHECK(has_pattern(big, size, 1));
 }
 
-// Until no file can be made; then until it can again.
+// Makes files until no inode is free, then removes them until one is free again.
 static void inodes_exhausted(void)
 {
     struct kstat before = kernel_state();
@@ -190,7 +190,7 @@ static void inodes_exhausted(void)
     EXPECT(kernel_state().fs_free_inodes, before.fs_free_inodes);
 }
 
-// The system's table of open files is full before the processes' own are.
+// The system's table of open files is full before the processes' own tables are.
 static void open_files_exhausted(void)
 {
     enum { PROCESSES = 120 };
@@ -218,7 +218,7 @@ static void open_files_exhausted(void)
             EXPECT(errno, EMFILE);
         }
         EXPECT(write(ready[1], &outcome, 1), 1);
-        // All stay until all have tried.
+        // Every child stays until all have tried.
         EXPECT(read(gate[0], &outcome, 1), 0);
         exit(0);
     }
@@ -235,7 +235,8 @@ static void open_files_exhausted(void)
     EXPECT(close(open("/dev/null", O_RDONLY)), 0);
 }
 
-// Many writers at once, each with more than the log holds, and some that end without closing.
+// Many writers at once. Each writes more than the log can hold, and some end without closing the
+// file.
 static void heavy_writing(void)
 {
     enum { WRITERS = 4 };

@@ -1,5 +1,5 @@
-// usertests: sleeping and clocks. A sleep may always last longer than asked for, on a busy host
-// much longer: only lower bounds are tested.
+// usertests: sleeping and clocks. A sleep may last longer than requested, on a busy host much
+// longer. So these tests check only lower bounds.
 
 #include "user/usertests/usertests.h"
 
@@ -24,13 +24,13 @@ static void pause_works(void)
         uint64_t start = clock_gettime();
         int up = uptime();
         EXPECT(pause(ticks), 0);
-        // xv6 counts ticks that end: the first may be nearly over.
+        // As in xv6, a sleep counts the ends of ticks, and the first tick may be almost over.
         CHECK(clock_gettime() - start >= (ticks - 1) * TICK_NS);
         CHECK(uptime() - up >= ticks);
     }
 }
 
-// Many sleep at once; each long enough.
+// Many processes sleep at once, each long enough.
 static void many_sleepers(void)
 {
     for (int i = 0; i < 20; i++) {
@@ -45,7 +45,7 @@ static void many_sleepers(void)
     }
     uint64_t start = clock_gettime();
     JOIN_ALL(20);
-    // They slept at the same time, not one behind the other, which would be at least 4 seconds.
+    // They slept at the same time. One after the other would take at least 4 seconds.
     CHECK(clock_gettime() - start < 4 * 1000 * MS);
 }
 
@@ -61,7 +61,7 @@ static void clock_monotonic(void)
     CHECK(clock_gettime() > last);
 }
 
-// Also from one hart to the other.
+// Time never goes backwards, even between harts.
 static void clock_across_processes(void)
 {
     int there[2], back[2];
@@ -88,8 +88,8 @@ static void clock_across_processes(void)
     JOIN(pid, 0);
 }
 
-// The clocks agree: uptime() in ticks, clock_gettime() in nanoseconds, and the register both come
-// from.
+// The clocks agree: uptime() in ticks, clock_gettime() in nanoseconds, and the register that both
+// use.
 static void clocks_agree(void)
 {
     uint64_t before = clock_gettime();
@@ -100,7 +100,7 @@ static void clocks_agree(void)
     nanosleep(50 * MS);
     uint64_t time_passed = read_time() - time, passed = clock_gettime() - start;
     CHECK(time_passed > 0);
-    // So many ticks a second: a guess from these intervals is not far from a second one.
+    // Two measurements of the rate of the register must roughly agree.
     uint64_t rate = time_passed * 1000 / (passed / MS);
     time = read_time();
     start = clock_gettime();

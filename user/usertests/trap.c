@@ -1,10 +1,10 @@
-// usertests: the way into the kernel and back: registers, arguments, errno, numbers that are no
-// call.
+// usertests: entering the kernel and returning: registers, arguments, errno, and numbers that are
+// not system calls.
 
 #include "user/usertests/usertests.h"
 
-// NAME(in, out): fills registers x1 to x31, all but sp, from in[1..31], does `body`, and stores
-// them to out[].
+// NAME(in, out): loads the registers x1 to x31 except sp from in[1..31], executes `body`, and
+// stores them to out[].
 asm(".macro around name, body\n"
     "    .globl \\name\n"
     "\\name:\n"
@@ -57,9 +57,9 @@ asm(".macro around name, body\n"
     ".endm\n"
     ".pushsection .text\n"
     "around around_call, \"ecall\"\n"
-    // Long enough to be interrupted many times.
+    // This loop is long enough for many interrupts.
     "around around_loop, \"1: addi a7, a7, -1; bnez a7, 1b\"\n"
-    // a7 holds the address of a page that is not there yet.
+    // a7 holds the address of a page that does not exist yet.
     "around around_fault, \"sd a6, 0(a7)\"\n"
     ".popsection");
 void around_call(const uint64_t in[32], uint64_t out[32]);
@@ -76,7 +76,7 @@ static void fill_registers(uint64_t in[32], uint64_t seed)
         in[i] = random_u64(&seed);
 }
 
-// Are all registers as they were, but those in `except`, a bit for each?
+// Checks that all registers are unchanged, except those whose bit is set in `except`.
 static void compare_registers(const uint64_t in[32], const uint64_t out[32], uint32_t except)
 {
     except |= 1u << 0 | 1u << 2;
@@ -86,8 +86,8 @@ static void compare_registers(const uint64_t in[32], const uint64_t out[32], uin
     }
 }
 
-// A call changes a0 and a1, no other register: programs of xv6 and ours rely on it. Whatever stands
-// in registers that are no arguments does not matter.
+// A system call changes only a0 and a1: programs of xv6 and ours rely on this. The kernel ignores
+// registers that are not arguments.
 static void registers_call(void)
 {
     static const int calls[] = {SYS_getpid, SYS_uptime, SYS_clock_gettime};
@@ -106,7 +106,7 @@ static void registers_call(void)
     }
 }
 
-// A call that sleeps: other processes use the registers in between.
+// A call that sleeps: meanwhile other processes use the registers.
 static void registers_sleep(void)
 {
     uint64_t in[32], out[32];
@@ -126,7 +126,7 @@ static void registers_sleep(void)
     JOIN_ALL(3);
 }
 
-// A new process has its parent's registers.
+// A new process starts with its parent's registers.
 static void registers_fork(void)
 {
     uint64_t in[32], out[32];
@@ -140,7 +140,7 @@ static void registers_fork(void)
     JOIN(out[REG_A0], 0);
 }
 
-// Interrupts change none, with more processes than harts.
+// Interrupts change no register, even with more processes than harts.
 static void registers_interrupt(void)
 {
     uint64_t in[32], out[32];
@@ -157,7 +157,7 @@ static void registers_interrupt(void)
     JOIN_ALL(6);
 }
 
-// Nor does a page that the kernel brings in.
+// A page fault that the kernel resolves changes no register either.
 static void registers_fault(void)
 {
     uint64_t in[32], out[32];
@@ -172,7 +172,7 @@ static void registers_fault(void)
     }
 }
 
-// a0 is exactly -1 after every failure, and a1 says why.
+// After every failure a0 is exactly -1, and a1 is the error.
 static void error_registers(void)
 {
     static const struct {
@@ -214,7 +214,7 @@ static void unknown_calls(void)
     CHECK(getpid() > 0);
 }
 
-// Arguments that are ints are taken from the low half of their registers, as xv6 takes them.
+// As in xv6, an int argument is the low half of its register.
 static void int_arguments(void)
 {
     const long high = 0x5a5a5a5a00000000;

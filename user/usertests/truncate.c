@@ -1,5 +1,4 @@
-// usertests: files that are cut off or grow at their end: O_TRUNC and O_APPEND, also while others
-// have them open.
+// usertests: O_TRUNC and O_APPEND, also while other descriptors have the file open.
 
 #include "user/usertests/usertests.h"
 
@@ -14,7 +13,7 @@ static void truncate_basic(void)
     put_file("f", 3, 1);
     close(open("f", O_CREATE | O_TRUNC | O_RDWR));
     EXPECT_FILE("f", 0, 1);
-    // Its blocks are free again: with those of a large file, many times.
+    // O_TRUNC frees the blocks: repeat it many times with a large file.
     uint64_t before = kernel_state().fs_free_blocks;
     for (int i = 0; i < 5; i++) {
         put_file("f", 64 * PAGE, i);
@@ -23,7 +22,7 @@ static void truncate_basic(void)
     EXPECT(kernel_state().fs_free_blocks, before);
 }
 
-// A file is cut off under a descriptor that is already far inside.
+// A file is truncated while another descriptor is far inside it.
 static void truncate_open(void)
 {
     int first = MAKE("f");
@@ -35,12 +34,12 @@ static void truncate_open(void)
     EXPECT(write(second, "abcdef", 6), 6);
     EXPECT(read(reader, buffer, 100), 4);
     EXPECT(memcmp(buffer, "cdef", 4), 0);
-    // The first writer goes on where it was.
+    // The first writer continues at its old offset.
     EXPECT(write(first, "X", 1), 1);
     EXPECT(lseek(reader, 0, SEEK_SET), 0);
     EXPECT(read(reader, buffer, 100), 6);
     EXPECT(memcmp(buffer, "abcdXf", 6), 0);
-    // Behind the end it fails, as programs of xv6 expect; after an lseek() it leaves a hole.
+    // Past the end, a write fails, as programs of xv6 expect. After an lseek() it leaves a hole.
     close(open("f", O_WRONLY | O_TRUNC));
     EXPECT_ERROR(write(first, "Y", 1), EINVAL);
     EXPECT(lseek(first, 5, SEEK_SET), 5);
@@ -78,7 +77,7 @@ static void append(void)
     put_file("f", 10, 1);
     int fd = open("f", O_WRONLY | O_APPEND);
     EXPECT(write(fd, "ab", 2), 2);
-    // Wherever the offset stands.
+    // An append ignores the offset.
     EXPECT(lseek(fd, 0, SEEK_SET), 0);
     EXPECT(write(fd, "cd", 2), 2);
     int other = open("f", O_WRONLY | O_APPEND);
@@ -91,7 +90,7 @@ static void append(void)
     EXPECT(memcmp(buffer + 10, "abcdefgh", 8), 0);
 }
 
-// Appending at the same time, no write overwrites another.
+// Several processes append at the same time: no write overwrites another.
 static void append_race(void)
 {
     enum { WRITERS = 4, EACH = 50 };
