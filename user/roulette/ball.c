@@ -2,13 +2,13 @@
 
 #include "user/roulette/wheel.h"
 
-// Size and places of both, in sub-pixels.
+// The size and place of the ball and of its shadow, in sub-pixels.
 struct ball {
     int32_t x, y, radius;
     int32_t shadow_x, shadow_y, shadow_radius;
 };
 
-// A higher ball is a little larger, and its shadow further away and wider.
+// A higher ball is a little larger. Its shadow is wider and further away.
 static struct ball ball_at(const struct wheel *w, const struct motion *m)
 {
     struct ball b = {.x = m->ball_x, .y = m->ball_y};
@@ -65,7 +65,8 @@ void ball_draw(const struct wheel *w, uint32_t *pixels, size_t stride, const str
             d2 = distance2(px - b.x, py - b.y);
             if (d2 >= outside2)
                 continue;
-            // Brightest at a point to the upper left, darker with the square of the distance.
+            // The ball is brightest at a point on the upper left. It gets darker with the square of
+            // the distance.
             int64_t far2 = distance2(px - b.x + b.radius * 3 / 8, py - b.y + b.radius / 2);
             uint32_t colour = shade(0xfffaf0, 262 - clamp_int((int)(far2 * 150 / bright2), 0, 190));
             int share = coverage(b.radius - (int32_t)square_root((uint64_t)d2));

@@ -1,15 +1,17 @@
-// A wheel for the labs before lab 5: flat colours, but cheap. roulette.h is the contract.
+// A simple wheel for the labs before lab 5: its colours are flat, but it is cheap to draw.
+// roulette.h is the contract.
 #if !SOLVED_WHEEL
 //
-// Each pixel has a cell, found once: a step of the ring of pockets, a step of the ball's track, or
-// one of the parts that stay. A frame gives each cell a colour, then each pixel that of its cell.
+// Each pixel has a cell, which is computed once: a step of the ring of pockets, a step of the
+// ball's track, or a part that does not move. A frame gives each cell a colour, and each pixel gets
+// the colour of its cell.
 
 #include "user/roulette/math.h"
 #include "user/roulette/roulette.h"
 #include <stdbool.h>
 
 #define POCKETS 37
-#define POCKET_STEPS (POCKETS * 5) // the first step of a pocket is the line before it
+#define POCKET_STEPS (POCKETS * 5) // the first step of a pocket is the line in front of it
 #define TRACK_STEPS 60
 
 enum cell {
@@ -22,7 +24,7 @@ enum cell {
     CELLS = FIRST_TRACK + TRACK_STEPS,
 };
 
-// Outer edges in 1/64 of the radius, from the centre outwards.
+// Outer edges, in 1/64 of the radius, from the centre outwards.
 #define CAP_EDGE 10
 #define HUB_EDGE 36
 #define POCKET_EDGE 50
@@ -43,13 +45,13 @@ size_t wheel_memory(uint32_t width, uint32_t height)
     return sizeof(struct wheel) + (size_t)width * (height - wheel_strip_rows(height));
 }
 
-// Which of `steps` equal parts of the circle an angle lies in.
+// Divides the circle into `steps` equal parts, and returns the part in which the angle lies.
 static unsigned step_of(angle_t angle, unsigned steps)
 {
     return (uint64_t)angle * steps >> 32;
 }
 
-// The cell of a point that far from the centre, in pixels.
+// Returns the cell of a point; its distance from the centre and the radius are in pixels.
 static enum cell cell_at(int32_t right, int32_t down, uint32_t radius)
 {
     uint32_t distance = square_root((uint64_t)((int64_t)right * right + (int64_t)down * down));
@@ -78,7 +80,7 @@ struct wheel *wheel_create(void *memory, uint32_t width, uint32_t height, uint32
     return w;
 }
 
-// Two turns of the pockets and, against them, five of the ball in a round.
+// In a round, the pockets turn twice, and the ball turns five times in the other direction.
 static void choose_colours(const struct wheel *w, uint32_t frame, uint32_t colour[CELLS])
 {
     uint32_t turned = frame * POCKET_STEPS * 2 / WHEEL_ROUND + w->seed;

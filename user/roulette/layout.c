@@ -1,5 +1,5 @@
-// Where everything is: the wheel as large as fits, the panel beside or above it. Part of the picture's
-// definition.
+// Where everything is in the picture: the wheel is as large as fits, and the panel is beside or
+// below it. This is part of the picture's definition.
 
 #include "user/roulette/wheel.h"
 
@@ -11,7 +11,8 @@ static const uint16_t ring_edges[RINGS] = {
     [TRACK_RIM] = 946,    [WOOD] = 1014,       [EDGE] = 1024,
 };
 
-// The wheel is as large as fits beside the panel, or above it where the screen is higher than wide.
+// Places the wheel, as large as fits, and the panel: beside it, or below it if the screen is higher
+// than wide.
 static void place(struct wheel *w)
 {
     int32_t width = (int32_t)w->width, rows = (int32_t)w->rows, side;
@@ -55,7 +56,8 @@ void layout_measure(struct wheel *w, uint32_t width, uint32_t height)
     place(w);
 }
 
-// Lays out the wheel and its masks in one block, whose address may still be NULL; returns its size.
+// Lays out the wheel and its masks in one block, and returns its size. With `block` NULL it only
+// returns the size.
 static size_t arrange(struct wheel *w, char *block)
 {
     size_t size = 0;

@@ -1,9 +1,9 @@
-// roulette: spins the wheel on the display.
+// roulette: turns the wheel on the display.
 //
 //   roulette [-r WxH] [-n FRAMES] [-s SEED] [-f CAP] [-q] [-b] [-o FRAME] [-1 FRAME]
 //
-// Any key ends it. A line at the bottom, which is not part of the picture (roulette.h), shows how fast it
-// goes and what a frame costs at the virtqueue.
+// Any key ends it. The head-up line at the bottom shows the frame rate and what a frame costs at
+// the virtqueue. It is not part of the picture (roulette.h).
 
 #include "user/lib/fb.h"
 #include "user/lib/font.h"
@@ -17,23 +17,23 @@
 
 struct options {
     uint32_t width, height;
-    uint64_t frames; // 0: until a key is pressed
+    uint64_t frames; // 0 means until a key is pressed
     uint64_t seed;
-    uint64_t cap;   // frames per second, 0: as fast as possible
-    uint64_t first; // frame
-    uint64_t only;  // with has_only: this frame
+    uint64_t cap;   // frames per second; 0 means as fast as possible
+    uint64_t first; // the first frame
+    uint64_t only;  // with has_only: the only frame
     bool has_seed, has_only, quiet, summary;
 };
 
-// What has happened up to some moment.
+// Counts up to some moment.
 struct sample {
     uint64_t time, frames, kicks, polls;
 };
 
-// The head-up line: a mask of its text, and which buffers show it already.
+// The head-up line: a mask of its text, and which buffers already show it.
 struct hud {
     struct font_mask mask;
-    uint32_t top; // first row of the strip
+    uint32_t top; // the first row of the strip
     bool shown[FB_BUFFERS];
     struct sample since;
 };
@@ -44,13 +44,13 @@ static struct hud hud;
 static const char usage_text[] =
     "roulette [-r WxH] [-n FRAMES] [-s SEED] [-f CAP] [-q] [-b] [-o FRAME] [-1 FRAME]\n"
     "  -r WxH     size of the picture (640x480)\n"
-    "  -n FRAMES  end after so many frames; else any key ends it\n"
-    "  -s SEED    which numbers win (a random one)\n"
-    "  -f CAP     at most so many frames a second, 0: as many as possible (60)\n"
+    "  -n FRAMES  end after this many frames; without it, any key ends it\n"
+    "  -s SEED    decides which numbers win (random)\n"
+    "  -f CAP     at most this many frames a second, 0: as many as possible (60)\n"
     "  -q         no head-up line\n"
-    "  -b         a line with the frame rate at the end\n"
+    "  -b         print the frame rate at the end\n"
     "  -o FRAME   begin with this frame (0)\n"
-    "  -1 FRAME   draw this frame alone";
+    "  -1 FRAME   draw only this frame";
 
 static uint64_t number(const char *text, uint64_t limit)
 {
@@ -123,7 +123,7 @@ static struct sample take_sample(int vqstat, uint64_t frames)
     return s;
 }
 
-// Ten times a / b, for one decimal.
+// Returns 10 * a / b, rounded, to print it with one decimal.
 static uint64_t tenths(uint64_t a, uint64_t b)
 {
     return b == 0 ? 0 : (a * 10 + b / 2) / b;
@@ -168,7 +168,7 @@ static void hud_write(struct hud *h, const char *text)
         h->shown[i] = false;
 }
 
-// Between the strip's colour and the text's, 0xa8b4c4.
+// Mixes the strip's colour and the text's, 0xa8b4c4.
 static uint32_t hud_colour(unsigned cover)
 {
     if (cover == 0)
@@ -209,14 +209,14 @@ static void hud_update(int vqstat, uint64_t frames, uint64_t now)
 
 static void show(struct fb *fb, struct wheel *w, uint32_t frame)
 {
-    PROFILE_MARK(FRAME_BEGIN); // whoever counts frames from outside the machine sees it go by
+    PROFILE_MARK(FRAME_BEGIN); // for the plugin that counts frames
     if (wheel_show(w, fb, frame) < 0) {
         key_end();
         die("present");
     }
 }
 
-// Sleeps until frame n is due; moves the start if we are late by more than a quarter of a second.
+// Sleeps until frame n is due. Moves the start if this is more than a quarter of a second late.
 static void wait_for_turn(uint64_t *start, uint64_t n, uint64_t cap)
 {
     if (cap == 0)
@@ -268,7 +268,7 @@ int main(int argc, char **argv)
     if (o.has_only) {
         show(&fb, w, (uint32_t)o.only);
     } else {
-        key_begin(); // before the line below says that keys count
+        key_begin(); // before the line below promises that a key ends it
         printf("roulette: %ux%u, seed %lu%s\n", o.width, o.height, o.seed,
                o.frames == 0 ? "; any key ends it" : "");
         struct sample before = take_sample(vqstat, 0);

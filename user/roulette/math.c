@@ -30,7 +30,8 @@ uint32_t square_root_near(uint64_t value, uint32_t guess)
     return (uint32_t)result;
 }
 
-// A quarter turn by an odd polynomial of degree 7 in x = 0..1 of the quarter; error below 2 in 65536.
+// An odd polynomial of degree 7 in x, which goes from 0 to 1 in a quarter turn. The error is below
+// 2 in 65536.
 int32_t sine(angle_t a)
 {
     uint32_t quarter = a >> 30;
@@ -45,14 +46,14 @@ int32_t sine(angle_t a)
     return (int32_t)(quarter & 2 ? -value : value);
 }
 
-// The arc tangent of an octant by an odd polynomial; error about 1e-5 radian.
+// The arc tangent of one octant, by an odd polynomial. The error is about 1e-5 radian.
 angle_t direction(int32_t right, int32_t down)
 {
     int64_t ax = right < 0 ? -(int64_t)right : right, ay = down < 0 ? -(int64_t)down : down;
     if (ax == 0 && ay == 0)
         return 0;
     int64_t t = ax < ay ? (ax << 20) / ay : (ay << 20) / ax, t2 = t * t >> 20;
-    // Coefficients in 2^32 to the turn: atan(t) / 2 pi.
+    // The coefficients give atan(t) / 2 pi in 1/2^32.
     int64_t sum = 14242151;
     sum = -58193963 + (t2 * sum >> 20);
     sum = 123138132 + (t2 * sum >> 20);
@@ -60,7 +61,7 @@ angle_t direction(int32_t right, int32_t down)
     sum = 683473678 + (t2 * sum >> 20);
     angle_t a = (angle_t)(t * sum >> 20);
     if (ax > ay)
-        a = TURN_DIV(4) - a; // a is now the angle from the vertical, 0 to a quarter
+        a = TURN_DIV(4) - a; // now a is the angle from the vertical, 0 to a quarter turn
     if (down > 0)
         a = TURN_DIV(2) - a;
     return right < 0 ? 0 - a : a;
@@ -86,8 +87,8 @@ uint32_t shade(uint32_t colour, int level)
     return (uint32_t)(red << 16 | green << 8 | blue);
 }
 
-// Diffuse light from 33 degrees off the vertical, and a highlight where the normal is half-way between
-// light and eye, raised to the 32nd power.
+// Diffuse light from 33 degrees off the vertical. The highlight is where the normal is half-way
+// between the light and the eye, raised to the 32nd power.
 uint32_t lit(uint32_t colour, int tilt, int facing, int gloss)
 {
     int square = 65536 - tilt * tilt, up = 256;

@@ -1,26 +1,27 @@
-// How the wheel and the ball move: everything at frame f, in closed form.
+// How the wheel and the ball move: a closed formula for every frame.
 //
-// The wheel turns clockwise at a constant rate. A round of 480 frames: the ball runs against the wheel on
-// the track and slows (frames 0 to 280), falls, bounces and comes to rest in the winning pocket (to
-// 360), and rides with it. Seen from the wheel, where u frames are left until it rests, the ball
-// is ahead of its pocket by
-//   DROP_SPEED u^2 / (2 DROP)                                   while it falls, u <= DROP, and
-//   DROP_SPEED (DROP / 2 + v) + SLOWING v^2 / 2, v = u - DROP   before,
-// which joins without a jump of place or speed.
+// The wheel turns clockwise at a constant rate. A round has 480 frames. First the ball runs on the
+// track against the wheel's direction and slows down (frames 0 to 280). Then it falls, bounces and
+// comes to rest in the winning pocket (to 360). After that it moves with the wheel. Seen from the
+// wheel, with u frames left until it rests, the ball is ahead of its pocket by
+//   DROP_SPEED u^2 / (2 DROP)                                   while it falls (u <= DROP), and by
+//   DROP_SPEED (DROP / 2 + v) + SLOWING v^2 / 2, v = u - DROP   before that.
+// The two parts meet without a jump in place or speed.
 
 #include "user/roulette/wheel.h"
 
-#define REST 360  // the frame of a round from which the ball lies in its pocket
-#define DROP 80   // frames of falling before that
-#define FADE 10   // frames in which the ball appears, and is taken away
-#define CLOSE 150 // from this frame on no more bets
+#define REST 360  // from this frame of a round on, the ball lies in its pocket
+#define DROP 80   // frames for which the ball falls, before that
+#define FADE 10   // frames in which the ball appears, and disappears
+#define CLOSE 150 // from this frame on, no more bets
 
-#define ROTOR_SPEED TURN_DIV(240)                      // a turn in 4 seconds
-#define DROP_SPEED (TURN_DIV(240) + TURN_DIV(200))     // of the ball against the wheel
+#define ROTOR_SPEED TURN_DIV(240)                      // one turn in 4 seconds
+#define DROP_SPEED (TURN_DIV(240) + TURN_DIV(200))     // of the ball, seen from the wheel
 #define SLOWING ((TURN_DIV(40) - TURN_DIV(200)) / 280) // from 1.5 turns a second
 
-// The ball's distance from the hub, in 1/1024 of the wheel's radius, u frames before it rests, and how
-// high it flies in between; straight from one line to the next.
+// The fall. u frames before the ball rests, this is its distance from the hub, in 1/1024 of the
+// wheel's radius; between two lines it changes evenly. `hop` is how high the ball flies until the
+// next line.
 static const struct {
     int16_t u, distance, hop;
 } fall[] = {
@@ -41,7 +42,7 @@ static unsigned pocket_of(unsigned number)
     return pocket;
 }
 
-// How far the ball is ahead of its pocket, seen from the wheel.
+// The angle by which the ball is ahead of its pocket, seen from the wheel.
 static angle_t ahead(uint32_t u)
 {
     if (u <= DROP)
@@ -50,7 +51,8 @@ static angle_t ahead(uint32_t u)
     return (angle_t)(DROP_SPEED * (DROP / 2 + v) + SLOWING * v * v / 2);
 }
 
-// Distance from the hub and height, in sub-pixels; `lively` (0 to 255) is this round's first bounce.
+// Stores the ball's distance from the hub and its height, in sub-pixels. `lively` (0 to 255) makes
+// the bounces of a round higher or lower.
 static void fall_at(const struct wheel *w, int32_t u, int lively, int32_t *distance,
                     int32_t *height)
 {
@@ -81,7 +83,7 @@ struct motion motion_at(const struct wheel *w, uint32_t frame)
 
     int32_t distance;
     fall_at(w, (int32_t)u, (int)(hash32(w->seed + m.round) & 255), &distance, &m.ball_height);
-    distance += m.ball_height / 2; // a bounce throws it outwards, too
+    distance += m.ball_height / 2; // a bounce also moves it outwards
     angle_t angle = m.rotor + (angle_t)(((uint64_t)pocket << 32) / POCKETS) + ahead(u);
     m.ball_x = w->x + (int32_t)((int64_t)distance * sine(angle) >> 16);
     m.ball_y = w->y - (int32_t)((int64_t)distance * cosine(angle) >> 16);

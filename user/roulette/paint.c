@@ -1,8 +1,8 @@
-// What the wheel looks like: the colour of a point of it, given by radius and angle.
+// What the wheel looks like: the colour of each point, given by radius and angle.
 //
-// This is the definition of the picture; the files that build tables from it only decide how finely it
-// is sampled. Directions of light matter only for what stands still: the parts that turn are lit from
-// above, so that one texture serves at every turn.
+// This is the definition of the picture. The files that build tables from it only decide how finely
+// they sample it. The direction of the light matters only for parts that do not turn. The parts
+// that turn are lit from above, so that they look the same at every angle.
 
 #include "user/roulette/wheel.h"
 
@@ -19,8 +19,8 @@ uint32_t number_colour(unsigned number)
 
 // ---- the numbers ----
 
-// A digit's mask has 4 x 4 bytes to the pixel, each already averaged over a pixel, so that the texture
-// may sample it at single points. Its cell has a margin of one stroke on each side.
+// A digit's mask has 4 x 4 bytes for each pixel. Each byte is already the average over a pixel, so
+// that the mask may be sampled at single points. The mask has a margin of one stroke on each side.
 #define MASK_SCALE 4
 
 static int32_t number_height(const struct wheel *w)
@@ -33,7 +33,7 @@ static int32_t number_stroke(const struct wheel *w)
     return number_height(w) * 5 / 32;
 }
 
-// A digit's mask without its bytes: all digits have the same size.
+// A digit's mask, still without bytes. The masks of all digits have the same size.
 static struct font_mask mask_size(const struct wheel *w)
 {
     int32_t height = number_height(w), margin = number_stroke(w) + SUB;
@@ -74,7 +74,7 @@ void number_masks_draw(struct wheel *w)
     }
 }
 
-// Share of ink at (x, y) from the digit's top left corner, in sub-pixels.
+// The share of ink at (x, y), in sub-pixels from the digit's top left corner.
 static int digit_ink(const struct wheel *w, unsigned digit, int32_t x, int32_t y)
 {
     struct font_mask m = number_mask(w, digit);
@@ -86,7 +86,8 @@ static int digit_ink(const struct wheel *w, unsigned digit, int32_t x, int32_t y
     return ink + (ink >> 7);
 }
 
-// Share of ink of a number at (x, y) from its middle. Digits are a fifth narrower than the font has them.
+// The share of ink at (x, y), in sub-pixels from the middle of a number. Its digits are a fifth
+// narrower than in the font.
 static int number_ink(const struct wheel *w, unsigned number, int32_t x, int32_t y)
 {
     int32_t height = number_height(w);
@@ -102,8 +103,8 @@ static int number_ink(const struct wheel *w, unsigned number, int32_t x, int32_t
 
 // ---- materials ----
 
-// Smooth noise, 0 to 255, with one random value at each whole multiple of 256 of either coordinate;
-// `wrap` is the number of those round the circle.
+// Smooth noise, 0 to 255. There is a random value where both coordinates are multiples of 256, and
+// `wrap` of these in a circle.
 static int noise(uint32_t x, uint32_t y, uint32_t wrap, uint32_t salt)
 {
     uint32_t x0 = (x >> 8) % wrap, x1 = (x0 + 1) % wrap, y0 = y >> 8;
@@ -117,8 +118,8 @@ static int noise(uint32_t x, uint32_t y, uint32_t wrap, uint32_t salt)
     return (top * (256 - fy) + bottom * fy) >> 16;
 }
 
-// Grain that runs round the wheel: long fine streaks over broad ones. `fine` is the radius in 1/1024 of
-// the wheel's, so that the wood looks alike at every size.
+// Wood grain that runs round the wheel: long fine streaks over broad ones. `fine` is the radius in
+// 1/1024 of the wheel's, so that the wood looks the same at every size.
 static uint32_t wood(uint32_t colour, uint32_t fine, angle_t angle)
 {
     uint32_t turn = angle >> 17; // 2^15 to the turn
@@ -126,14 +127,15 @@ static uint32_t wood(uint32_t colour, uint32_t fine, angle_t angle)
     return shade(colour, 190 + streak / 4);
 }
 
-// Where in a ring a radius lies: -256 at its inner edge, 256 at its outer one.
+// The place of a radius in a ring: -256 is the inner edge, 256 the outer one.
 static int across(const struct wheel *w, enum ring ring, int32_t radius)
 {
     int32_t inner = ring == 0 ? 0 : w->edge[ring - 1], outer = w->edge[ring];
     return clamp_int((2 * radius - inner - outer) * 256 / (outer - inner), -256, 256);
 }
 
-// Gold bent like a wire: the normal leans over from one edge of the ring to the other.
+// Gold, round like a wire: the normal leans inwards at the inner edge and outwards at the outer
+// one.
 static uint32_t wire(const struct wheel *w, enum ring ring, int32_t radius, int facing)
 {
     return lit(GOLD, across(w, ring, radius) * 15 / 16, facing, 230);
@@ -141,10 +143,10 @@ static uint32_t wire(const struct wheel *w, enum ring ring, int32_t radius, int 
 
 // ---- the parts that turn ----
 
-// Distance of a point from the nearest border between two pockets.
+// The distance of a point from the nearest border between two pockets.
 static int32_t border_distance(int32_t radius, uint32_t place)
 {
-    uint32_t near = place < 0x80000000u ? place : 0 - place;         // 2^32 to the pocket
+    uint32_t near = place < 0x80000000u ? place : 0 - place;         // in 1/2^32 of a pocket
     return (int32_t)((uint64_t)radius * 11129 * (near >> 12) >> 36); // 2 pi / 37 in 1/65536
 }
 
@@ -163,7 +165,7 @@ static uint32_t pocket_colour(const struct wheel *w, enum ring ring, int32_t rad
         colour = blend(colour, IVORY, number_ink(w, number, x, y));
         return blend(shade(GOLD, 220), colour, coverage(border - w->radius * 3 / 1024));
     }
-    // The pocket's floor lies deepest towards its outer wall, and its corners are dark.
+    // The floor of a pocket is deepest at its outer wall, and its corners are dark.
     int shadow = clamp_int(border * 256 / (w->radius * 30 / 1024 + 1), 0, 256);
     colour = shade(colour, (190 - t * 60 / 256) * (176 + shadow * 80 / 256) / 256);
     int share = coverage(border - w->radius * 6 / 1024);
@@ -200,7 +202,7 @@ static uint32_t spindle_colour(const struct wheel *w, int32_t radius, angle_t an
 
 // ---- the parts that stand still ----
 
-// A lathe-turned cone: fine rings, and the bow-tie of light that polished metal shows.
+// A cone of polished metal: it has fine rings, and reflects the light in the form of a bow-tie.
 static uint32_t cone_colour(const struct wheel *w, int32_t radius, int facing)
 {
     uint32_t fine = (uint32_t)(radius * 1024 / w->radius);
@@ -211,7 +213,8 @@ static uint32_t cone_colour(const struct wheel *w, int32_t radius, int facing)
     return shade(0x8f6a34, level);
 }
 
-// Eight deflectors on the slope, alternately along it and across: diamonds cut to four facets.
+// The slope has eight deflectors, diamonds with four facets. They lie alternately along the slope
+// and across it.
 static uint32_t slope_colour(const struct wheel *w, int32_t radius, angle_t angle, int facing)
 {
     uint32_t fine = (uint32_t)(radius * 1024 / w->radius);
@@ -224,12 +227,13 @@ static uint32_t slope_colour(const struct wheel *w, int32_t radius, angle_t angl
     bool radial = which % 2 == 0;
     int32_t a = w->radius * (radial ? 19 : 54) / 1024, b = w->radius * (radial ? 38 : 19) / 1024;
     int32_t ax = x < 0 ? -x : x, ay = y < 0 ? -y : y;
-    // Distance inside the nearest side of the diamond |x| / a + |y| / b = 1.
+    // The distance from the nearest side of the diamond |x| / a + |y| / b = 1.
     int64_t inside = ((int64_t)a * b - (int64_t)ax * b - (int64_t)ay * a) /
                      (int64_t)square_root((uint64_t)((int64_t)a * a + (int64_t)b * b));
     if (inside < -w->radius / 64)
         return colour;
-    // Each facet leans to its side; its outward direction in the picture is that of (x, y), turned.
+    // Each facet leans to its own side. Its outward direction in the picture is that of (x, y),
+    // turned.
     angle_t lean = which * TURN_DIV(8) + direction(x < 0 ? -b : b, y < 0 ? a : -a);
     int light = (sine(lean) * LIGHT_RIGHT - cosine(lean) * LIGHT_DOWN) >> 16;
     int shadow = clamp_int((int)inside * 256 / (w->radius / 64) + 256, 0, 256);
@@ -277,7 +281,7 @@ uint32_t wheel_colour(const struct wheel *w, int32_t radius, angle_t angle, int 
     while (ring < RINGS - 1 && radius >= w->edge[ring])
         ring++;
     uint32_t colour = ring_colour(w, ring, radius, angle, facing);
-    // Within half a pixel of a border two rings share the pixel.
+    // Within half a pixel of a border, the pixel is a mixture of two rings.
     int32_t inner = ring == 0 ? -SUB : w->edge[ring - 1], outer = w->edge[ring];
     if (radius - inner < SUB / 2)
         return blend(ring_colour(w, ring - 1, radius, angle, facing), colour,

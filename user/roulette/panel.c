@@ -1,7 +1,7 @@
-// The panel: the winning number on a card in its colour, and the numbers before it.
+// The panel: the winning number on a card in its colour, and the history of earlier numbers.
 //
-// Beside the wheel it is 40 x 104 units, the result above the history; under the wheel, where the screen
-// is higher than wide, 84 x 50, side by side.
+// Beside the wheel, the panel has 40 x 104 units, and the result is above the history. Below the
+// wheel, it has 84 x 50 units, and they are side by side.
 
 #include "user/roulette/wheel.h"
 
@@ -9,7 +9,7 @@
 
 static const char *const words[] = {"PLACE YOUR BETS", "NO MORE BETS"};
 
-// ---- drawing on any picture ----
+// ---- drawing ----
 
 struct canvas {
     uint32_t *pixels;
@@ -17,7 +17,8 @@ struct canvas {
     struct box clip;
 };
 
-// A rectangle with round corners, in sub-pixels, filled with a gradient from top to bottom.
+// Draws a rectangle with round corners, filled with a gradient from top to bottom. Lengths are in
+// sub-pixels.
 static void fill_round(const struct canvas *c, struct box r, int32_t corner, uint32_t top,
                        uint32_t bottom)
 {
@@ -45,7 +46,7 @@ static struct box inset(struct box r, int32_t by)
     return (struct box){r.left + by, r.top + by, r.right - by, r.bottom - by};
 }
 
-// One glyph with its top left corner at (x, y), through a mask.
+// Draws one glyph with its top left corner at (x, y), using a mask.
 static void draw_glyph(const struct wheel *w, const struct canvas *c, char glyph, int32_t x,
                        int32_t y, const struct font_style *style, uint32_t colour)
 {
@@ -70,7 +71,7 @@ static void draw_glyph(const struct wheel *w, const struct canvas *c, char glyph
     }
 }
 
-// Text centred on (x, y).
+// Draws a text with its middle at (x, y).
 static void draw_text(const struct wheel *w, const struct canvas *c, const char *text, int32_t x,
                       int32_t y, int32_t size, int32_t stroke, uint32_t colour)
 {
@@ -97,7 +98,8 @@ static bool is_beside(const struct wheel *w)
     return w->panel.bottom - w->panel.top >= w->panel.right - w->panel.left;
 }
 
-// A place in the panel: units right and down from the top left corner of the result or the history.
+// A place in the panel, given in units to the right of and down from the top left corner of the
+// result or the history.
 static int32_t at_x(const struct wheel *w, bool history, int32_t units)
 {
     int32_t wide = is_beside(w) ? 40 : 84;
@@ -151,7 +153,7 @@ void panel_plate(const struct wheel *w, uint32_t *pixels, size_t stride)
               0x8e99aa);
 }
 
-// Changes whenever the panel must be drawn anew.
+// This changes whenever the panel must be drawn again.
 uint32_t panel_version(const struct motion *m)
 {
     return m->round * 4 + (uint32_t)m->phase;
@@ -164,7 +166,7 @@ static void copy_text(char **to, const char *text)
     **to = '\0';
 }
 
-// "RED ODD HIGH", as the bets are called.
+// The names of the bets that win, such as "RED ODD HIGH".
 static void describe(unsigned number, char text[24])
 {
     if (number == 0) {

@@ -1,16 +1,18 @@
-// The colour of one pixel: the picture's definition, which every way of drawing it must agree with.
+// The colour of one pixel. This is the definition of the picture: every way of drawing must agree
+// with it.
 //
-// The parts that turn are sampled. They are cut into columns, each an angle, and rows, each half a pixel of
-// radius; all points of such a cell have the colour of its middle. wheel_colour() has averaged that
-// over about a pixel already, and as there are about two cells to the pixel each way, this is fine enough. A
-// turn of the wheel moves every cell by the same whole number of columns.
+// The parts that turn are divided into cells. A column is an angle, and a row is half a pixel of
+// radius. All points of a cell have the colour of its middle. This is fine enough: there are about
+// two cells for a pixel in each direction, and wheel_colour() has already averaged the colour over
+// about a pixel. Turning the wheel moves every cell by the same whole number of columns.
 
 #include "user/roulette/wheel.h"
 
 #define CELL_RADIUS (SUB / 2)
 #define MAX_COLUMNS 4144
 
-// The two parts that turn begin and end in the middle of a groove, whose colour is the same everywhere.
+// The two parts that turn begin and end in the middle of a groove, because a groove has the same
+// colour everywhere.
 static int32_t middle(const struct wheel *w, enum ring ring)
 {
     return (w->edge[ring - 1] + w->edge[ring]) / 2;
@@ -26,7 +28,8 @@ void cells_layout(struct wheel *w)
     w->outer_rows = rows_between(w, ROTOR_GROOVE, BOWL_GROOVE);
     w->spindle_rows = rows_between(w, DOME_GROOVE, CONE_GROOVE);
     w->reach = middle(w, BOWL_GROOVE);
-    // Two columns to the pixel at the numbers; a whole number of them to the pocket and to the quarter.
+    // At the numbers, a pixel has two columns. A pocket and a quarter turn have a whole number of
+    // columns.
     uint32_t wanted = (uint32_t)middle(w, NUMBER) * 25 / (2 * SUB), step = 4 * POCKETS;
     w->columns = (wanted + step - 1) / step * step;
     if (w->columns > MAX_COLUMNS)
@@ -72,7 +75,7 @@ uint32_t wheel_pixel(const struct wheel *w, int32_t x, int32_t y, angle_t rotor)
     int32_t row = cell_row(w, (int32_t)radius);
     if (row < 0)
         return still_colour(w, x, y, radius);
-    // A wheel turned clockwise shows at each place what was anticlockwise of it.
+    // When the wheel turns clockwise, each place shows what was anticlockwise of it.
     uint32_t column = cell_column(w, direction(right, down)) + cell_column(w, 0 - rotor);
     return cell_colour(w, column % w->columns, (uint32_t)row);
 }

@@ -1,14 +1,14 @@
-// The wheel's picture, put together: memory, and drawing a frame over another one.
+// The wheel's picture as a whole: its memory, and drawing a frame over an earlier one.
 #if SOLVED_FRAME_RATE
 //
-// Only what moves is drawn: the ball's old place is restored from the still picture, then come the rows
-// of pixels that turn, two pixels to a store, and the ball.
+// This draws only what moves. It restores the ball's old place from the still picture, then draws
+// the rows of pixels that turn, two pixels in each store, and the ball.
 
 #include "user/roulette/roulette.h"
 #include "user/roulette/texture.h"
 #include "user/roulette/wheel.h"
 
-// Two pixels at once. The type may alias the pixels, which are written singly elsewhere.
+// Two pixels at once. may_alias: other code writes the same memory pixel by pixel.
 typedef uint64_t __attribute__((may_alias)) pixel_pair;
 
 // ---- memory ----
@@ -20,7 +20,7 @@ static size_t take(size_t *offset, size_t bytes)
     return at;
 }
 
-// Lays out the tables of `w`, behind its own memory; returns the size of both together.
+// Lays out the tables of `w` after its own memory. Returns the size of both together.
 static size_t arrange(const struct wheel *w, size_t size, char *block, struct tables **made)
 {
     take(&size, 0);
@@ -49,7 +49,7 @@ size_t wheel_memory(uint32_t width, uint32_t height)
     return arrange(&w, size, NULL, NULL);
 }
 
-// The pixels that turn are left out: they are never restored.
+// Leaves out the pixels that turn: they are never restored.
 static void still_paint(const struct wheel *w, uint32_t *pixel)
 {
     for (int32_t y = 0; y < (int32_t)w->rows; y++) {
@@ -90,7 +90,7 @@ static inline uint32_t texel(const char *texture, uint32_t offset)
     return *(const uint32_t *)(texture + offset);
 }
 
-// One row of pixels that turn: pixel i is the texel map[i] bytes into the texture.
+// Draws a row of pixels that turn: pixel i is the texel at map[i] bytes into the texture.
 static void draw_span(uint32_t *to, const uint32_t *map, uint32_t count, const char *texture)
 {
     if (count > 0 && (uintptr_t)to % sizeof(pixel_pair) != 0) {
@@ -180,7 +180,7 @@ void wheel_draw_full(struct wheel *w, unsigned buffer, uint32_t *pixels, size_t 
 }
 #elif SOLVED_WHEEL
 //
-// Every frame is drawn whole, from back to front, one pixel after the other.
+// Draws every frame as a whole, from back to front, one pixel after the other.
 
 #include "user/roulette/roulette.h"
 #include "user/roulette/wheel.h"
@@ -195,7 +195,7 @@ struct wheel *wheel_create(void *memory, uint32_t width, uint32_t height, uint32
     return layout_create(memory, width, height, seed);
 }
 
-// volatile, so that the pixel is really in memory when the device comes to fetch it.
+// volatile, so that the pixel really is in memory when the device reads it.
 static void put_pixel(uint32_t *pixels, size_t stride, uint32_t x, uint32_t y, uint32_t colour)
 {
     *(volatile uint32_t *)(row_of(pixels, stride, (int32_t)y) + x) = colour;

@@ -1,7 +1,7 @@
-// How the wheel's frames get to the display: show.h is the contract.
+// Shows the wheel's frames on the display; show.h is the contract.
 #if SOLVED_FRAME_RATE
 //
-// A frame is drawn into one buffer while the device still shows, or is busy with, the other.
+// Draws a frame into one buffer while the device shows, or still works on, the other.
 
 #include "user/roulette/show.h"
 
@@ -12,13 +12,13 @@ int wheel_show(struct wheel *w, struct fb *fb, uint32_t frame)
     unsigned n = wheel_draw(w, buffer, fb->pixels[buffer], fb->info.stride, frame, damage);
     if (hud_draw(fb, buffer, &damage[n]))
         n++;
-    // The frame before must be with the display before its buffer is drawn into again, which is what
-    // comes next; the device works on this one meanwhile.
+    // The next call draws into the other buffer, so the frame in it must be on the display before.
+    // The device works on this frame meanwhile.
     return fb_wait(fb) < 0 ? -1 : fb_present(fb, buffer, damage, n, FB_ASYNC);
 }
 #else
 //
-// A frame is drawn, then shown from top to bottom, a band of rows at a time.
+// Draws a frame, then shows it from top to bottom, a band of rows at a time.
 
 #include "user/roulette/show.h"
 

@@ -1,9 +1,9 @@
-// The part of the picture that never moves: the table, the bowl, the cone, the panel's plate.
+// The part of the picture that never moves: the table, the bowl and the cone.
 
 #include "user/roulette/wheel.h"
 
-// The table is lit from above the wheel and falls off towards the corners. A little noise keeps the
-// gradient from showing bands.
+// The light on the table comes from above the wheel and gets weaker towards the corners. A little
+// noise prevents visible bands in the gradient.
 static uint32_t table_colour(const struct wheel *w, int32_t x, int32_t y)
 {
     int64_t right = x * SUB - w->x, down = y * SUB - w->y;
@@ -13,7 +13,7 @@ static uint32_t table_colour(const struct wheel *w, int32_t x, int32_t y)
     return shade(TABLE, level + grain);
 }
 
-// The wheel's shadow falls to the lower right and fades over a fifth of the radius.
+// The wheel's shadow falls to the lower right and fades within a fifth of the radius.
 static int table_shadow(const struct wheel *w, int32_t right, int32_t down, uint32_t radius)
 {
     right -= w->radius / 40;

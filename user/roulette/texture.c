@@ -1,11 +1,13 @@
-// Two tables that make drawing a frame quick: the cells' colours, and the map from pixels to cells.
+// Two tables that make drawing a frame fast: the colours of the cells, and the map from pixels to
+// cells.
 #if SOLVED_FRAME_RATE
 //
-// Turning the wheel adds the same number of columns to every pixel's cell. All columns are there twice,
-// side by side, so that the sum need not wrap. The rows are cut into bands of 32, and the cells of a band
-// lie column by column: 4 KiB hold a block of 32 x 32 of them. Neighbouring pixels then mostly find theirs
-// in the same page, whichever way the wheel's edge runs there; with whole columns or whole rows one after
-// the other, each would be in another page, and QEMU's TLB has 256 entries.
+// Turning the wheel adds the same number of columns to every pixel's cell. The texture holds all
+// columns twice, side by side, so that the sum needs no wrapping. The rows are divided into bands
+// of 32, and the cells of a band are stored column by column: 4 KiB hold a block of 32 x 32 cells.
+// Most neighbouring pixels then find their cells in the same page, in any direction of the wheel's
+// edge. If whole columns or whole rows followed each other, each cell would be in another page, and
+// QEMU's TLB has only 256 entries.
 
 #include "user/roulette/texture.h"
 
@@ -27,7 +29,7 @@ uint32_t map_capacity(const struct wheel *w)
     return side * side;
 }
 
-// Place of a cell in the texture.
+// Returns the index of a cell in the texture.
 static uint32_t index_of(const struct wheel *w, uint32_t column, uint32_t row)
 {
     return (row / BAND * 2 * w->columns + column) * BAND + row % BAND;
@@ -35,7 +37,7 @@ static uint32_t index_of(const struct wheel *w, uint32_t column, uint32_t row)
 
 uint32_t texture_turn(const struct wheel *w, angle_t rotor)
 {
-    // A wheel turned clockwise shows at each place what was anticlockwise of it.
+    // When the wheel turns clockwise, each place shows what was anticlockwise of it.
     return index_of(w, cell_column(w, 0 - rotor), 0) * sizeof(uint32_t);
 }
 

@@ -1,4 +1,5 @@
-// What makes drawing a frame quick: the picture of what never moves, and two tables for what turns.
+// What makes drawing a frame fast: a picture of everything that never moves, and two tables for the
+// parts that turn.
 #if SOLVED_FRAME_RATE
 
 #ifndef RINGFENCE_ROULETTE_TEXTURE_H
@@ -10,28 +11,28 @@
 struct span {
     uint16_t x, y;
     uint32_t count;
-    uint32_t first; // of its entries in the map
+    uint32_t first; // index of its first entry in the map
 };
 
 struct tables {
-    uint32_t *still; // the picture of what never moves, width x rows
+    uint32_t *still; // the picture of everything that never moves, width x rows
     uint32_t *texture;
-    uint32_t *map; // for each pixel that turns, the byte offset of its texel while rotor is 0
+    uint32_t *map; // for each pixel that turns, the byte offset of its texel at rotor 0
     struct span *spans;
     uint32_t nspans;
-    struct box turning; // all spans lie in it
+    struct box turning; // the box around all spans
 
     struct {
         bool valid;
         struct box ball;
-        uint32_t panel; // what panel_version() was
+        uint32_t panel; // panel_version() at that time
     } drawn[WHEEL_BUFFERS];
 };
 
 size_t texture_bytes(const struct wheel *w);
 uint32_t map_capacity(const struct wheel *w);
 void texture_build(const struct wheel *w, struct tables *t);
-// What to add to an offset in the map once the wheel has turned by this angle.
+// Returns what to add to the offsets in the map when the wheel has turned by this angle.
 uint32_t texture_turn(const struct wheel *w, angle_t rotor);
 
 #endif
