@@ -65,7 +65,7 @@ void *memmove(void *dst, const void *src, size_t n)
     unsigned char *d = dst;
     const unsigned char *s = src;
     // memcpy() goes upwards and reads each piece before it writes it, so it does no harm when dst
-    // lies below src.
+    // is below src.
     if (d <= s || d >= s + n)
         return memcpy(dst, src, n);
     d += n;

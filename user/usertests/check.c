@@ -161,7 +161,7 @@ void expect_file_at(const char *file, int line, const char *path, long n, unsign
         done += part;
     }
     if (read(fd, buffer, 1) != 0)
-        fail_at(file, line, "%s: expected to end after %ld bytes, does not", path, n);
+        fail_at(file, line, "%s: expected to end after %ld bytes, but it is longer", path, n);
     close(fd);
 }
 

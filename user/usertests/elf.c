@@ -137,7 +137,7 @@ static void elf_bad_header(void)
     refuse(&image, "a wrong fourth byte");
     image = good_image();
     image.elf.phoff = image.size;
-    refuse(&image, "program headers behind its end");
+    refuse(&image, "program headers after its end");
     image.elf.phoff = ~0ul - 10;
     refuse(&image, "program headers at a place that wraps");
     image = good_image();
@@ -161,7 +161,7 @@ static void elf_bad_segment(void)
     refuse(&image, "a segment in the kernel");
     *segment = good;
     segment->vaddr = USER_ADDRESS_END;
-    refuse(&image, "a segment behind the last user address");
+    refuse(&image, "a segment after the last user address");
     *segment = good;
     segment->vaddr = -PAGE;
     segment->memsz = 2 * PAGE;
@@ -174,10 +174,10 @@ static void elf_bad_segment(void)
     refuse(&image, "a segment of the largest number");
     *segment = good;
     segment->filesz = segment->memsz = 2 * PAGE;
-    refuse(&image, "a segment that goes on behind the file's end");
+    refuse(&image, "a segment that continues after the file's end");
     *segment = good;
     segment->offset = 1ul << 40;
-    refuse(&image, "a segment far behind the file's end");
+    refuse(&image, "a segment far after the file's end");
     *segment = good;
     segment->offset = -32ul;
     refuse(&image, "a segment whose place wraps");

@@ -15,7 +15,7 @@ static void expect_killed(void (*body)(void))
         EXPECT(write(ready[1], "x", 1), 1);
         close(ready[1]);
         body();
-        FAIL("returned, although it was to be killed");
+        FAIL("returned, but should have been killed");
     }
     close(ready[1]);
     EXPECT(read(ready[0], &byte, 1), 1);

@@ -49,7 +49,7 @@ void expect_error_at(const char *file, int line, const char *what, long seen, in
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
         if (!(condition))                                                                          \
-            FAIL("expected %s, which was not so", #condition);                                     \
+            FAIL("expected %s, but it is false", #condition);                                      \
     } while (0)
 // Checks that the call returns exactly this number.
 #define EXPECT(call, expected) expect_at(__FILE__, __LINE__, #call, (long)(call), (long)(expected))
