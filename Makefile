@@ -129,8 +129,8 @@ ifneq ($(FLAGS_TEXT),$(shell cat $(FLAGS_STAMP) 2>/dev/null))
 $(shell mkdir -p $(BUILD); printf '%s\n' '$(FLAGS_TEXT)' >$(FLAGS_STAMP))
 endif
 # Once for all objects, not by each rule.
-FOLDERS := kernel $(wildcard kernel/*/) user user/lib image host \
-    $(foreach folder,mkfs user user/lib grade/marking grade/rate,host/obj/$(folder)) \
+FOLDERS := kernel $(wildcard kernel/*/) user $(wildcard user/*/) image host \
+    $(foreach folder,mkfs $(wildcard user/*/) grade/marking grade/rate,host/obj/$(folder)) \
     $(foreach folder,kernel/virtio labs/1-virtqueue/host,host/asan/$(folder))
 $(shell cd $(BUILD) && mkdir -p $(FOLDERS))
 endif
@@ -138,7 +138,7 @@ endif
 # ---- what there is ----
 
 # Object files that a handout has in place of a source's own: given/kernel/virtio/blk.c.o.
-GIVEN := $(patsubst given/%.o,%,$(wildcard given/user/*.o given/kernel/*.o given/kernel/*/*.o))
+GIVEN := $(patsubst given/%.o,%,$(wildcard given/user/*.o given/user/*/*.o given/kernel/*.o given/kernel/*/*.o))
 
 # A handout may have an order of linking of its own, LINK_FIRST.
 KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*.S kernel/*/*.S) $(filter kernel/%,$(GIVEN)))
@@ -147,11 +147,10 @@ KERNEL_OBJECTS := $(addprefix $(BUILD)/,$(addsuffix .o,$(KERNEL_SOURCES)))
 
 LIB_SOURCES := $(sort $(wildcard user/lib/*.c user/lib/*.S))
 LIB_OBJECTS := $(addprefix $(BUILD)/,$(addsuffix .o,$(LIB_SOURCES)))
-# A program P is user/P.c with every user/P_*.c.
-USER_SOURCES := $(wildcard user/*.c)
-PROGRAMS := $(sort $(foreach source,$(USER_SOURCES),$(firstword $(subst _, ,$(basename $(notdir $(source)))))))
-program_objects = $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard user/$(1).c user/$(1)_*.c) \
-    $(filter user/$(1).c user/$(1)_%.c,$(GIVEN))))
+# A program P is user/P.c or user/P/*.c.
+USER_SOURCES := $(sort $(filter-out user/lib/%,$(wildcard user/*.c user/*/*.c) $(filter user/%,$(GIVEN))))
+PROGRAMS := $(sort $(foreach source,$(USER_SOURCES:user/%=%),$(basename $(firstword $(subst /, ,$(source))))))
+program_objects = $(patsubst %,$(BUILD)/%.o,$(filter user/$(1).c user/$(1)/%,$(USER_SOURCES)))
 IMAGE_FILES := $(PROGRAMS:%=$(BUILD)/image/%) $(BUILD)/image/README
 
 # A handout may lack the source of some.
@@ -229,8 +228,8 @@ host_objects = $(patsubst %,$(BUILD)/host/obj/%.o,$(1))
 # Of mkfs/, a program P is P.c with every P_*.c and with the files that belong to none.
 IMAGE_TOOLS := mkfs fsck fscat
 MKFS_SHARED := $(filter-out $(foreach tool,$(IMAGE_TOOLS),mkfs/$(tool).c mkfs/$(tool)_%.c),$(wildcard mkfs/*.c))
-WHEEL := $(filter-out %_main.c %_show.c,$(wildcard user/roulette*.c)) user/lib/font.c
-FBTEST := $(wildcard user/fbtest_*.c) user/lib/font.c
+WHEEL := $(filter-out %/main.c %/show.c,$(wildcard user/roulette/*.c)) user/lib/font.c
+FBTEST := user/fbtest/patterns.c user/lib/font.c
 VIRTQUEUE := kernel/virtio/virtqueue.c $(wildcard labs/1-virtqueue/host/*.c)
 
 $(foreach tool,$(IMAGE_TOOLS),$(eval $(BUILD)/host/$(tool): \

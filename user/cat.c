@@ -1,4 +1,4 @@
-// cat: copies files, or standard input, to standard output.
+// cat: copies files to standard output, or standard input if no file is given.
 
 #include "user/lib/user.h"
 
@@ -9,7 +9,7 @@ static bool copy(int fd, const char *name)
     int n;
     while ((n = read(fd, buffer, sizeof(buffer))) > 0)
         if (write_all(1, buffer, n) < 0) {
-            if (errno == EPIPE) // the reader has seen enough: nothing to complain of
+            if (errno == EPIPE) // the reader has ended, as in `cat FILE | head`: this is no error
                 exit(1);
             die("write");
         }

@@ -1,12 +1,15 @@
-// crash: does one forbidden thing on purpose. The kernel must end this process with one line on the console, and
-// nothing else may happen. `crash` alone lists what it can do; `crash pointers` instead hands the kernel bad
-// addresses, which must fail with EFAULT and harm nobody.
+// crash: does one forbidden thing on purpose. The kernel must print one line on the console and end
+// this process, and nothing else may happen.
+//
+//   crash             lists the forbidden things
+//   crash NAME        does one of them
+//   crash pointers    passes bad addresses to system calls; each must fail with EFAULT
 
 #include "user/lib/user.h"
 
 #define KERNEL_TEXT 0xffffffc080200000ul // where the kernel is linked
 #define NOT_CANONICAL 0x0000800000000000ul
-#define DIRECT_MAP 0xffffffc000000000ul // where the kernel sees all memory, and device registers
+#define DIRECT_MAP 0xffffffc000000000ul // where the kernel maps all memory and device registers
 #define SOME_MEMORY (DIRECT_MAP + 0x83000000)
 #define A_DEVICE (DIRECT_MAP + 0x10001000) // virtio-mmio
 
@@ -102,7 +105,7 @@ static void stack_jump(void)
     jump((uint64_t)&code);
 }
 
-// The result depends on what comes back from the call, so that no compiler makes a loop of it.
+// The addition after the call keeps the compiler from turning the recursion into a loop.
 static int recurse(int depth, int end)
 {
     volatile char frame[512];
@@ -187,7 +190,7 @@ static void pointers(void)
         while (wait(NULL) >= 0)
             ;
     }
-    // Our own text may be read by the kernel, but not be written for us.
+    // The kernel may read our own code for us, but must not write to it.
     expect_fault("read", 0, syscall(SYS_read, fd, 0, 16));
     exit(failures != 0);
 }
@@ -233,6 +236,6 @@ int main(int argc, char **argv)
     }
     if (argc < 2)
         return 0;
-    fprintf(2, "crash: there is no %s; crash alone lists what there is\n", argv[1]);
+    fprintf(2, "crash: unknown name %s; `crash` without a name lists them\n", argv[1]);
     return 2;
 }

@@ -1,21 +1,20 @@
-// diskread: reads stretches of the disk itself, past every cache, many at a time, and writes what it
-// read to standard output.
+// diskread: reads stretches of the raw disk, bypassing every cache, and writes them to standard
+// output. A stretch is a number of blocks that follow each other. A test on the host computes the
+// expected output from the disk image.
 //
 //   diskread [-n TIMES] [-c COUNT] [-b BLOCKS] [-s SEED]
-//   -n  so many times (1)
-//   -c  COUNT stretches at once, submitted together (1; at most 32)
-//   -b  each of BLOCKS blocks of 4 KiB (1; COUNT x BLOCKS at most 1024)
-//   -s  where they begin is drawn from SEED (0): the numbers of SplitMix64 (user/lib/random.c)
-//       modulo the number of places that there are
+//   -n  repeats everything TIMES times (1)
+//   -c  submits COUNT stretches together (1; at most 32)
+//   -b  makes each stretch BLOCKS blocks of 4 KiB long (1; COUNT x BLOCKS is at most 1024)
+//   -s  chooses where the stretches begin (0): at the numbers of SplitMix64 (user/lib/random.c),
+//       modulo the number of possible places
 //
 //   diskread -c 32 -b 32 | sha256sum      fills any queue
-//
-// A test on the host knows from the image what must come out.
 
 #include "user/lib/user.h"
 
 #define BLOCK 4096
-#define MAX_BLOCKS 1024 // of one DISK_READV
+#define MAX_BLOCKS 1024 // in one DISK_READV
 
 static struct {
     uint64_t times, count, blocks, seed;
@@ -38,8 +37,8 @@ static void parse(char *argv[])
     }
 }
 
-// Memory whose neighbouring pages are none in physical memory, so that the device is told of each
-// block by itself.
+// Allocates memory whose pages are not contiguous in physical memory: it touches every other page
+// first. The driver must then pass each block to the device separately.
 static char *scattered_pages(size_t bytes)
 {
     uintptr_t top = (uintptr_t)sbrk(0);

@@ -1,12 +1,12 @@
-// echo: writes its arguments, with spaces between them and a newline behind; -n leaves the newline
-// out.
+// echo: prints its arguments with spaces between them and a newline at the end. With -n, without
+// the newline.
 
 #include "user/lib/user.h"
 
 int main(int argc, char *argv[])
 {
     int first = argc > 1 && strcmp(argv[1], "-n") == 0 ? 2 : 1;
-    // One write() for the whole line, so that lines of several processes do not mix.
+    // Write the whole line with one write(), so that lines of several processes do not mix.
     size_t size = 1;
     for (int i = first; i < argc; i++)
         size += strlen(argv[i]) + 1;

@@ -1,4 +1,4 @@
-// false: ends with status 1.
+// false: exits with status 1.
 
 int main(void)
 {

@@ -1,4 +1,4 @@
-// free: what the kernel has in use, from /dev/kstat.
+// free: prints what the kernel has in use, from /dev/kstat.
 
 #include "user/lib/user.h"
 

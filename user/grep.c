@@ -1,11 +1,16 @@
-// grep: prints the lines that match a pattern. . is any character, [a-z] one of a set ([^...] one
-// outside), * + ? repeat what stands before them, ^ and $ are the ends of the line, \ takes the
-// next character as it is.
+// grep: prints the lines that match a pattern. In a pattern,
 //
-//   -v  lines that do not match    -i  letters in either case    -n  with line numbers
-//   -c  only how many              -q  print nothing
+//   .        matches any character
+//   [a-z]    matches one character of a set, [^a-z] one that is not in it
+//   * + ?    repeat the element before them: any number of times, at least once, at most once
+//   ^ $      match the beginning and the end of the line
+//   \        takes the next character literally
 //
-// Exit status 0 if a line was selected, 1 if none, 2 after an error.
+//   -v  prints the lines that do not match    -i  ignores upper and lower case
+//   -n  prints line numbers                   -c  prints only the number of lines
+//   -q  prints nothing
+//
+// The exit status is 0 if a line was selected, 1 if none was, 2 after an error.
 
 #include "user/lib/user.h"
 
@@ -18,7 +23,7 @@ static char lower(char c)
     return ignore_case && c >= 'A' && c <= 'Z' ? c + 32 : c;
 }
 
-// The end of the element that stands first in the pattern: a set, an escaped or a plain character.
+// Returns the end of the first element of the pattern: a set, an escaped or a plain character.
 static const char *element_end(const char *pattern)
 {
     if (*pattern == '\\' && pattern[1])
@@ -28,11 +33,11 @@ static const char *element_end(const char *pattern)
     const char *p = pattern + 1;
     if (*p == '^')
         p++;
-    if (*p == ']') // first in the set, it is a member
+    if (*p == ']') // as the first character, ] is a member of the set
         p++;
     while (*p && *p != ']')
         p++;
-    return *p ? p + 1 : pattern + 1; // a [ that is never closed stands for itself
+    return *p ? p + 1 : pattern + 1; // a [ without ] is a plain character
 }
 
 static bool in_set(const char *p, const char *end, char c)
@@ -60,8 +65,8 @@ static bool element_matches(const char *element, const char *end, char c)
     return in_set(element + 1, end - 1, lower(c));
 }
 
-// Does the pattern match the text from its first character on? Recursion is as deep as the pattern
-// is long.
+// Returns whether the pattern matches at the beginning of the text. The recursion is at most as
+// deep as the pattern is long.
 static bool match_here(const char *pattern, const char *text)
 {
     while (*pattern) {
@@ -75,7 +80,7 @@ static bool match_here(const char *pattern, const char *text)
             text++;
             continue;
         }
-        // Take as many as there are, then give back one by one until the rest matches.
+        // Take as many characters as possible, then give them back until the rest matches.
         int most = *end == '?' ? 1 : INT32_MAX, least = *end == '+' ? 1 : 0, taken = 0;
         while (taken < most && element_matches(pattern, end, text[taken]))
             taken++;
@@ -100,11 +105,11 @@ static bool match(const char *pattern, const char *text)
 
 // ---- lines ----
 
-static char *buffer; // unread part of the file: bytes start to end of `size`
+static char *buffer; // `size` bytes; those from `start` to `end` are still to be searched
 static size_t start, end, size;
 
-// The next line, without its newline, or NULL at the end of the file. The buffer grows with the
-// longest line.
+// Returns the next line without its newline, or NULL at the end of the file. The buffer grows until
+// it holds the longest line.
 static char *next_line(int fd, const char *name)
 {
     size_t searched = start;
@@ -117,7 +122,7 @@ static char *next_line(int fd, const char *name)
                 return line;
             }
         }
-        if (start > 0) // there is a buffer
+        if (start > 0) // else there may be no buffer yet
             memmove(buffer, buffer + start, end - start);
         end -= start;
         searched -= start;

@@ -1,4 +1,4 @@
-// head: the first lines of files or of standard input, ten unless -n says how many.
+// head: prints the first lines of files or of standard input; ten lines, or as many as -n says.
 
 #include "user/lib/user.h"
 

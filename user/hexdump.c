@@ -1,5 +1,5 @@
-// hexdump: bytes of a file, or of standard input, as numbers and characters. -n stops after so many
-// bytes, -s begins so many bytes into the file.
+// hexdump: prints the bytes of a file or of standard input as numbers and characters. -s skips that
+// many bytes at the beginning of the file; -n stops after that many bytes.
 
 #include "user/lib/user.h"
 
@@ -22,7 +22,8 @@ static void print_row(uint64_t offset, const unsigned char *bytes, int n)
     printf("%s  |%s|\n", line, text);
 }
 
-// Reads until the row is full or the file ends: a pipe may give less at a time. Negative if that fails.
+// Reads until the row is full or the file ends: a pipe may return less at a time. Returns the
+// number of bytes; negative if a read fails.
 static int read_row(int fd, unsigned char *row, uint64_t wanted)
 {
     int used = 0, n = 0;

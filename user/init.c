@@ -1,13 +1,13 @@
-// init: the first process. Opens the console, starts the shell, collects the processes that lost
-// their parent, and powers the machine off when the shell has ended.
+// init: the first process. It opens the console and starts the shell, then waits for every process
+// whose parent has ended. When the shell ends, it turns the machine off.
 
 #include "user/lib/user.h"
 
-// File descriptors 0, 1 and 2 become the console, which every later process inherits.
+// Opens the console as file descriptors 0, 1 and 2. Every later process inherits them.
 static void open_console(void)
 {
     int fd = open("/dev/console", O_RDWR);
-    if (fd < 0) { // an image made without /dev
+    if (fd < 0) { // the image has no /dev
         mknod("console", DEV_CONSOLE, 0);
         fd = open("console", O_RDWR);
     }

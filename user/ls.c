@@ -1,8 +1,8 @@
-// ls: lists directories, sorted by name. In columns on a console, else one name a line; a / marks a
-// directory.
+// ls: lists directories, sorted by name. On a console it prints columns, elsewhere one name a line.
+// A / marks a directory.
 //
-//   -l   type, links, size and inode number too (devices: the size column is empty)
-//   -a   names that begin with a dot too
+//   -l   also prints type, links, size and inode number (for devices, the size is empty)
+//   -a   also lists names that begin with a dot
 
 #include "user/lib/user.h"
 
@@ -13,7 +13,7 @@
 
 struct entry {
     char name[NAME_SIZE + 1];
-    struct stat st; // type 0 if it could not be asked
+    struct stat st; // the type is 0 if stat() failed
 };
 
 static bool show_details, show_hidden, in_columns;

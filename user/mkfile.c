@@ -1,6 +1,6 @@
-// mkfile: writes a file of SIZE bytes whose contents SEED decides, so that a test on the host knows
-// them without reading the disk. They are the numbers of SplitMix64 that starts with SEED
-// (user/lib/random.c), each as 8 bytes, lowest first; the last one is cut to the size.
+// mkfile: writes a file of SIZE bytes. SEED decides the contents, so a test on the host knows them
+// without reading the disk: the numbers of SplitMix64 that starts with SEED (user/lib/random.c),
+// each as 8 bytes, lowest byte first. The last number is cut to the size.
 
 #include "user/lib/user.h"
 

@@ -1,6 +1,6 @@
-// mv: gives a file another name, or moves files into a directory. The system has no call for it, so
-// mv makes the new name first and removes the old one then: a crash in between leaves both.
-// Directories cannot be moved.
+// mv: gives a file another name, or moves files into a directory. There is no system call for this,
+// so mv first makes the new name and then removes the old one. A crash in between leaves both. mv
+// cannot move directories.
 
 #include "user/lib/user.h"
 

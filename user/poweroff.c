@@ -1,4 +1,4 @@
-// poweroff: brings everything to the disk and turns the machine off.
+// poweroff: writes everything to the disk and turns the machine off.
 
 #include "user/lib/user.h"
 

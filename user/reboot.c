@@ -1,4 +1,4 @@
-// reboot: brings everything to the disk and starts the machine again.
+// reboot: writes everything to the disk and restarts the machine.
 
 #include "user/lib/user.h"
 

@@ -1,15 +1,15 @@
-// rm: removes files and empty directories; with -r, directories and all that is in them; with -f,
-// without complaint about names that do not exist.
+// rm: removes files and empty directories. With -r, it also removes directories and everything in
+// them. With -f, it does not report names that do not exist.
 
 #include "user/lib/user.h"
 
 #include "kernel/fs/format.h"
 
-#define BATCH 64 // names read before any of them is removed
+#define BATCH 64 // how many names are read before they are removed
 
 static bool recursive, force;
 
-// Reads names other than . and .. from the current directory; how many, or -1.
+// Reads names from the current directory, except . and .. Returns how many, or -1.
 static int read_names(char names[BATCH][NAME_SIZE + 1])
 {
     unsigned inode;
@@ -24,9 +24,9 @@ static int read_names(char names[BATCH][NAME_SIZE + 1])
     return result < 0 ? -1 : count;
 }
 
-// Empties the directory that is the current one. Goes down with chdir() and up again when a
-// directory is empty, where the next look finds that directory once more and removes it: so no path
-// grows and no depth is too much.
+// Empties the current directory. Enters a directory that is not empty with chdir(), and goes back
+// up when it is empty. The parent is then read again, which finds the empty directory and removes
+// it. This way no path gets longer, and any depth works.
 static bool empty_current(const char *path)
 {
     static char names[BATCH][NAME_SIZE + 1];
@@ -56,7 +56,7 @@ static bool empty_current(const char *path)
     return true;
 }
 
-// In a process of its own, whose current directory matters to nobody.
+// Forks, because empty_current() changes the current directory.
 static bool empty_directory(const char *path)
 {
     int status, pid = fork();

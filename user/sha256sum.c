@@ -1,5 +1,5 @@
-// sha256sum: the SHA-256 hash (FIPS 180-4) of files or of standard input. Tests compare it with the
-// host's.
+// sha256sum: prints the SHA-256 hash (FIPS 180-4) of files or of standard input. Tests compare it
+// with the host's.
 
 #include "user/lib/user.h"
 
@@ -59,7 +59,7 @@ static void hash_block(uint32_t state[8], const unsigned char *block)
     state[7] += h;
 }
 
-// Section 5.1.1: a one bit, zeros, and the length in bits as the last 8 bytes of a block.
+// Section 5.1.1: pads with a one bit, zeros, and the length in bits as the last 8 bytes of a block.
 static void hash_end(uint32_t state[8], unsigned char *rest, size_t n, uint64_t total)
 {
     unsigned char last[2 * BLOCK] = {0};

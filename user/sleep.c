@@ -1,4 +1,4 @@
-// sleep: waits a number of seconds, which may have decimals.
+// sleep: waits for a number of seconds, which may have decimals.
 
 #include "user/lib/user.h"
 

@@ -1,5 +1,5 @@
-// sync: returns when everything written so far is on the disk for good; or when the named files
-// are.
+// sync: returns when everything written so far is safely on the disk. If files are named, it waits
+// only for those.
 
 #include "user/lib/user.h"
 

@@ -1,4 +1,4 @@
-// touch: makes empty files where there are none. (The file system keeps no times.)
+// touch: creates files that do not exist, empty. (The file system stores no times.)
 
 #include "user/lib/user.h"
 

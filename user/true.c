@@ -1,4 +1,4 @@
-// true: ends with status 0. bench runs it to learn what a fork and an exec cost.
+// true: exits with status 0. bench runs it to measure fork and exec.
 
 int main(void)
 {

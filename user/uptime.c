@@ -1,4 +1,4 @@
-// uptime: how long the system has been running.
+// uptime: prints how long the system has been running.
 
 #include "user/lib/user.h"
 

@@ -1,8 +1,8 @@
-// vqstat: the counters of every virtqueue, one column a queue.
+// vqstat: prints the counters of every virtqueue, one column for each queue.
 //
-//   vqstat                 since boot
-//   vqstat -d SECONDS      what is added in that time
-//   vqstat -d COMMAND...   what is added while the command runs
+//   vqstat                 counts since boot
+//   vqstat -d SECONDS      counts during that time
+//   vqstat -d COMMAND...   counts while the command runs
 
 #include "user/lib/user.h"
 
@@ -46,7 +46,7 @@ static void take(struct sample *sample)
     sample->count = n / sizeof(sample->queue[0]);
 }
 
-// A queue that is new since `before` began at 0.
+// A queue that is not in `before` started at 0.
 static void subtract(struct sample *after, const struct sample *before)
 {
     for (int i = 0; i < after->count && i < before->count; i++) {
@@ -93,7 +93,7 @@ static void print_table(const struct vqstat *queue, int count)
     print_per_completion("fences/completion", queue, count, offsetof(struct vqstat, fences));
 }
 
-// Waits the given time, or runs the given command.
+// Waits for the given time, or runs the given command.
 static void spend(char **arguments)
 {
     uint64_t seconds;

@@ -1,4 +1,5 @@
-// wc: counts lines, words and bytes of files or of standard input. -l, -w and -c choose.
+// wc: counts the lines (-l), words (-w) and bytes (-c) of files or of standard input; without
+// options, all three.
 
 #include "user/lib/user.h"
 

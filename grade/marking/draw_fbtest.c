@@ -4,9 +4,9 @@
 //
 // A size of `modes`: draw_fbtest -r WxH size.
 //
-// Built from: this file, user/fbtest_patterns.c, user/lib/font.c; cc -std=gnu11 -O2 -I. -o build/host/draw_fbtest ...
+// Built from: this file, user/fbtest/patterns.c, user/lib/font.c; cc -std=gnu11 -O2 -I. -o build/host/draw_fbtest ...
 
-#include "user/fbtest.h"
+#include "user/fbtest/fbtest.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,12 +6,12 @@
 // lie in the framebuffer (32 bits, blue first, rows not padded). With -i each frame after the first is
 // drawn over the one before last, as the program `roulette` does with its two buffers, and compared
 // with itself drawn from scratch; also everything outside the damage must be as it was before. With -p
-// each is drawn pixel by pixel, by the picture's definition and not by user/roulette.c.
+// each is drawn pixel by pixel, by the picture's definition and not by user/roulette/roulette.c.
 //
-// Built from: this file, user/roulette.c and user/roulette_*.c except those with system calls,
-// user/lib/font.c; cc -std=gnu11 -O2 -I. -o build/host/draw_wheel ...
+// Built from: this file, user/roulette/*.c except those with system calls, user/lib/font.c;
+// cc -std=gnu11 -O2 -I. -o build/host/draw_wheel ...
 
-#include "user/roulette_wheel.h"
+#include "user/roulette/wheel.h"
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
     run = watch(job, 640, 480, seed=7, shots=12)     # boots, runs, ends the machine: some seconds
 
-What counts as a frame: user/roulette_main.c, which is not the student's, executes a mark before each. A QEMU plugin
+What counts as a frame: user/roulette/main.c, which is not the student's, executes a mark before each. A QEMU plugin
 (grade/plugins/frames/frames.c) notes the marks, with the instructions so far, among the kicks and flushes of QEMU's trace,
 in the order of time. QEMU runs with `-icount shift=0,sleep=off`, where the guest's clock advances a nanosecond with each
 instruction, and the kernel with `poll=0`, so that it sleeps when it waits. A sleeping hart executes nothing; a spinning

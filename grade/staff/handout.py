@@ -43,7 +43,7 @@ STAYS = ["hidden_*", "mutants/*", "variants/*", "staff*"]
 VARIED = [
     ("kernel/virtio/blk.c", "#define QUEUE_SIZE 256", (128, 256)),
     ("kernel/virtio/rng.c", "#define QUEUE_SIZE 8", (4, 8, 16, 32)),
-    ("user/roulette*.[ch]", "#define BAND_ROWS 2", (2, 3)),
+    ("user/roulette/*.[ch]", "#define BAND_ROWS 2", (2, 3)),
 ]
 
 

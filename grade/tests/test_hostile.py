@@ -1,4 +1,4 @@
-"""Hostile programs (user/fuzz.c): random system calls, changed programs, kills at any moment. Nothing of it may matter."""
+"""Hostile programs (user/fuzz): random system calls, changed programs, kills at any moment. Nothing of it may matter."""
 
 from __future__ import annotations
 

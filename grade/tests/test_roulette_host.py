@@ -30,8 +30,8 @@ ORDER += [5, 24, 16, 33, 1, 20, 14, 31, 9, 22, 18, 29, 7, 28, 12, 35, 3, 26]
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both drawing programs built under ASan and UBSan."""
     folder = tmp_path_factory.mktemp("sanitized")
-    wheel = [path for path in ROOT.glob("user/roulette*.c") if path.name not in ("roulette_main.c", "roulette_show.c")]
-    sources = {"draw_wheel": wheel, "draw_fbtest": list(ROOT.glob("user/fbtest_*.c"))}
+    wheel = [path for path in ROOT.glob("user/roulette/*.c") if path.name not in ("main.c", "show.c")]
+    sources = {"draw_wheel": wheel, "draw_fbtest": [ROOT / "user/fbtest/patterns.c"]}
     flags = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}", "-DSOLVED_WHEEL=1", "-DSOLVED_FRAME_RATE=1"]
     flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     for program, files in sources.items():

@@ -104,7 +104,7 @@ def test_the_wheel_is_traced_and_counted(job: Job) -> None:
     shares = dict(re.findall(r"^(\w+) +[\d,]+ +(\d+) %", done.stdout, re.MULTILINE))
     assert {name for name, _ in PLACES} <= shares.keys(), done.stdout
     share, file = re.findall(r"^\w+ +[\d,]+ +(\d+) %  (\S+)$", done.stdout, re.MULTILINE)[0]
-    assert int(shares["draw"]) > 50 and int(share) > 25 and file == "user/roulette.c", done.stdout
+    assert int(shares["draw"]) > 50 and int(share) > 25 and file == "user/roulette/roulette.c", done.stdout
     if not find_spec("matplotlib"):
         assert "a plot needs python3-matplotlib" in done.stdout, done.stdout
         return

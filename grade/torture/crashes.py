@@ -1,6 +1,6 @@
 """Every crash point of workloads on the booted kernel.
 
-The program workload (user/workload.h) changes the file system from several processes at once, while QEMU records every
+The program workload (user/workload) changes the file system from several processes at once, while QEMU records every
 write and flush that reaches the disk. The host program replay then puts the disk together as a crash may have left it,
 at each point of the record, has the kernel's own code recover it, and judges it: replay/main.c says which states,
 replay/judge.c what must hold. A sample of the states is recovered by the booted kernel as well.

@@ -1,6 +1,6 @@
 """Hostile programs, and hostile images.
 
-Programs on the booted kernel: random system calls, changed programs, kills at any moment (user/fuzz.c).
+Programs on the booted kernel: random system calls, changed programs, kills at any moment (user/fuzz).
 
 What the kernel counts (pages, processes, open files, inodes, buffers) must be after as it was before, nothing may be
 left in the virtqueues, the shell must answer, and the disk must be sound. Some of it runs on the kernel that checks itself

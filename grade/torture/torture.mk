@@ -18,7 +18,7 @@ san:
 REPLAY_SOURCES := $(wildcard grade/torture/replay/*.c) $(addprefix grade/torture/fscheck/,disk.c locks.c memory.c) \
     $(filter-out %/kstat.c %/block.c,$(wildcard kernel/fs/*.c))
 REPLAY_OBJECTS := $(patsubst %,$(BUILD)/host/replay.obj/%.o,$(REPLAY_SOURCES)) \
-    $(call host_objects,$(MKFS_SHARED) user/workload_calls.c user/lib/random.c)
+    $(call host_objects,$(MKFS_SHARED) user/workload/calls.c user/lib/random.c)
 
 $(BUILD)/host/replay.obj/%.o: % $(FLAGS_STAMP)
 	$(call say,HOSTCC,$<)

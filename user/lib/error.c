@@ -1,4 +1,4 @@
-// Error numbers in words, and the usual ways for a program to complain.
+// Error numbers in words, and the usual ways for a program to report an error.
 
 #include "user/lib/user.h"
 
@@ -14,7 +14,7 @@ static const struct {
     {EIO, "input/output error"},
     {E2BIG, "too many or too long arguments"},
     {ENOEXEC, "not a program for this machine"},
-    {EBADF, "file not open, or not for this"},
+    {EBADF, "file not open, or not open for this"},
     {ECHILD, "no children"},
     {EAGAIN, "no more processes"},
     {ENOMEM, "out of memory"},
@@ -28,13 +28,13 @@ static const struct {
     {EINVAL, "invalid argument"},
     {ENFILE, "too many open files in the system"},
     {EMFILE, "too many open files"},
-    {ENOTTY, "the device does not do that"},
+    {ENOTTY, "the device does not support this"},
     {EFBIG, "file too large"},
     {ENOSPC, "no space left on the disk"},
-    {ESPIPE, "not a file with positions"},
+    {ESPIPE, "this file has no position"},
     {EROFS, "read-only file system"},
     {EMLINK, "too many links"},
-    {EPIPE, "nobody reads the pipe"},
+    {EPIPE, "the pipe has no reader"},
     {ENAMETOOLONG, "path too long"},
     {ENOSYS, "no such system call"},
     {ENOTEMPTY, "directory not empty"},

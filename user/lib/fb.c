@@ -1,4 +1,4 @@
-// The display and its keyboard, for programs that draw.
+// The display, and the keyboard for programs that draw.
 
 #include "user/lib/fb.h"
 
@@ -84,7 +84,7 @@ bool fb_parse_size(const char *text, uint32_t *width, uint32_t *height)
 
 // ---- the keyboard ----
 
-// An arrow or function key sends several bytes, the last of them within this time.
+// An arrow or function key sends several bytes. They all arrive within this time, in nanoseconds.
 #define KEY_TIME 20000000ull
 
 static bool watching;
@@ -107,7 +107,7 @@ void key_end(void)
 {
     uint32_t raw = 0, pending;
     char key[16];
-    int reason = errno; // of the caller's failure, which it is going to tell
+    int reason = errno; // the caller may still have to print it
     if (!watching)
         return;
     if (typed_before == 0 && key_pressed()) {

@@ -1,4 +1,4 @@
-// Small steps over the file system calls.
+// Small helpers for files and directories, made of system calls.
 
 #include "user/lib/user.h"
 

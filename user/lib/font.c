@@ -1,11 +1,11 @@
-// The stroke font: glyph outlines and their distance-based rasteriser.
+// The stroke font: the glyphs, and a rasteriser that works with the distance to a stroke.
 
 #include "user/lib/font.h"
 #include <stddef.h>
 
-// A glyph is strokes separated by spaces; a stroke is points of two hexadecimal digits, x (0 to 8) and
-// y (0 at the top to c, the base line). A point after '~' is the control point of a quadratic curve
-// between its neighbours.
+// A glyph is a list of strokes with spaces between them. A stroke is a list of points. A point is
+// two hexadecimal digits: x from 0 to 8, and y from 0 at the top to c at the base line. A point
+// after '~' is the control point of a quadratic curve between its neighbours.
 static const char *const glyphs[128] = {
     ['0'] = "04~0040~808488~8c4c~0c0804",
     ['1'] = "02303c",
@@ -60,7 +60,7 @@ static const char *const glyphs[128] = {
 #define GRID_HEIGHT 12
 #define GAP 4 // between two characters, in grid units
 #define SPACE 6
-#define CURVE_PIECES 6 // straight pieces a curve is drawn in
+#define CURVE_PIECES 6 // straight pieces of a curve
 
 static const char *glyph_of(char c)
 {
@@ -110,13 +110,13 @@ struct point {
     int x, y;
 };
 
-// A straight piece from a to b, with what its distance function needs.
+// A straight piece: from a to a + (dx, dy).
 struct piece {
     struct point a;
-    int64_t dx, dy, length, length2;
+    int64_t dx, dy, length, length2; // length2: the square of the length
 };
 
-// Square of the distance from (x, y) to the piece.
+// The square of the distance from (x, y) to the piece.
 static int64_t distance2(const struct piece *p, int x, int y)
 {
     int64_t px = x - p->a.x, py = y - p->a.y;

@@ -1,9 +1,10 @@
-// A stroke font: capitals, digits and a few signs, drawn as lines and curves of any size and thickness
-// into an 8-bit coverage mask. Pure integer functions without system calls, for guest and host alike.
+// A stroke font: it draws capitals, digits and a few signs as lines and curves, in any size and
+// thickness, into an 8-bit coverage mask. The functions use integers only and make no system calls,
+// so that they compile for guest and host.
 //
-// Lengths are in sub-pixels, FONT_SUB to the pixel. A glyph stands on a grid of 12 units from the top
-// of a capital to the base line; `size` is that height. Lower-case letters are drawn as capitals, and a
-// character the font lacks as a space.
+// Lengths are in sub-pixels, FONT_SUB to a pixel. A glyph is designed on a grid that has 12 units
+// from the top of a capital to the base line; `size` is this height. Lower-case letters are drawn
+// as capitals. A character that the font does not have is drawn as a space.
 
 #ifndef RINGFENCE_FONT_H
 #define RINGFENCE_FONT_H
@@ -12,25 +13,25 @@
 
 #define FONT_SUB 64
 
-// Coverage 0 to 255, `width` bytes a row, owned by the caller.
+// Coverage from 0 to 255, `width` bytes a row. The caller owns the bytes.
 struct font_mask {
     uint8_t *bytes;
-    int width, height;
+    int width, height; // pixels
 };
 
 struct font_style {
     int size;   // height of a capital
     int stroke; // thickness of a line
-    int ramp;   // width over which an edge fades: FONT_SUB for a mask shown pixel by pixel
+    int ramp;   // distance over which an edge fades; use FONT_SUB for a mask shown at its own size
 };
 
-// Distance from the start of this character to the start of the next, and of a whole text (without the
-// gap after its last character).
+// The distance from the start of this character to the start of the next one.
 int font_advance(char c, int size);
+// The width of a text, without the gap after its last character.
 int font_width(const char *text, int size);
 
-// Adds one character (the larger coverage wins); (x, y) is the top left corner of its grid. What lies
-// outside the mask is cut off.
+// Draws one character; (x, y) is the top left corner of its grid. Where it meets what is already
+// drawn, the larger coverage wins. Parts outside the mask are cut off.
 void font_draw(struct font_mask *mask, char c, int x, int y, const struct font_style *style);
 
 #endif

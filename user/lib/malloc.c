@@ -1,24 +1,24 @@
-// The heap: a list of blocks in address order, each with a header in front of its memory. malloc()
-// takes the first free block that is large enough, beginning where the last search ended; free()
-// joins a block with free neighbours. Memory comes from sbrk() in pieces of at least 16 KiB and is
-// never given back.
+// The heap. Each block has a header in front of its memory. The free blocks form a ring in address
+// order. malloc() takes the first one that is large enough; it starts searching where the last
+// search ended. free() joins a block with its free neighbours. The heap gets memory from sbrk() in
+// pieces of at least 16 KiB and never returns it.
 
 #include "user/lib/user.h"
 
-// Sizes count the header and are multiples of 16, which keeps every block aligned.
+// Sizes include the header and are multiples of 16. This keeps every block aligned.
 struct block {
     size_t size;
-    struct block *next; // while free: the next free block, in address order, round in a ring
+    struct block *next; // only while the block is free: the next free block
 };
 
 #define MIN_GROW (16ul << 10)
 #define MAX_SIZE (1ul << 30) // no process has more (kernel/mm/vm.h)
 
-static struct block anchor = {0,
-                              &anchor}; // a free block of size 0, so that the ring is never empty
-static struct block *rover = &anchor;   // where the next search begins
+// A free block of size 0, so that the ring is never empty.
+static struct block anchor = {0, &anchor};
+static struct block *rover = &anchor; // where the next search starts
 
-// Puts a block into the ring and joins it with what touches it.
+// Puts a block into the ring and joins it with the free blocks before and after it in memory.
 static void insert(struct block *block)
 {
     struct block *before = rover;
@@ -46,8 +46,8 @@ static bool grow(size_t size)
     uintptr_t start = (uintptr_t)sbrk(step + 16);
     if (start == UINTPTR_MAX)
         return false;
-    // Somebody may have moved the end of the heap to an odd place: the 16 spare bytes align the
-    // block.
+    // The program may have moved the end of the heap to any address. The 16 extra bytes leave room
+    // to align the block.
     struct block *block = (struct block *)((start + 15) & ~15ul);
     block->size = step;
     insert(block);
@@ -65,7 +65,7 @@ void *malloc(size_t size)
         if (block->size >= size) {
             if (block->size - size < 2 * sizeof(struct block)) {
                 before->next = block->next;
-            } else { // the upper end of the block becomes the caller's
+            } else { // the caller gets the upper end of the block
                 block->size -= size;
                 block = (struct block *)((char *)block + block->size);
                 block->size = size;

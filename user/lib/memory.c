@@ -1,8 +1,8 @@
-// Copying, filling and comparing memory, eight bytes at a time where both sides allow it.
+// Copying, filling and comparing memory. Where the alignment allows it, eight bytes at a time.
 
 #include "user/lib/user.h"
 
-// Words that may overlay objects of any type, as the bytes of these functions' arguments do.
+// may_alias: these functions access objects of any type as words.
 typedef uint64_t __attribute__((may_alias)) word64;
 typedef uint32_t __attribute__((may_alias)) word32;
 
@@ -65,7 +65,7 @@ void *memmove(void *dst, const void *src, size_t n)
     unsigned char *d = dst;
     const unsigned char *s = src;
     // memcpy() goes upwards and reads each piece before it writes it, so it does no harm when dst
-    // lies below src.
+    // is below src.
     if (d <= s || d >= s + n)
         return memcpy(dst, src, n);
     d += n;

@@ -1,14 +1,14 @@
-// Formatted output. One routine interprets the format and hands characters to a sink, which is
-// either a string or a file with a small buffer, so that a line goes out in one write().
+// Formatted output. format_into() interprets the format and puts the characters into a sink. A sink
+// is a string, or a file with a small buffer: the buffer makes one write() of a whole line.
 
 #include "user/lib/user.h"
 
 struct sink {
-    int fd;      // -1: dst is a string
+    int fd;      // -1 if the sink is a string
     char *dst;   // the string, or the file's buffer
-    size_t size; // room in dst
+    size_t size; // bytes that dst can hold
     size_t used;
-    size_t total; // characters produced so far
+    size_t total; // characters so far, including those that did not fit
 };
 
 static void put(struct sink *sink, char c)
@@ -25,7 +25,7 @@ static void put(struct sink *sink, char c)
 
 struct spec {
     bool left, zero, plus;
-    int width, precision; // precision -1: none given
+    int width, precision; // precision is -1 if the format has none
 };
 
 static void put_padded(struct sink *sink, const struct spec *spec, const char *text, int length)
@@ -59,7 +59,7 @@ static void put_number(struct sink *sink, const struct spec *spec, uint64_t valu
     put_padded(sink, spec, p, end - p);
 }
 
-// Reads flags, width and precision; returns the format behind them.
+// Reads flags, width and precision; returns the rest of the format.
 static const char *parse_spec(const char *format, struct spec *spec, va_list *ap)
 {
     *spec = (struct spec){.precision = -1};
@@ -91,7 +91,8 @@ static const char *parse_spec(const char *format, struct spec *spec, va_list *ap
     return format;
 }
 
-// One conversion, `c`, of an argument that is `is_long` (64 bits) or an int.
+// Prints the next argument as the conversion `c` says. With is_long it has 64 bits, else it is an
+// int.
 static void convert(struct sink *sink, const struct spec *spec, char c, bool is_long, va_list *ap)
 {
     switch (c) {
@@ -127,7 +128,7 @@ static void convert(struct sink *sink, const struct spec *spec, char c, bool is_
         put_padded(sink, spec, text, length);
         break;
     }
-    default: // "%%", and a letter that means nothing stands for itself
+    default: // "%%"; an unknown conversion is printed as it is
         if (c != '%')
             put(sink, '%');
         if (c)
@@ -164,7 +165,8 @@ void vfprintf(int fd, const char *format, va_list ap)
     va_copy(copy, ap);
     format_into(&sink, format, &copy);
     va_end(copy);
-    // Nobody reads any more: without signals, this is how `hexdump FILE | head` comes to an end.
+    // The reader of the pipe is gone. There are no signals, so this is what ends hexdump in
+    // `hexdump FILE | head`.
     if (sink.used > 0 && write_all(fd, buffer, sink.used) < 0 && errno == EPIPE)
         exit(1);
 }

@@ -1,4 +1,4 @@
-// Numbers that look random and that a start value decides: SplitMix64 (Steele, Lea, Flood 2014).
+// Pseudo-random numbers by SplitMix64 (Steele, Lea, Flood 2014).
 
 #include "user/lib/random.h"
 

@@ -1,4 +1,4 @@
-// Heap sort: no recursion, no extra memory, and never slow.
+// Heap sort: it needs no recursion and no extra memory, and has no slow worst case.
 
 #include "user/lib/user.h"
 
@@ -10,7 +10,7 @@ static void swap(char *a, char *b, size_t size)
     memcpy(b, spare, size);
 }
 
-// Moves the element at `root` down until neither of its two children is larger.
+// Moves the element at `root` down until neither of its children is larger.
 static void sift_down(char *base, size_t root, size_t count, size_t size,
                       int (*compare)(const void *a, const void *b))
 {

@@ -1,4 +1,4 @@
-// What runs around main(): the program's name for messages, and exit() with what main returned.
+// Calls main(): sets the program's name for messages first, and exits with main's result.
 
 #include "user/lib/user.h"
 

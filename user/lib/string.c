@@ -1,4 +1,4 @@
-// Strings and numbers in them.
+// Strings, and parsing numbers.
 
 #include "user/lib/user.h"
 

@@ -1,5 +1,5 @@
-// System call stubs. Each puts its number in a7 and executes ecall; the kernel answers with the
-// result in a0 and the error number in a1 (0 after a success), which goes to errno.
+// System call stubs. A stub puts the call's number in a7 and executes ecall. The kernel returns the
+// result in a0 and the error number in a1 (0 means success); the stub stores a1 in errno.
 
 #include "kernel/abi.h"
 
@@ -45,7 +45,7 @@
     syscall_stub clock_gettime, SYS_clock_gettime
     syscall_stub reboot, SYS_reboot
 
-// sbrk(n) and sbrk_lazy(n) are one call; its second argument says which.
+// sbrk(n) and sbrk_lazy(n) are the same call with a different second argument.
     .globl sbrk
     .type sbrk, @function
 sbrk:

@@ -67,7 +67,7 @@ class DemoShop(Workshop):
             job,
             "demo",
             {
-                "user/roulette_main.c": (HERE / "demo/main.c").read_text(),
+                "user/roulette/main.c": (HERE / "demo/main.c").read_text(),
                 "kernel/virtio/demo.c": (HERE / "demo/switch.c").read_text(),
                 "kernel/virtio/gpu_wait.c": (HERE / "demo/gpu_wait.c").read_text(),
                 "kernel/virtio/vqstat.c": once(STAT, STAT_TOO, stat, "kernel/virtio/vqstat.c"),

@@ -1,4 +1,4 @@
-// The wheel of the experiments, in place of user/roulette_main.c: every theory about the slow wheel that is
+// The wheel of the experiments, in place of user/roulette/main.c: every theory about the slow wheel that is
 // not about the ring is an option here.
 //
 //   roulette [-r WxH] [-n FRAMES] [-t MS] [-o FRAME] [-b ROWS] [-v] [-l]
@@ -7,7 +7,7 @@
 // one process that waits for the device.
 
 #include "user/lib/fb.h"
-#include "user/roulette.h"
+#include "user/roulette/roulette.h"
 
 struct options {
     uint32_t width, height;

@@ -77,7 +77,7 @@ class Workshop:
         self.job = job
         self.folder = job.build / folder
         self.tree = self.folder / "tree"
-        self._copy(changed or {"user/roulette_main.c": (HERE / "wheel_main.c").read_text()})
+        self._copy(changed or {"user/roulette/main.c": (HERE / "wheel_main.c").read_text()})
 
     def _copy(self, changed: dict[str, str]) -> None:
         """Brings the copy up to date; what has not changed keeps its time, so that make builds little."""

@@ -3,7 +3,7 @@
 //   replay [OPTIONS] BASE LOG SEED PROCESSES MAX-WRITE SYNC-RATE
 //
 // BASE is the disk before the guest ran `workload SEED PROCESSES CALLS MAX-WRITE SYNC-RATE` on it
-// (user/workload.h), LOG is what blklogwrites recorded meanwhile. The states are, block by block:
+// (user/workload/workload.h), LOG is what blklogwrites recorded meanwhile. The states are, block by block:
 // each prefix of the log; for stretches between two flushes of at most -x blocks, every subset of
 // them; and -n subsets of others, some with sectors torn. (A disk may keep its writes in any order:
 // that makes no other states than these, because of two writes to a block the later one is kept.)

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "mkfs/image.h"
-#include "user/workload.h"
+#include "user/workload/workload.h"
 
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 

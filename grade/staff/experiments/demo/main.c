@@ -1,4 +1,4 @@
-// The wheel of `make demo-wheel`, in place of user/roulette_main.c.
+// The wheel of `make demo-wheel`, in place of user/roulette/main.c.
 //
 //   roulette [-r WxH] [-m LOOP] [-n FRAMES]
 //
@@ -7,7 +7,7 @@
 
 #include "user/lib/fb.h"
 #include "user/lib/font.h"
-#include "user/roulette.h"
+#include "user/roulette/roulette.h"
 
 #define SECOND 1000000000ull
 #define CAP 60 // frames a second at most
