@@ -38,7 +38,7 @@ MAKEFLAGS += --no-print-directory
 # tools.sh looks for them. Goals that run something install what is missing; the others only say what it is.
 
 GOALS := $(or $(MAKECMDGOALS),all)
-NEED_NOTHING := help setup doctor clean format check-format matrix-fetch
+NEED_NOTHING := help setup doctor clean format check-format lint matrix-fetch
 TESTING := test test-all
 USING_STAFFS_TOOLS := $(TESTING) grade handout mutants
 PLOTTING := $(TESTING) trace bench-growth experiment-barriers experiment-case

@@ -1,4 +1,4 @@
-# Guests that only tests boot; the Makefile includes this.
+# Guests that only tests boot, and checks that run nothing; the Makefile includes this.
 
 ifeq ($(shell uname -s),Linux)
 vqsan: $(BUILD)/vqsan/driver.elf $(BUILD)/vqsan/initrd.img
@@ -28,3 +28,12 @@ $(BUILD)/vqsan/ask: grade/tests/support/vqsan/guest/ask.c $(LIB_OBJECTS) user/li
 $(BUILD)/vqsan/initrd.img: $(BUILD)/vqsan/ask $(BUILD)/host/mkfs $(IMAGE_FILES)
 	$(call say,MKFS,$@)
 	$(Q)$(BUILD)/host/mkfs -s 4M $@ $(IMAGE_FILES) $(BUILD)/vqsan/ask $(DEVICES)
+
+.PHONY: lint
+CPPCHECK = cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -I. -Iuser \
+    -Iuser/lib -Igrade/torture/fscheck $(filter -D%,$(SOLVED_FLAGS)) kernel user mkfs grade labs/1-virtqueue/host
+lint: check-format ## Look for mistakes without running anything (needs clang-format, mypy, shellcheck, cppcheck)
+	$(Q)mypy --config-file grade/mypy.ini
+	$(Q)mypy --config-file grade/mypy.ini labs/*/*.py
+	$(Q)shellcheck --severity=warning -e SC1007 $(shell find grade -name '*.sh')
+	$(Q)$(CPPCHECK)

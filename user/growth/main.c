@@ -12,14 +12,15 @@
 
 static uint64_t one_round(void (*operation)(void))
 {
-    uint64_t start = clock_gettime(), now = start, done = 0;
+    uint64_t start = clock_gettime(), now, done = 0, batch = 1;
     // Read the clock after 1, 2, 4, ... operations, so that reading it costs almost nothing.
-    for (uint64_t batch = 1; now - start < ROUND_NS; batch *= 2) {
+    do {
         for (uint64_t i = 0; i < batch; i++)
             operation();
         done += batch;
+        batch *= 2;
         now = clock_gettime();
-    }
+    } while (now - start < ROUND_NS);
     return (now - start) / done;
 }
 

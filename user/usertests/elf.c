@@ -68,6 +68,7 @@ static int run_image(const struct image *image)
     char *argv[] = {"prog", NULL};
     int fd = MAKE("prog");
     EXPECT(lseek(fd, image->code_offset, SEEK_SET), image->code_offset);
+    // cppcheck-suppress comparePointers ; both are labels in the assembly above
     EXPECT(write(fd, elf_code, elf_code_end - elf_code), elf_code_end - elf_code);
     EXPECT(lseek(fd, image->size - 1, SEEK_SET), image->size - 1);
     EXPECT(write(fd, "", 1), 1);

@@ -71,9 +71,11 @@ static void for_each_entry(const struct image *image, const struct disk_inode *d
 {
     for (uint64_t at = 0; at < directory->size; at += sizeof(struct dir_entry)) {
         const struct dir_entry *block = image_content(image, directory, at / BLOCK_SIZE);
+        if (!block)
+            continue;
         const struct dir_entry *entry = block + at % BLOCK_SIZE / sizeof(*entry);
         char name[NAME_SIZE + 1] = {0};
-        if (!block || entry->inode == 0 || is_name(entry, ".") || is_name(entry, ".."))
+        if (entry->inode == 0 || is_name(entry, ".") || is_name(entry, ".."))
             continue;
         memcpy(name, entry->name, NAME_SIZE);
         found(context, name, entry->inode);
