@@ -6,4 +6,4 @@ frame-cost: all ## What a frame of the wheel costs, as the judge counts it (SIZE
 	@$(HARNESS) grade.rate.cost -r '$(SIZE)'
 
 calibrate: all ## Measure on this host what the prices of the frame rate's judge stand for (a minute)
-	@$(HARNESS) grade.rate.prices
+	@$(HARNESS) grade.rate.calibrate
