@@ -29,7 +29,7 @@ void hostile_configure(enum hostile_mode mode, unsigned every, unsigned most, ui
                        const char *only);
 
 void hostile_start(struct queue *q);
-// Call before a load that loaded some used->idx earlier, with the devices stopped.
+// Call before a load instruction that has loaded some used->idx before, with devices stopped.
 void hostile_before_look(void);
 // The driver has loaded used->idx; it will read elements next.
 void hostile_used_idx_loaded(struct queue *q);

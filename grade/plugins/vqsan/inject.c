@@ -105,7 +105,7 @@ static bool wants_kick(const struct queue *q, uint16_t old_idx)
 static void avail_idx_stored(struct hart *h, struct queue *q)
 {
     struct held *held = q->held;
-    // What the device must see before the new index: an index still hidden comes first.
+    // The index to show instead of the new one: the previous one, even if it was hidden until now.
     uint16_t old = held->avail_idx.held ? held->avail_idx.truth : held->shadow[shadow_idx(q)];
     forget_word(&held->avail_idx);
     held->shadow[shadow_idx(q)] = ram_u16(avail_idx_address(q));

@@ -25,7 +25,7 @@ enum event_kind { EVENT_WRITE, EVENT_FLUSH, EVENT_OPERATION, EVENT_SYNCED };
 struct event {
     enum event_kind kind;
     uint64_t value; // block number of a write; number of an operation
-    uint64_t data;  // offset of a write's contents, counted from the end of the events
+    uint64_t data;  // offset of a write's contents, counted from the end of `event`
 };
 
 struct record {

@@ -17,7 +17,7 @@ bool condition;
 bool cond_lock, sched_lock;
 mtype sleeper = RUNNING;   /* QUEUED: in the wait queue, still on its hart */
 bool in_queue;             /* what a look at the wait queue shows without the lock */
-bool idle, ipi;            /* the sleeper's hart: is in wfi; has an IPI pending */
+bool idle, ipi;            /* the sleeper's hart: is idle; has an IPI pending */
 bool went_on_without;
 
 inline lock(l)   { atomic { !l -> l = true } }
