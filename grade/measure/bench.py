@@ -1,11 +1,11 @@
-"""make bench: how fast the system is, against its targets. A table, and <build>/bench.json for programs.
+"""make bench: measures how fast the system is, against its targets. Prints a table, and writes <build>/bench.json.
 
     python3 -m grade.measure.bench [--cpus N] [--mem SIZE] [--runs N] [--args BOOT-ARGUMENTS] [NAME...]
 
-Every figure is the median over several machines. NAMEs choose rows of the table by how they begin. Whether a
-target is met depends on the host and on what else runs there, so a missed one is shown and is no failure. Where the
-work is a copy by the host, the host's own copy of as much is measured beside it: a row that comes near to that is
-"explained", for no kernel could do more. `make profile` shows what limits any other row.
+Every figure is the median over several machines. A NAME chooses all rows whose names begin with it. Whether the system
+meets a target depends on the host and on what else runs there, so bench shows a missed target but does not fail. If a row's
+work is a copy by the host, bench also measures how fast the host alone copies as much. A row that comes close to that is
+"explained": no kernel could be much faster. `make profile` shows what limits any other row.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ ROWS = [
     Row("rebuild", "touch virtqueue.c, make, boot to prompt", "s", 2, True),
 ]
 
-# Rows that come from the guest's own `bench`: its name for them, and by what to divide.
+# Rows that come from the guest's own `bench`: its name for the row, and the divisor for its figure.
 IN_GUEST = {
     row.name: (row.name, 1000.0 if row.unit == "k/s" else 1.0)
     for row in ROWS
@@ -80,7 +80,7 @@ IN_GUEST = {
 IN_GUEST["raw-flush"] = ("disk-flush", 1.0)
 SHARE_OF_RAW = ("fsync", "create-sync")
 HOST_ALONE = ("disk-1m", "show-1920")
-EXPLAINED = 0.75  # of what the host does alone: then it is the host that limits
+EXPLAINED = 0.75  # share of the host's own speed from which on the host is the limit
 WHEELS = {"roulette-640": ("640x480", 600), "roulette-1920": ("1920x1080", 200)}
 BOOTS = 15
 
@@ -88,7 +88,7 @@ Results = dict[str, list[float]]
 
 
 class Progress:
-    """One line on stderr that says what is being done."""
+    """One line on stderr that says what the program is doing."""
 
     def __init__(self) -> None:
         self.terminal = sys.stderr.isatty()
@@ -101,25 +101,26 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-# ---- what is measured ----
+# ---- measuring ----
 
 
 def boot_seconds(job: Job, **options: Any) -> float:
-    """From the start of QEMU to the prompt."""
+    """Seconds from the start of QEMU to the prompt."""
     with Machine(job, cache="writeback", **options) as machine:
         return time.monotonic() - machine.started
 
 
 def floor_seconds(job: Job, **options: Any) -> float:
-    """From the start of the same QEMU to its end, with a guest that does nothing but power off."""
+    """Seconds from the start of the same QEMU to its end, with a guest that only powers off."""
     with Machine(job, cache="writeback", kernel=job.build / "grade/measure/floor.bin", shell=False, **options) as machine:
         machine.wait()
         return time.monotonic() - machine.started
 
 
 def measure_boot(results: Results, job: Job, options: dict[str, Any], say: Progress) -> None:
-    """Floor and boot take turns. One pair says little, the host's noise is in both: the row is the ratio of medians."""
-    patience.scale()  # or the first machine would be timed with it
+    """Measures floor and boot in turn. One pair says little, because both contain the host's noise: the row is the ratio of
+    the medians."""
+    patience.scale()  # calibrates now, not during the first measurement
     floors, boots = results["floor ms"], results["boot ms"]
     for i in range(BOOTS):
         say(f"bench: boot {i + 1} of {BOOTS}")
@@ -129,7 +130,7 @@ def measure_boot(results: Results, job: Job, options: dict[str, Any], say: Progr
 
 
 def rate(operation: Callable[[], object], seconds: float = 0.11, rounds: int = 5) -> float:
-    """How often a second; the median of several rounds, as the guest's bench has it."""
+    """Operations per second: the median of several rounds, as in the guest's bench."""
     rates = []
     for _ in range(rounds):
         count, start = 0, time.monotonic()
@@ -141,10 +142,10 @@ def rate(operation: Callable[[], object], seconds: float = 0.11, rounds: int = 5
 
 
 def copies(size: int) -> float:
-    """memcpy of so many bytes by the host, in memory of its own."""
+    """How often per second the host copies `size` bytes within its own memory."""
     with mmap.mmap(-1, size) as source, mmap.mmap(-1, size) as target:
         for pages in (source, target):
-            if hasattr(mmap, "MADV_HUGEPAGE"):  # as QEMU has the guest's memory
+            if hasattr(mmap, "MADV_HUGEPAGE"):  # like the guest's memory in QEMU
                 pages.madvise(mmap.MADV_HUGEPAGE)
             pages.write(b"\1" * size)
         from_, to = (ctypes.addressof(ctypes.c_char.from_buffer(pages)) for pages in (source, target))
@@ -152,21 +153,21 @@ def copies(size: int) -> float:
 
 
 def file_reads(path: Path, size: int) -> float:
-    """Reads of so many bytes by the host, from random places of a file that it has in memory."""
+    """How often per second the host reads `size` bytes from random places of a file in its page cache."""
     places = os.path.getsize(path) // 4096 - size // 4096
     with path.open("rb", buffering=0) as file, mmap.mmap(-1, size) as memory:
         return rate(lambda: os.preadv(file.fileno(), [memory], 4096 * random.randrange(places)))
 
 
 def host_alone(name: str, machine: Any) -> float:
-    """What the host does for that row without a guest, in the row's unit: a copy by QEMU is all there is to both."""
+    """How fast the host alone does that row's work, in the row's unit. Both rows are nothing but a copy by QEMU."""
     if name == "disk-1m":
         return file_reads(machine.disk, 1 << 20) * (1 << 20) / 1e6
     return copies(1920 * 1080 * 4)
 
 
 def guest_bench(machine: Any, names: Iterable[str], say: Progress, run: str) -> dict[str, float]:
-    """Runs the guest's bench; its medians by name."""
+    """Runs the guest's bench and returns its medians by name."""
     found = {}
     machine.send(f"bench -j {' '.join(sorted(names))}\n")
     machine.expect("BENCH-BEGIN")
@@ -188,11 +189,11 @@ def measure_guest(
     for i in range(runs):
         run = f"machine {i + 1} of {runs}"
         say(f"bench: {run}")
-        # With the host's own flushes, as `make qemu` has them: durable writes are to cost what they cost.
+        # With the host's real flushes, like `make qemu`, so that durable writes cost what they really cost.
         with Machine(job, cache="writeback", **options) as machine:
             for name in chosen:
                 guest_name, divisor = IN_GUEST[name]
-                # What a row is compared with is measured right beside it.
+                # Measures what a row is compared with right next to it.
                 beside = {"disk-flush"} if name in SHARE_OF_RAW else set()
                 found = guest_bench(machine, {guest_name} | beside, say, run)
                 value = found.get(guest_name, 0) / divisor
@@ -212,13 +213,13 @@ def measure_guest(
 def measure_sanitizer(
     results: Results, job: Job, wanted: set[str], options: dict[str, Any], runs: int, say: Progress
 ) -> None:
-    """The same work on two machines after one another, without vqsan and with it."""
+    """Does the same work on two machines, one after the other, without vqsan and with it."""
     names = [row.name for row in ROWS if row.name.startswith("vqsan-") and row.name in wanted]
     for i in range(runs):
         rates = []
         ways: dict[str, list[str]] = {"without": [], "with": plugin_arguments(job.build)}
         for how, extra in ways.items():
-            with Machine(job, extra=extra, **options) as machine:  # without the host's flushes, which vary more than this
+            with Machine(job, extra=extra, **options) as machine:  # without the host's flushes, which vary too much
                 asked = [name.partition("-")[2] for name in names]
                 rates.append(guest_bench(machine, asked, say, f"{how} vqsan, {i + 1} of {runs}"))
         for name in names:
@@ -248,7 +249,7 @@ def make_again(job: Job) -> None:
 
 
 def measure_rebuild(results: Results, job: Job, options: dict[str, Any], runs: int, say: Progress) -> None:
-    make_again(job)  # so that nothing but virtqueue.c is out of date
+    make_again(job)  # afterwards only virtqueue.c will be out of date
     for i in range(runs):
         say(f"bench: rebuild {i + 1} of {runs}")
         start = time.monotonic()
@@ -258,11 +259,11 @@ def measure_rebuild(results: Results, job: Job, options: dict[str, Any], runs: i
         results["rebuild"].append(time.monotonic() - start)
 
 
-# ---- what is shown ----
+# ---- showing ----
 
 
 def ratio_of(row: Row, value: float) -> Optional[float]:
-    """How much of the target is reached: 1 or more is met."""
+    """The share of the target that the value reaches; 1 or more meets the target."""
     if row.target is None:
         return None
     return row.target / value if row.less_is_better else value / row.target
@@ -351,7 +352,7 @@ def describe_host(job: Job, options: dict[str, Any]) -> dict[str, Any]:
 
 def host_line(host: dict[str, Any]) -> str:
     return (
-        f"{host['qemu']}, {host['host cpus']} host cores of which others used {host['load before']} (load) before, "
+        f"{host['qemu']}, {host['host cpus']} host cores, load {host['load before']} before the run, "
         f"{host['cpus']} harts, {host['mem']}:"
     )
 
@@ -360,10 +361,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--mem", default="256M")
-    parser.add_argument("--runs", type=int, default=3, help="machines that each figure is the median of")
+    parser.add_argument("--runs", type=int, default=3, help="number of machines; each figure is their median")
     parser.add_argument("--args", default="", help="kernel boot arguments")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the results go; without it, BUILD/bench.json")
-    parser.add_argument("--docs", action="store_true", help="put the table into docs/performance.md as well")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE instead of BUILD/bench.json")
+    parser.add_argument("--docs", action="store_true", help="also put the table into docs/performance.md")
     parser.add_argument("names", nargs="*", metavar="NAME", help="rows to measure; none: all")
     given = parser.parse_args()
 

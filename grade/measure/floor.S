@@ -1,5 +1,5 @@
-# The shortest guest there is: OpenSBI enters it in S-mode and it asks for power-off (SBI SRST). What QEMU
-# takes to run it, from power-on to the end, is the floor below any kernel's boot time.
+# The shortest possible guest: OpenSBI enters it in S-mode, and it powers off (SBI SRST). No kernel can
+# boot faster than QEMU runs this guest, from power-on to the end.
 
     .globl _start
 _start:

@@ -1,9 +1,9 @@
-"""make bench-growth: how costs grow with the size of what is worked on.
+"""make bench-growth: measures how costs grow with the size of files, directories and so on.
 
     python3 -m grade.measure.growth [--docs FOLDER] [NAME...]
 
-Boots machines, runs the guest's `growth` in them, draws a plot for each table into FOLDER/img and puts the tables
-into FOLDER/performance.md between its `table` marks. NAMEs choose among directory, file, processes, harts, damage.
+Boots machines and runs the guest's `growth` in them. Draws a plot for each table into FOLDER/img, and puts the tables into
+FOLDER/performance.md between its `table` marks. Each NAME is one of directory, file, processes, harts, damage.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from grade.machine.machine import NEVER_GIVE_UP, VIRTUAL_TIME, ConsoleError, Mac
 
 Rows = list[list[float]]
 
-# What the build puts on its disk besides the programs (Makefile, DEVICES).
+# What the build puts on its disk in addition to the programs (Makefile, DEVICES).
 DEVICES = [f"dev/{name}:c:{major}:0" for major, name in enumerate("console fb0 disk0 random vqstat null kstat".split(), 1)]
 
 
@@ -31,7 +31,7 @@ class Plot(NamedTuple):
     title: str
     x: str
     y: str
-    columns: list[str]  # of the table; the first is x
+    columns: list[str]  # of the table; the first one is x
     logarithmic: bool
     measure: Callable[[Job], Rows]
 
@@ -46,7 +46,7 @@ def guest_table(machine: Any, command: str) -> Rows:
 
 
 def large_disk(build: Path, folder: Path) -> Path:
-    """An image with room for a file of 1 GiB, and for 10,000 files; nearly all of it is a hole."""
+    """An image with room for a file of 1 GiB and 10,000 files. Nearly all of it is a hole."""
     image = folder / "large.img"
     programs = sorted(str(path) for path in (build / "image").iterdir())
     subprocess.run(
@@ -58,7 +58,7 @@ def large_disk(build: Path, folder: Path) -> Path:
 
 
 def best(tables: list[Rows], choose: Callable[[Iterable[float]], float] = min) -> Rows:
-    """Cell by cell the best of several runs: what the host did besides only ever makes things slower."""
+    """The best value of several runs, cell by cell: other work on the host only ever makes things slower."""
     return [[choose(cells) for cells in zip(*rows)] for rows in zip(*tables)]
 
 
@@ -69,7 +69,7 @@ def on_large_disk(job: Job, command: str, **options: Any) -> Rows:
 
 
 def counted() -> dict[str, Any]:
-    """Options of a machine in virtual time, where an instruction takes a nanosecond and a device nothing: it repeats."""
+    """Options for a machine in virtual time: an instruction takes a nanosecond and a device no time, so results repeat."""
     return {"cpus": 1, "args": f"poll=0 {NEVER_GIVE_UP}", "extra": VIRTUAL_TIME}
 
 
@@ -88,7 +88,7 @@ def measure_processes(job: Job) -> Rows:
 
 
 def measure_harts(job: Job) -> Rows:
-    """As many workers as harts, against one hart with one worker."""
+    """Measures as many workers as harts, relative to one worker on one hart."""
     rows = []
     for harts in (1, 2, 4):
         runs = []
@@ -158,7 +158,7 @@ def draw(plot: Plot, rows: Rows, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "ringfence"  # the same numbers make the same file
+    matplotlib.rcParams["svg.hashsalt"] = "ringfence"  # the same numbers give the same file
     from matplotlib import pyplot
     from matplotlib.ticker import FuncFormatter, LogLocator
 
@@ -195,7 +195,7 @@ def table(plot: Plot, rows: Rows) -> str:
 
 
 def put_table(page: Path, name: str, text: str) -> None:
-    """Replaces what stands between the marks of a table."""
+    """Replaces the text between the marks of a table."""
     begin, end = f"<!-- table {name} -->", "<!-- end -->"
     old = page.read_text()
     if begin not in old:

@@ -1,11 +1,11 @@
-"""make guard: the instructions that the kernel's main paths take, against a committed file.
+"""make guard: counts the instructions of the kernel's main paths and compares them with a committed file.
 
     python3 -m grade.measure.guard [--update] [NAME...]
 
-Each NAME is a benchmark of the guest (`bench -l`). It runs on one hart in virtual time, where the count of instructions
-repeats, on every host, and profile.py counts them. instructions.toml has what they were, for one operation, for each
-version of GCC. A path that takes more than its limit allows is a failure. One that takes so much less is a success to
-write down: `make guard UPDATE=1` does that, and the commit says why. Exit status 2: no counts for this compiler.
+Each NAME is a benchmark of the guest (`bench -l`). It runs on one hart in virtual time, where the count of instructions is
+the same in each run and on every host; profile.py counts them. instructions.toml holds the earlier counts for one
+operation, for each version of GCC. A path that takes more instructions than its limit allows fails. If a path takes so much
+less, record it with `make guard UPDATE=1`, and say why in the commit. Exit status 2: no counts for this compiler.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from grade.measure.profile import count_instructions
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "instructions.toml"
 LIMIT = 0.03
-# A device answers from another thread of QEMU. The host decides whether it does so before the kernel has gone to sleep, and
-# so how often the kernel pays for sleeping: show-640 took from 2,632 to 2,779 instructions.
+# A device answers from another thread of QEMU. The host decides whether the answer comes before the kernel goes to sleep,
+# and so how often the kernel pays for sleeping: show-640 varied from 2,632 to 2,779 instructions.
 LIMIT_WITH_DEVICE = 0.08
 HEAD = f"""\
-# Instructions for one operation of each benchmark, on one hart in virtual time. `make guard` compares; more than
-# {LIMIT:.0%} more fails, or {LIMIT_WITH_DEVICE:.0%} with a device. `make guard UPDATE=1` writes this file; the commit that changes it says why.
+# Instructions for one operation of each benchmark, on one hart in virtual time. `make guard` fails if a count grows by
+# more than {LIMIT:.0%}, or {LIMIT_WITH_DEVICE:.0%} with a device. `make guard UPDATE=1` writes it; the commit must say why.
 """
-# The benchmarks whose time is the kernel's, and how many operations a round has. Not those that draw, whose time is the
-# program's; nor those that wait for one request at a time (fsync, disk-4k), where chance decides most of the count.
+# The benchmarks that spend their time in the kernel, and the number of operations in a round. Left out: benchmarks that
+# draw, because the program takes the time; and those that wait for one request at a time (fsync, disk-4k), because chance
+# decides most of their count.
 PATHS = {
     "getpid": 10_000,
     "fork": 200,
@@ -52,14 +53,14 @@ Table = dict[str, float]
 
 
 def compiler_name(command: str) -> str:
-    """As in the file: gcc-12, clang-14."""
+    """The compiler's name in the file: gcc-12, clang-14."""
     done = subprocess.run([command, "--version"], stdout=subprocess.PIPE, text=True, check=True)
     version = re.search(r" (\d+)\.\d+\.\d+", done.stdout)
     return f"{'clang' if 'clang' in done.stdout else 'gcc'}-{version[1] if version else 'unknown'}"
 
 
 def read_tables(file: Path) -> dict[str, Table]:
-    """The counts of each compiler."""
+    """The counts, by compiler."""
     tables: dict[str, Table] = {}
     for line in file.read_text().splitlines() if file.exists() else []:
         if head := re.fullmatch(r"\[(.*)\]", line):
@@ -78,11 +79,11 @@ def write_tables(file: Path, tables: Mapping[str, Table]) -> None:
 
 def verdict(name: str, now: float, before: Optional[float]) -> str:
     if before is None:
-        return "new: make guard UPDATE=1 writes it down"
+        return "new: record it with make guard UPDATE=1"
     change, limit = now / before - 1, LIMIT_WITH_DEVICE if name in WITH_DEVICE else LIMIT
     if change > limit:
         return f"FAILED: {change:+.1%}"
-    return f"{change:+.1%}" + ("; write it down: make guard UPDATE=1" if change < -limit else "")
+    return f"{change:+.1%}" + ("; record it with make guard UPDATE=1" if change < -limit else "")
 
 
 def main() -> int:
@@ -118,8 +119,8 @@ def main() -> int:
         write_tables(FILE, tables)
         return 0
     if failed:
-        print(f"guard: {', '.join(failed)} became slower. `make profile PROFILE={failed[0]}` shows where; if it must be so, "
-              "`make guard UPDATE=1` and say why in the commit")  # fmt: skip
+        print(f"guard: {', '.join(failed)} became slower. `make profile PROFILE={failed[0]}` shows where. If it must be, "
+              "run `make guard UPDATE=1` and say why in the commit")  # fmt: skip
     return 1 if failed else 0
 
 

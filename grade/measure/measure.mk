@@ -1,8 +1,8 @@
-# How fast the kernel is, and where its time goes; the Makefile includes this.
+# Measures how fast the kernel is and where its time goes. The Makefile includes this file.
 
 FLOOR := $(BUILD)/grade/measure/floor.bin
 
-# A raw image: QEMU 7.2 would enter an ELF file at its first byte.
+# A raw image, because QEMU 7.2 would start an ELF file at its first byte.
 $(FLOOR): grade/measure/floor.S $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -18,14 +18,14 @@ bench: all $(FLOOR) ## Measure everything against its target: a table, and build
 bench-growth: all ## Measure how costs grow, for the plots of docs/performance.md (some minutes)
 	@$(HARNESS) grade.measure.growth $(BENCH)
 
-guard: all ## Count the instructions of the main paths against grade/measure/instructions.toml (UPDATE=1: write it; half a minute)
+guard: all ## Compare the instruction counts of the main paths with grade/measure/instructions.toml (UPDATE=1: write it; half a minute)
 	@$(HARNESS) grade.measure.guard $(if $(UPDATE),--update)
 
-# The plugin that counts is for Linux only.
+# The plugin that counts supports Linux only.
 ifeq ($(shell uname -s),Linux)
 PROFILE ?= getpid show-1920# make profile: names of `bench`, or boot
 
 .PHONY: profile
-profile: all ## Say where the instructions and the time of a benchmark go (PROFILE="show-1920 boot")
+profile: all ## Show where the instructions and the time of a benchmark go (PROFILE="show-1920 boot")
 	@$(HARNESS) grade.measure.profile $(PROFILE)
 endif

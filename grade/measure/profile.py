@@ -1,15 +1,15 @@
-"""make profile: where the instructions and the time of a row of `make bench` go.
+"""make profile: shows where the instructions and the time of a row of `make bench` go.
 
     python3 -m grade.measure.profile [--most N] NAME...
 
-NAMEs are the guest's (`bench -l`), or `boot` for the way from power-on to the prompt. For each:
+A NAME is one of the guest's benchmarks (`bench -l`), or `boot` for the time from power-on to the prompt. For each:
 
-- the guest's instructions for one operation, by function of the kernel. A plugin counts them on one hart, in virtual
-  time and with poll=0, where they repeat (profile.c);
-- what each thread of QEMU did meanwhile, on a machine as `make bench` has it: the harts, and the main loop, which is
-  every device;
-- where perf is installed and allowed, in which functions of QEMU, of its libraries and of the host's kernel. What QEMU
-  has made of the guest's code has no names there: it is "(guest)".
+- the guest's instructions for one operation, by kernel function. A plugin (profile.c) counts them on one hart, in virtual
+  time and with poll=0, where they repeat;
+- how long each thread of QEMU ran, on a machine like that of `make bench`: one thread per hart, and the main loop, which
+  runs every device;
+- if perf is installed and allowed: the functions of QEMU, its libraries and the host's kernel that took the time. Code
+  that QEMU has generated from the guest's code has no names: it shows as "(guest)".
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read_counts(path: Path) -> Counter[str]:
 
 
 def run_bench(machine: Any, name: str, count: int = 0) -> dict[str, Any]:
-    """Runs that benchmark alone, with `count` operations a round if that is not 0; what it says about itself."""
+    """Runs only that benchmark, with `count` operations per round unless that is 0. Returns its JSON result."""
     machine.send(f"bench -j {f'-n {count} ' if count else ''}{name}\n")
     while True:
         result = json.loads(machine.expect(r"^(\{.*\})$", quiet=60, total=600).group(1))
@@ -64,12 +64,12 @@ def run_bench(machine: Any, name: str, count: int = 0) -> dict[str, Any]:
 
 
 def count_instructions(job: Job, folder: Path, name: str, count: int = 0, idle: bool = True) -> Counts:
-    """What the benchmark executes on one hart, with `count` operations a round if that is not 0. Without `idle`, it does
-    not count wake-ups of the idle hart for nothing."""
+    """Counts what the benchmark executes on one hart, with `count` operations per round unless that is 0. Without `idle`,
+    it ignores needless wake-ups of the idle hart."""
     out = folder / "counts"
     plugin = f"{job.build}/host/profile.so,elf={job.build}/kernel.elf,out={out}"
     boot = name == "boot"
-    # Without virtual time for boot: there an idle hart would skip from tick to tick and count those.
+    # No virtual time for boot: an idle hart would skip from tick to tick, and the counts would include the ticks.
     extra = ["-plugin", plugin if boot else f"{plugin},marked=on{'' if idle else ',idle=off'}", *([] if boot else VIRTUAL_TIME)]
     with Machine(job, cpus=1, args=f"poll=0 {NEVER_GIVE_UP}", extra=extra) as machine:
         operations = 1 if boot else run_bench(machine, name, count)["operations"]
@@ -81,7 +81,7 @@ def count_instructions(job: Job, folder: Path, name: str, count: int = 0, idle: 
 
 def show_instructions(name: str, counts: Counts, most: int) -> None:
     total = sum(counts.functions.values())
-    print(f"{name}: {total / counts.operations:,.0f} instructions for one")
+    print(f"{name}: {total / counts.operations:,.0f} instructions per operation")
     for function, count in counts.functions.most_common(most):
         print(f"  {count / counts.operations:14,.1f} {count / total:6.1%}  {function}")
 
@@ -96,7 +96,7 @@ def thread_seconds(pid: int) -> dict[str, float]:
         try:
             name = (task / "comm").read_text().strip()
             seconds[name] += int((task / "schedstat").read_text().split()[0]) / 1e9
-        except OSError:  # it has just ended
+        except OSError:  # the thread has just ended
             pass
     return seconds
 
@@ -111,7 +111,7 @@ def friendly(thread: str) -> str:
 
 
 class Perf:
-    """perf, looking at a process; does nothing where it is not allowed to."""
+    """Runs perf on a process; does nothing if perf is missing or not allowed."""
 
     def __init__(self, folder: Path, pid: int) -> None:
         self.data = folder / "perf.data"
@@ -121,7 +121,7 @@ class Perf:
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self) -> list[tuple[float, str, str]]:
-        """Shares (of 100), threads and functions; the largest share first."""
+        """Percentages, threads and functions; the largest percentage first."""
         if not self.process:
             return []
         self.process.send_signal(signal.SIGINT)
@@ -154,7 +154,7 @@ def show_time(job: Job, folder: Path, name: str, most: int) -> None:
         if seconds / wall >= 0.01:
             print(f"  {seconds / wall:21.0%}  {friendly(thread)}")
     if shares:
-        print("and of all the time that they ran")
+        print("and of their total running time")
     for share, thread, what in shares[:most]:
         if share >= 1:
             print(f"  {share:20.1f}%  {thread}: {what}")

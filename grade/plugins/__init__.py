@@ -1,1 +1,1 @@
-"""Plugins of QEMU. They run inside its process and are written in C; Python only starts them and reads their results."""
+"""QEMU plugins. They are written in C and run inside QEMU; Python only starts them and reads their results."""

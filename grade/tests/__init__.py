@@ -1,1 +1,1 @@
-"""Tests of the kernel, of the programs and of the harness."""
+"""Tests of the kernel, the programs and the harness."""

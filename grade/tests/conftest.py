@@ -1,5 +1,5 @@
-"""What is special about these tests: they may be skipped only for what needs.py lists, and they may show a table at the end
-of the run: record_property("table", TEXT)."""
+"""Two rules for these tests. A test may skip only for a need listed in needs.py. A test may show a table at the end of the
+run: record_property("table", TEXT)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from grade.tests.support.needs import NEEDS, Missing, need
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(name, ...): skip the test where one of these, listed in needs.py, is missing")
+    config.addinivalue_line("markers", "needs(name, ...): skip the test if one of these is missing; needs.py lists them")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -23,7 +23,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _refuse(report: Any, why: str) -> None:
-    """Makes a failure of a skip that nobody has agreed to."""
+    """Turns an unexpected skip into a failure."""
     report.outcome = "failed"
     report.longrepr = f"{report.nodeid} skips itself: {why}. Only a need that grade/tests/support/needs.py lists may skip a test."
 
@@ -35,7 +35,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     error = call.excinfo and call.excinfo.value
     if isinstance(error, Missing):
         report.user_properties.append(("missing", error.name))
-        report.longrepr = (*report.longrepr[:2], f"Skipped: {error}")  # without the name of its class
+        report.longrepr = (*report.longrepr[:2], f"Skipped: {error}")  # drop the class name
     elif hasattr(report, "wasxfail"):
         _refuse(report, f"xfail {report.wasxfail}")
         del report.wasxfail

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs pytest for `make test`; all arguments are pytest's. The tests' files go to a folder that goes with
-# them, also after ^C. Environment: PYTHON, and BUILD, QEMU and GDB for the harness.
+# Runs pytest for `make test`, and passes all arguments to pytest. The tests' files go into a folder that is deleted at the
+# end, also after ^C. Environment: PYTHON, and BUILD, QEMU and GDB for the harness.
 
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
-# A shell runs these once pytest, which gets the signal too, has cleaned up and ended.
+# On a signal, the shell runs these after pytest, which gets the signal too, has cleaned up and ended.
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 

@@ -1,4 +1,4 @@
-"""Everything that people get wrong ends in one clear line that says what to do, and in a shell where one is possible."""
+"""Every common mistake leads to one clear line that says what to do, and to a shell if one is possible."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_no_disk(machine_factory: Boot) -> None:
 
 
 def wreck(tmp_path: Path, change: Callable[[bytearray, int], None], seed: int) -> Path:
-    """A copy of the disk image whose first 64 KiB were changed."""
+    """A copy of the disk image with changes in its first 64 KiB."""
     job = Job.from_environment()
     image = tmp_path / "wrecked.img"
     copy_sparse(job.build / "disk.img", image)
@@ -46,7 +46,7 @@ def garbage(start: bytearray, seed: int) -> None:
 
 
 def flip_in_super_block(start: bytearray, _: int) -> None:
-    # Somewhere behind magic and version: the checksum must catch it.
+    # After magic and version: only the checksum can catch it.
     start[4096 + 16] ^= 0x40
 
 
@@ -73,7 +73,7 @@ def test_truncated_disk(job: Job, machine_factory: Boot, tmp_path: Path, size: i
 
 
 def test_damaged_file(job: Job, machine_factory: Boot, host: Path, tmp_path: Path) -> None:
-    """An inode whose block numbers lead nowhere makes errors for those who read that file, and no panic."""
+    """An inode with block numbers out of range causes errors for programs that read that file, but no panic."""
     image = tmp_path / "damaged.img"
     copy_sparse(job.build / "disk.img", image)
     listing = subprocess.run([host / "fscat", "-l", image], check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -163,6 +163,6 @@ def test_bad_number_of_harts() -> None:
         assert done.returncode != 0 and "must be 1 to 8" in done.stdout
 
 
-def test_tool_that_is_not_there() -> None:
+def test_missing_tool() -> None:
     done = make("all", "CC=", "TOOLPREFIX=riscv64-moon-elf-")
     assert done.returncode != 0 and "riscv64-moon-elf-gcc" in done.stdout and "make doctor" in done.stdout

@@ -1,4 +1,4 @@
-"""make bench and make bench-growth: what they print, write and refuse. How fast anything is, is not tested here."""
+"""make bench and make bench-growth: what they print, write and refuse. These tests do not check any speed."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def test_table_and_json(job: Job, build: Path, tmp_path: Path) -> None:
 def test_less_can_be_better() -> None:
     text = bench.table({"boot": [1.0, 1.2, 9.0], "rebuild": [4.0], "pipe": [10000.0], "raw-flush": [500.0]})
     verdicts = {line.split()[0]: line.split()[-2:] for line in text.splitlines()[1:]}
-    assert verdicts["boot"] == ["1.08", "met"]  # the median of three, against 1.3
+    assert verdicts["boot"] == ["1.08", "met"]  # the median of three; the target is 1.3
     assert verdicts["rebuild"] == ["0.50", "missed"]
     assert verdicts["pipe"] == ["0.50", "missed"]
     assert "met" not in verdicts["raw-flush"] and "missed" not in verdicts["raw-flush"]
 
 
-def test_what_the_host_cannot_do_either_is_explained() -> None:
+def test_a_miss_is_explained_if_the_host_alone_is_slow_too() -> None:
     def verdict(**values: list[float]) -> str:
         return bench.verdict_of(next(row for row in bench.ROWS if row.name == "show-1920"), values)
 
@@ -73,7 +73,7 @@ def test_profile_counts_every_instruction_between_the_marks(job: Job, tmp_path: 
     first, again = (profile.count_instructions(job, tmp_path, "getpid") for _ in range(2))
     each = [sum(counts.functions.values()) / counts.operations for counts in (first, again)]
     assert each[0] == pytest.approx(each[1], rel=0.01)
-    # Assembly, which no compiler changes: it restores 31 registers, once for each call.
+    # Assembly, which no compiler changes: it restores 31 registers once per call.
     once_a_call = first.functions["user_return"] / first.operations
     assert 31 <= once_a_call < 62 and once_a_call == pytest.approx(round(once_a_call), abs=0.1)
     assert first.functions["(program)"] / first.operations > 3
@@ -90,7 +90,7 @@ def children(parent: int) -> list[int]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
         if int(fields[1]) == parent:
             found.append(int(stat.parent.name))
@@ -109,13 +109,13 @@ def test_interrupt_ends_the_machine(job: Job) -> None:
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if "getpid" in line:  # the guest is at work
+        if "getpid" in line:  # the guest is working
             break
     machines = children(process.pid)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60 * patience.scale())
     assert process.returncode == 130 and errors.endswith("bench: interrupted\n")
-    assert machines, "no machine was at work"
+    assert machines, "no machine was running"
     for pid in machines:
         await_end(pid)
 
@@ -139,7 +139,7 @@ def test_growth_page(tmp_path: Path) -> None:
     assert page.read_text() == "a\n<!-- table x -->\nnewer\n<!-- end -->\nb\n<!-- table y -->\n<!-- end -->\n"
     with pytest.raises(AssertionError, match="has no line <!-- table z -->"):
         growth.put_table(page, "z", "text")
-    # Every plot has its place in the real page.
+    # The real page has a place for every plot.
     text = (ROOT / "docs/performance.md").read_text()
     for plot in growth.PLOTS:
         assert f"<!-- table {plot.name} -->" in text and f"img/growth-{plot.name}.svg" in text

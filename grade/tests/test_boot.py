@@ -1,4 +1,4 @@
-"""Machines of every size come up, work and end."""
+"""Machines of every size boot, work and power off."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def test_harts(machine_factory: Boot, cpus: int) -> None:
     machine = machine_factory(cpus=cpus)
     assert len(re.findall(r"CPU #\d", machine.monitor("info cpus"))) == cpus
     assert re.search(rf"Ringfence: {cpus} hart", machine.text)
-    # More processes than harts, all at work at once.
+    # More processes than harts, all running at once.
     machine.run("; ".join(["sha256sum /usertests >/dev/null &"] * 6) + " wait", quiet=30)
-    # Each hart idles on a stack of its own.
+    # Each hart idles on its own stack.
     assert len({machine.hart_stack(cpu) for cpu in range(cpus)}) == cpus
     machine.power_off()
 
@@ -43,12 +43,12 @@ def test_memory(machine_factory: Boot, mem: str) -> None:
 
 @pytest.mark.needs("linux")
 def test_boot_touches_little_memory(machine_factory: Boot) -> None:
-    """The host clears what the guest touches, in pages of up to 2 MiB; that is a good part of a boot's time."""
+    """The host clears the memory that the guest touches, in pages of up to 2 MiB: a large part of a boot's time."""
     machine = machine_factory(mem="256M")
     assert machine.process is not None
     smaps = Path(f"/proc/{machine.process.pid}/smaps").read_text()
     resident = {int(size): int(rss) for size, rss in re.findall(r"^Size: +(\d+) kB(?:\n.*){2}\nRss: +(\d+) kB", smaps, re.M)}
-    assert resident[256 << 10] <= 24 << 10, "KiB of the guest's memory are in use at the first prompt"
+    assert resident[256 << 10] <= 24 << 10, "the guest has touched too many KiB of memory at the first prompt"
 
 
 def test_two_machines_at_once(machine_factory: Boot, fsck: Fsck) -> None:
@@ -63,7 +63,7 @@ def test_two_machines_at_once(machine_factory: Boot, fsck: Fsck) -> None:
         fsck(machine.disk)
 
 
-def test_files_outlive_the_power(machine_factory: Boot, fsck: Fsck) -> None:
+def test_files_survive_power_off(machine_factory: Boot, fsck: Fsck) -> None:
     first = machine_factory()
     first.run("mkdir d; echo kept > d/file")
     first.power_off()
@@ -105,7 +105,7 @@ def test_boot_argument_chooses_the_root(machine_factory: Boot) -> None:
 
 @pytest.mark.needs("linux")
 def test_idle_harts_sleep(machine_factory: Boot) -> None:
-    """At the prompt the machine costs the host next to nothing."""
+    """At the prompt, the machine uses almost no processor time of the host."""
     machine = machine_factory(cpus=2)
     machine.run("true")
     start, before = time.monotonic(), cpu_seconds(machine)
@@ -124,7 +124,7 @@ def cpu_seconds(machine: Machine) -> float:
 @pytest.mark.long
 @pytest.mark.parametrize("cpus", [2, 8])
 def test_many_boots(machine_factory: Boot, cpus: int) -> None:
-    """The first program reboots at once: for what goes wrong once in some hundred boots."""
+    """The first program reboots at once. Finds faults that occur once in some hundred boots."""
     boots = 250
     machine = machine_factory(cpus=cpus, args="init=/reboot", shell=False)
     for _ in range(boots):
@@ -132,5 +132,5 @@ def test_many_boots(machine_factory: Boot, cpus: int) -> None:
     text = machine.text
     assert "panic" not in text
     assert "does not start" not in text
-    # No hart booted the kernel a second time. The next boot may be on its way.
+    # No second hart booted the kernel. The next boot may have begun.
     assert text.count("Ringfence:") - text.count("root: disk0") in (0, 1)

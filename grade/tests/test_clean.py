@@ -1,4 +1,4 @@
-"""A run of the tests leaves nothing behind: no process and no file, however it ends."""
+"""A run of the tests leaves no process and no file behind, however it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from grade import ROOT
 from grade.machine import patience
 
-# A test that boots a machine, says where it lives, and then waits for ever; and one that fails.
+# One test boots a machine, prints where its files are, and waits for ever; another fails.
 WAITING = """
 def test_waits(machine_factory):
     machine = machine_factory()
@@ -84,7 +84,7 @@ def test_interrupted(tmp_path: Path, how: signal.Signals) -> None:
 
 
 def test_killed(tmp_path: Path) -> None:
-    """Nobody can clean up after SIGKILL, but QEMU must not outlive it."""
+    """Nobody can clean up after SIGKILL, but QEMU must end too."""
     run = start(tmp_path, WAITING)
     try:
         pid, folder = where(run)
@@ -103,7 +103,7 @@ def test_failure(tmp_path: Path) -> None:
         assert run.returncode == 1
         await_end(pid)
         assert not folder.exists()
-        # The report shows what the machine said.
+        # The report shows the machine's console.
         assert "seen on the console" in output and "illegal instruction" in output
     finally:
         run.kill()

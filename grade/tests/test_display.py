@@ -1,6 +1,6 @@
-"""What the display shows, pixel by pixel: the guest's drawing, the framebuffer device and the GPU driver together.
+"""What the display shows, pixel by pixel: tests drawing, the framebuffer device and the GPU driver together.
 
-The pictures that are right are drawn by the host (draw_wheel, draw_fbtest), from the same source.
+The host draws the correct pictures with the same source code (draw_wheel, draw_fbtest).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def same(machine: Machine, wanted: Image.Image, what: str, box: Optional[Box] = 
 
 
 def picture_box(width: int, height: int) -> Box:
-    """The wheel's picture, without the strip of the head-up line."""
+    """The wheel's picture without the strip that holds the head-up line."""
     return (0, 0, width, height - max(12, height * 3 // 80))
 
 
@@ -38,7 +38,7 @@ def test_patterns(machine: Machine, host: Path) -> None:
     for name in ["bars", "gradient", "checker", "border", "rects", "flip", "stress", "middle", "size"]:
         machine.run(f"fbtest {name}", quiet=30)
         same(machine, drawn(host / "draw_fbtest", name), f"fbtest {name}")
-    # Another number of steps ends in the other buffer.
+    # Different numbers of steps, which end in the other buffer.
     for name, steps in [("flip", 7), ("stress", 333), ("rects", 50)]:
         machine.run(f"fbtest -n {steps} {name}", quiet=30)
         same(machine, drawn(host / "draw_fbtest", "-n", steps, name), f"fbtest -n {steps} {name}")
@@ -62,7 +62,7 @@ def test_three_frames_of_the_wheel(machine: Machine, host: Path, size: str) -> N
 
 
 def test_wheel_after_many_frames(machine: Machine, host: Path) -> None:
-    """Frames drawn over one another, each buffer over what it held, with the head-up line beside them."""
+    """Frames are drawn over earlier ones, each buffer over its old contents, with the head-up line next to them."""
     for count in [2, 361, 1000]:
         machine.run(f"roulette -s 5 -f 0 -n {count}", quiet=30)
         wanted = drawn(host / "draw_wheel", "-s", 5, count - 1)
@@ -73,7 +73,7 @@ def test_head_up_line(machine: Machine) -> None:
     box = (0, 462, 640, 480)
     machine.run("roulette -s 1 -n 90", quiet=30)
     colours = machine.screendump().crop(box).getcolors(65536)
-    assert colours and len(colours) > 8, "nothing is written in the strip after 1.5 seconds"
+    assert colours and len(colours) > 8, "the strip is still empty after 1.5 seconds"
     machine.run("roulette -s 1 -n 90 -q", quiet=30)
     assert machine.screendump().crop(box).getcolors() == [(640 * 18, STRIP_COLOUR)]
 
@@ -85,7 +85,7 @@ def flushes(machine: Machine) -> list[tuple[int, ...]]:
 
 
 def test_all_is_flushed(machine_factory: Callable[..., Machine]) -> None:
-    """A screendump shows what was transferred, flushed or not; a display shows only what was flushed."""
+    """A screendump shows everything transferred, flushed or not. A real display shows only what was flushed."""
     machine = machine_factory(trace=["virtio_gpu_cmd_res_flush"])
     machine.run("fbtest border")
     assert [flush[1:3] for flush in flushes(machine)] == [(640, 480)]
@@ -98,13 +98,13 @@ def test_all_is_flushed(machine_factory: Callable[..., Machine]) -> None:
     assert len(wheel) >= 2 + 38
 
 
-def test_a_key_ends_it(machine: Machine) -> None:
+def test_a_key_ends_the_program(machine: Machine) -> None:
     for key in ["q", " ", "\x03", "\x04", "\x1b[A"]:
         machine.send("roulette\n")
         machine.expect("any key ends it")
         machine.send(key)
         machine.expect(PROMPT)
-        # The key is gone, and the console edits lines again.
+        # The program has consumed the key, and the console edits lines again.
         assert machine.run("echo he''re") == "here\n"
     machine.send("fbtest -k bars\n")
     machine.expect("1 presents")
@@ -113,7 +113,7 @@ def test_a_key_ends_it(machine: Machine) -> None:
     assert machine.run("echo he''re") == "here\n"
 
 
-def test_what_was_typed_ahead_stays(machine: Machine) -> None:
+def test_input_typed_ahead_is_kept(machine: Machine) -> None:
     machine.send("roulette -n 30 -b\necho fol''lowed\n")
     machine.expect("30 frames in")
     machine.expect("followed\n")
@@ -128,8 +128,8 @@ def test_no_display(machine_factory: Callable[..., Machine], program: str) -> No
     assert output == f"{name}: no display: start QEMU with -device virtio-gpu-device, as `make qemu` does\n"
 
 
-def test_a_refusal_is_named(machine_factory: Callable[..., Machine]) -> None:
-    """The device has no memory for the mode; the console says which command it refused, and how."""
+def test_a_refused_command_is_reported(machine_factory: Callable[..., Machine]) -> None:
+    """The device has too little memory for the mode. The console says which command it refused, and how."""
     display = ["-device", "virtio-gpu-device,bus=virtio-mmio-bus.1,max_hostmem=12M"]
     machine = machine_factory(gpu=False, extra=display)
     status, _ = machine.run_status("fbtest -r 1600x900 border")
@@ -151,7 +151,7 @@ def test_bad_arguments(machine: Machine) -> None:
         assert status != 0 and message in output, f"roulette {arguments}: {output}"
     status, output = machine.run_status("fbtest -r 0x5 bars")
     assert status == 1 and "bad size 0x5" in output
-    status, output = machine.run_status("fbtest -r 1x1 bars")  # less than QEMU's display does
+    status, output = machine.run_status("fbtest -r 1x1 bars")  # QEMU's display supports no size this small
     assert status == 1 and "cannot show this size" in output
     status, output = machine.run_status("fbtest nothing")
     assert status == 1 and "no pattern nothing" in output

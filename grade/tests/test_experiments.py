@@ -1,4 +1,4 @@
-"""Lab 4's experiments: the tables show what docs/stale-index.md says they show."""
+"""Lab 4's experiments: the tables show what docs/stale-index.md says."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run(name: str, out: Path, *options: str) -> Any:
 
 def test_barriers(tmp_path: Path) -> None:
     results = {row["variant"]: row for row in run("barriers", tmp_path / "out.json", "--rounds", "1", "--seconds", "0.3")}
-    # What is reported, and what injection shows of it.
+    # What vqsan reports, and whether injection does harm.
     assert {name: row["verdict"] for name, row in results.items()} == {
         "hoisted": "R7",
         "volatile": "R1",
@@ -54,7 +54,8 @@ def test_barriers(tmp_path: Path) -> None:
         "full-every-poll": "clean",
     }
     assert {name for name, row in results.items() if row["bite"] != "none"} == {"volatile", "fence-before"}
-    # How often the index is loaded, and what the fences are counted by: turns of the loop, or commands (two a band).
+    # How often each variant loads the index, and how many fences it executes: one per turn of the loop, or one per command
+    # (two commands per band).
     for name, row in results.items():
         assert (row["loads_per_turn"] < 0.1) == (name == "hoisted") and (row["loads_per_turn"] > 0.9) == (name != "hoisted")
         if name in ("hoisted", "fence-after"):
@@ -67,14 +68,14 @@ def test_barriers(tmp_path: Path) -> None:
 
 
 def fences_in_the_loop(job: Job, kernel: Path) -> list[str]:
-    """Of virtq_poll(), as compiled. GDB prints a fence of everything without its operands."""
+    """The fences in virtq_poll()'s loops, as compiled. GDB prints a fence of everything without its operands."""
     loops = disassemble(job, kernel, "virtq_poll").loops()
     return [each.text for body in loops for each in body if each.name == "fence"]
 
 
 @pytest.mark.parametrize("choice", EACH_COMPILER)
 def test_fences_of_the_loops(job: Job, tmp_path: Path, choice: str) -> None:
-    """Which fence each compiler puts into each turn; C11's acquire load is the one that it may choose."""
+    """Which fence each compiler puts into each turn. Only for C11's acquire load may the compiler choose."""
     import barriers
     from grade.staff.experiments import workshop
 
@@ -104,7 +105,7 @@ def test_fences_of_the_loops(job: Job, tmp_path: Path, choice: str) -> None:
 
 
 def test_case(job: Job, tmp_path: Path) -> None:
-    """Every row is measured; what sets the kernels apart is judged by counts, for frame rates depend on the host."""
+    """Every row is measured. The test compares counts, because frame rates depend on the host."""
     from grade.staff.experiments import barriers, case
 
     results = run("case", tmp_path / "out.json", "--rounds", "1", "--seconds", "0.3")
@@ -123,7 +124,7 @@ def brightness(picture: Image.Image) -> Image.Image:
 
 
 def test_demo(job: Job, tmp_path: Path) -> None:
-    """It records, nothing in the picture flashes, and the four loops of its kernel are what they are called."""
+    """The demo records a GIF without flashes, and its kernel's four loops are what their names say."""
     import barriers
 
     gif = tmp_path / "wheel.gif"
@@ -135,7 +136,7 @@ def test_demo(job: Job, tmp_path: Path) -> None:
         for i in range(film.n_frames):
             film.seek(i)
             frames.append(brightness(film.convert("RGB")))
-    # A flash is a quarter of the picture getting much lighter or darker at once; three in a second are allowed.
+    # A flash means that a quarter of the picture suddenly gets much lighter or darker. Three per second would be allowed.
     for before, after in zip(frames, frames[1:]):
         changed = ImageChops.difference(before, after).point(lambda value: 255 if value > 25 else 0)
         assert changed.histogram()[255] < 64 * 48 / 4
@@ -146,21 +147,21 @@ def test_demo(job: Job, tmp_path: Path) -> None:
     for loop, (rules, loads, fences_per) in enumerate(
         [({"R7"}, False, "element"), ({"R1"}, True, "look"), (set(), True, "element"), (set(), True, "look")]
     ):
-        # A device that is too late for the first look: each wait is a real one, so the first loop's index goes stale.
+        # The device is too late for the first look, so the driver really waits and the first loop's index goes stale.
         _, fences, report = barriers.under_vqsan(job, kernel, initrd, f"roulette -r 160x144 -n 6 -m {loop}", "device=slow,only=gpu")
         found = {violation.rule for violation in report.of("gpu") if not violation.asleep}
         assert found == rules, (loop, found)
         waits = [wait for queue in report.queues for wait in queue["loops"] if wait["turns"] > 1000]
         assert all(wait["looks"] > 0.9 * wait["turns"] for wait in waits) == loads, (loop, waits)
-        if fences_per == "element":  # and one for each time that the correct loop asked to be woken
+        if fences_per == "element":  # and one each time the correct loop asked for an interrupt
             completions = report.total("completions")
             assert completions <= fences <= completions + 2 * report.total("sleeps"), loop
         else:
             assert fences > 2 * report.total("completions"), loop
 
 
-def test_the_recorded_run(tmp_path: Path) -> None:
-    """What the lecturer falls back on: r opens it in the browser, here one that writes down what it was given."""
+def test_r_opens_the_recording(tmp_path: Path) -> None:
+    """The lecturer's fallback: `r` opens the recording in the browser. Here the browser only records its argument."""
     opened, browser = tmp_path / "opened", tmp_path / "browser"
     os.mkfifo(opened)
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')

@@ -1,4 +1,4 @@
-"""What is for people's eyes: the recording, and the list of who could turn how many wheels."""
+"""Output that people look at: the recording, and the leaderboard of who could turn how many wheels."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_leaderboard(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_leaderboard_reads_what_grading_writes(job: Job, tmp_path: Path) -> None:
-    """The solved tree's own results are in the list, with the reference's rate."""
+    """The solved tree's own results are on the leaderboard, with the reference solution's rate."""
     folder = tmp_path / "reference"
     done = subprocess.run(
         ["make", *job.same_build, "grade", f"LAB={LAB}", f"RESULTS={folder}"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

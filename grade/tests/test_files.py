@@ -1,4 +1,4 @@
-"""What the host writes is what the guest reads, and the other way round, by hash."""
+"""The guest reads what the host wrote, and the host reads what the guest wrote. Compares hashes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from grade.machine.machine import Machine
 Boot = Callable[..., Machine]
 Fsck = Callable[[Path], str]
 BLOCK = 4096
-# Around every place where the shape of a file on the disk changes, and a few between.
+# Around every size where a file's layout on the disk changes, and a few in between.
 SIZES = [0, 1, 100, BLOCK - 1, BLOCK, BLOCK + 1, 10 * BLOCK, 10 * BLOCK + 1, 11 * BLOCK, 333_333]
 LARGE = [1034 * BLOCK - 1, 1034 * BLOCK + 1, 7_000_001]
 MASK = (1 << 64) - 1
 
 
 def splitmix(seed: int, size: int) -> bytes:
-    """What user/mkfile.c writes."""
+    """The bytes that user/mkfile.c writes."""
     words = []
     for _ in range((size + 7) // 8):
         seed = (seed + 0x9E3779B97F4A7C15) & MASK
@@ -78,7 +78,7 @@ def test_guest_to_host(machine: Machine, host: Path, fsck: Fsck, seed: int) -> N
 
 
 def test_sync_is_on_the_disk(machine: Machine, host: Path, fsck: Fsck) -> None:
-    """What was synced is there when the power goes, and the file system is consistent all the same."""
+    """Synced data survives a power cut, and the file system stays consistent."""
     machine.run("mkfile 500K synced 5; sync")
     machine.run("mkfile 300K maybe 6 && rm maybe; mkdir half; mkfile 10K half/x 7")
     machine.cut_power()
@@ -89,7 +89,7 @@ def test_sync_is_on_the_disk(machine: Machine, host: Path, fsck: Fsck) -> None:
 
 
 def test_the_log_commits_by_itself(machine: Machine, host: Path) -> None:
-    """No later than a second after it was written, a file is on the disk without anyone asking."""
+    """A file is on the disk at most one second after it was written, without a sync."""
     machine.run("mkfile 20K alone 9")
     machine.run("sleep 1.5")
     machine.cut_power()

@@ -1,5 +1,5 @@
-"""The judge of frame rates is held to what it promises: it repeats, busy host or not; each lever of lab 5 moves what the
-handout says; what the report calls start and reference is so. How it reads a trace is tested without a machine."""
+"""Checks the judge of frame rates: its results repeat, also on a busy host; each lever of lab 5 changes what the handout
+says; the start and the reference are as fast as the report says. Tests of how it reads a trace need no machine."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ KICK = "1@1.0:virtio_queue_notify vdev 0x1 n 0 vq 0x2"
 
 
 def test_flushes_go_to_their_frames(tmp_path: Path) -> None:
-    # One waits for its flush; the next is begun before its flushes come; two are under way at once.
+    # The first frame waits for its flush; the next begins before the flushes come; then two are in flight at once.
     lines = [mark(0), KICK, flush(3), mark(100), KICK, mark(250), flush(4), flush(4, x=20), KICK, mark(300), KICK, flush(3)]
     lines += [flush(3, x=20), flush(4), mark(400)]
     frames = frames_of(tmp_path, *lines)
@@ -70,13 +70,13 @@ def test_bands_of_one_resource_stay_with_their_frame(tmp_path: Path) -> None:
 
 
 def test_the_log_of_newer_versions_is_read(tmp_path: Path) -> None:
-    """From QEMU 11 on each line begins with the date, what a plugin writes as well."""
+    """From QEMU 11 on, each line begins with the date, also a plugin's lines."""
     lines = [mark(0), KICK.split(":", 1)[1], flush(3).split(":", 1)[1], mark(100)]
     first, _ = frames_of(tmp_path, *(f"1970-01-01T00:00:01.500000Z {line}" for line in lines))
     assert (first.instructions, first.kicks, len(first.flushes), first.wall) == (100, 1, 1, 1.5)
 
 
-def test_a_line_half_written_is_read_later(tmp_path: Path) -> None:
+def test_a_half_written_line_is_read_later(tmp_path: Path) -> None:
     path = tmp_path / "trace"
     log = FrameReader(path)
     assert log.read() == 0
@@ -110,7 +110,7 @@ def test_tools_are_found_by_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name in ("llvm-nm-15", "riscv64-linux-gnu-addr2line"):
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    find = binutils.find.__wrapped__  # what other tests have found does not count
+    find = binutils.find.__wrapped__  # without the cache of other tests
     assert (find("nm"), find("addr2line")) == ("llvm-nm-15", "riscv64-linux-gnu-addr2line")
     with pytest.raises(FileNotFoundError, match="objdump is not installed"):
         find("objdump")
@@ -120,7 +120,7 @@ def test_tools_are_found_by_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def cost(tree: Path, build: str, size: str = "640x480") -> dict[str, Any]:
-    """What `make frame-cost` finds in that build of that tree."""
+    """The results of `make frame-cost` for that build of that tree."""
     command = [sys.executable, "-m", "grade.rate.cost", "-j", "-r", size]
     done = subprocess.run(command, cwd=tree, env={**Job.from_environment().environment(), "BUILD": build}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -129,7 +129,7 @@ def cost(tree: Path, build: str, size: str = "640x480") -> dict[str, Any]:
 
 @contextmanager
 def busy(core: int) -> Iterator[None]:
-    """Three processes that want all of that core."""
+    """Three processes that use all the time they get on that core."""
     loop = f"import os; os.sched_setaffinity(0, [{core}])\nwhile True: pass"
     processes = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(3)]
     try:
@@ -142,11 +142,11 @@ def busy(core: int) -> Iterator[None]:
 
 @pytest.mark.long
 def test_the_rate_repeats_on_a_busy_host(build: Path) -> None:
-    """By itself, and on one core together with three busy processes."""
+    """The rate is the same alone, and on one core together with three busy processes."""
     mine = os.sched_getaffinity(0)
     core = min(mine)
     rates = [cost(ROOT, str(build))["rate"] for _ in range(3)]
-    os.sched_setaffinity(0, [core])  # what we start stays there, too
+    os.sched_setaffinity(0, [core])  # child processes stay on this core too
     try:
         with busy(core):
             rates += [cost(ROOT, str(build))["rate"] for _ in range(3)]
@@ -184,7 +184,8 @@ def head(patch: Path) -> dict[str, list[str]]:
     return {key: re.findall(r"[^\s,]+", fields.get(key, "")) for key in ("On", "Moves", "Stays")}
 
 
-# Each of 240 waits a frame ends some ticks later on a busy host, and each tick costs a hart that sleeps some instructions.
+# On a busy host, each of the 240 waits per frame ends some ticks later, and each tick costs a sleeping hart some
+# instructions.
 SOME = 0.06
 COLUMNS = ("rate", "instructions", "kicks", "mib", "console", "ahead")
 
@@ -193,7 +194,7 @@ COLUMNS = ("rate", "instructions", "kicks", "mib", "console", "ahead")
 def test_each_lever_moves_what_the_handout_says(
     tmp_path: Path, build: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each lever alone, on the start state or on those levers that it names; on a small picture, to be quicker."""
+    """Tries each lever alone, on the start state or on the levers that it names; on a small picture, which is faster."""
     tree = tmp_path / "tree"
     for name in mutants.tree_files(ROOT):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -219,10 +220,10 @@ def test_each_lever_moves_what_the_handout_says(
         if after["rate"] < before["rate"] * (1 - SOME):
             wrong.append(f"{patch.stem}: {after['rate']} frames/s after {before['rate']}")
 
-    # The last one shows where frames are quick and the device is busy for long.
+    # The last lever shows its effect where frames are fast and the device is busy for a long time.
     changed = mutants.apply(LAB / "variants/one-buffer.patch", tree)
     make_build(tree, "")
-    rows.append(("1920x1080, solved but for two-buffers", one := cost(tree, "build/solved", "1920x1080")))
+    rows.append(("1920x1080, solved except two-buffers", one := cost(tree, "build/solved", "1920x1080")))
     mutants.undo(changed, tree)
     make_build(tree, "")
     rows.append(("1920x1080, solved", two := cost(tree, "build/solved", "1920x1080")))
@@ -232,7 +233,7 @@ def test_each_lever_moves_what_the_handout_says(
     table += [f"{title:40}" + "".join(f"{row[name]:14,.2f}" for name in COLUMNS) for title, row in rows]
     (build / "levers.txt").write_text("\n".join(table) + "\n")
     with capsys.disabled():
-        print("\n".join(table), file=sys.__stderr__)  # what a worker of pytest-xdist writes there is seen
+        print("\n".join(table), file=sys.__stderr__)  # visible even from a pytest-xdist worker
     assert not wrong, "\n".join(wrong)
     make_build(tree)
     whole, said = cost(tree, "build/5-frame-rate"), known()["start"]

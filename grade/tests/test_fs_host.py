@@ -1,4 +1,5 @@
-"""The kernel's file system, compiled for the host under the sanitizers, on a RAM disk that crashes and fails (grade/torture/fscheck)."""
+"""The kernel's file system, compiled for the host with sanitizers, on a RAM disk that crashes and fails
+(grade/torture/fscheck)."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import pytest
 
 from grade.machine import patience
 
-# Test, size of the disk, log blocks, and how many runs or calls where the test takes a number.
+# Test, disk size, log blocks, and the number of runs or calls if the test takes one.
 SHORT = [
     ("stale", "4M", 64, None),
     ("share", "48M", 1024, None),

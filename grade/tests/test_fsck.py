@@ -1,4 +1,4 @@
-"""fsck: what is wrong with an image is named, exactly; the log is replayed; no image makes it crash."""
+"""fsck names exactly what is wrong with an image, replays the log, and crashes on no image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from grade.tests.support.fs_image import BLOCK, DOUBLE, POINTERS, FsImage, check
 SUMMARY = re.compile(r"(\d+) transactions replayed")
 
 
-# ---- one thing wrong, and exactly the lines that say so ----
+# ---- one fault each, and exactly the lines that report it ----
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ CORRUPTIONS: dict[str, tuple[Damage, list[str]]] = {}
 
 
 def corruption(*lines: str) -> Callable[[Damage], Damage]:
-    """Registers a way to damage an image, with a pattern for each line that fsck must say about it."""
+    """Registers a way to damage an image, with a pattern for each line that fsck must print about it."""
 
     def register(damage: Damage) -> Damage:
         CORRUPTIONS[damage.__name__] = (damage, list(lines))
@@ -172,7 +172,7 @@ def block_used_twice_in_one_file(i: FsImage) -> None:
 
 @corruption(r"inode \d+ \(/big\): 15 blocks lie past its end, the first is block \d+")
 def blocks_past_end(i: FsImage) -> None:
-    i.set(i.find("/big"), "size", BLOCK)  # 14 of content, and the one of block numbers
+    i.set(i.find("/big"), "size", BLOCK)  # 14 blocks of content, and one of block numbers
 
 
 @corruption(
@@ -376,7 +376,7 @@ def test_an_orphan_is_legal(host: Path, good: Path, tmp_path: Path) -> None:
 
 
 def test_a_directory_that_was_never_finished_is_legal(host: Path, good: Path, tmp_path: Path) -> None:
-    """A mkdir() that finds the disk full leaves an inode without links, until it is freed."""
+    """If the disk is full, mkdir() leaves an inode without links, until it is freed."""
     image = FsImage(good)
     free = next(n for n in range(1, image.super("inodes")) if image.get(n, "type") == 0)
     image.set(free, "type", 1)
@@ -394,7 +394,7 @@ def test_a_device_without_a_driver_is_legal(host: Path, good: Path, tmp_path: Pa
     assert re.search(r"^note: inode \d+ \(/dev/console\): no driver has the device number 8$", done.stdout, re.M)
 
 
-def test_what_cannot_be_read(host: Path, good: Path, tmp_path: Path) -> None:
+def test_unreadable_images(host: Path, good: Path, tmp_path: Path) -> None:
     short = tmp_path / "short"
     short.write_bytes(b"x" * 4096)
     cases: list[list[object]] = [[tmp_path / "none"], [tmp_path], [short], [], ["-z", good]]
@@ -439,7 +439,7 @@ def test_valid_transactions_are_replayed(host: Path, good: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("torn", ["contents", "last", "number", "count", "sequence", "magic", "salt"])
-def test_a_torn_transaction_is_none(host: Path, good: Path, tmp_path: Path, torn: str) -> None:
+def test_a_torn_transaction_is_not_replayed(host: Path, good: Path, tmp_path: Path, torn: str) -> None:
     image = FsImage(good)
     block = image.get(image.find("/small"), "direct0")
     log = image.super("log_start")
@@ -464,12 +464,12 @@ def test_the_log_may_be_full_to_the_last_block(host: Path, good: Path, tmp_path:
     first = image.super("size") - 500
     image.log(0, 1, {first + i: b"%d" % i for i in range(image.super("log_blocks") - 1)})
     assert replayed(host, image.save(tmp_path / "image")) == 1
-    # A header that promises one block more than the log has.
+    # A header that announces one block more than the log has.
     image.set_word(image.super("log_start"), 1, image.super("log_blocks"))
     assert replayed(host, image.save(tmp_path / "image")) == 0
 
 
-# ---- No image makes them crash ----
+# ---- no image crashes fsck or fscat ----
 
 MUTATIONS = 2000
 BATCH = 50
@@ -477,7 +477,7 @@ BATCH = 50
 
 @pytest.fixture(scope="module")
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with fsck and fscat under the address and undefined-behaviour sanitizers."""
+    """A folder with fsck and fscat, built with the address and undefined-behaviour sanitizers."""
     folder = tmp_path_factory.mktemp("sanitized")
     shared = [ROOT / "mkfs" / name for name in ("image.c", "check.c", "check_blocks.c", "check_names.c")]
     flags = ["-std=gnu11", "-O1", "-g", f"-I{ROOT}", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -488,7 +488,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mutate(image: FsImage, rng: random.Random) -> None:
-    """Damages an image where it hurts, with the checksums put right often enough to get past them."""
+    """Damages important fields of an image, and often corrects the checksums so that the damage gets past them."""
     start, data, size = (image.super(field) for field in ("inode_start", "data_start", "size"))
     values = [0, 1, 2, 15, 16, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, data, data + 1, size]
     for _ in range(rng.choice([1, 1, 2, 5, 20])):

@@ -1,4 +1,4 @@
-"""GDB: what a student does in the first lab, by script."""
+"""GDB: a script does what a student does in the first lab."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Boot = Callable[..., Machine]
 
 @pytest.mark.parametrize("queue, driver", [("blk0", "blk"), ("gpu0.control", "gpu")])
 def test_breakpoint_in_poll_used(machine_factory: Boot, queue: str, driver: str) -> None:
-    """Set at the first instruction of all, long before the kernel has mapped itself."""
+    """The breakpoint is set at the very first instruction, long before the kernel maps itself."""
     machine = machine_factory(gdb=True, shell=False)
 
     def drive() -> None:
-        if driver == "gpu":  # the disk is read at boot, the display not before somebody draws
+        if driver == "gpu":  # booting uses the disk; the display needs a program that draws
             machine.expect(r"^\$ ", quiet=30)
             machine.send("fbtest bars\n")
 
@@ -38,7 +38,7 @@ def test_breakpoint_in_poll_used(machine_factory: Boot, queue: str, driver: str)
             f'break poll_used if $_streq(q->name, "{queue}")',
             "continue",
             "bt",
-            "next",  # to the comparison: the index has been read
+            "next",  # to the comparison: the driver has read the index
             "info locals",
             "info args",
             "print q->name",
@@ -57,11 +57,11 @@ def test_breakpoint_in_poll_used(machine_factory: Boot, queue: str, driver: str)
     assert re.search(r"^q = 0xffffffc0[0-9a-f]+", output, re.MULTILINE), output
     assert f'"{queue}"' in output
     assert re.search(r"^\$2 = 1$", output, re.MULTILINE), output
-    machine.expect(r"^\$ ", quiet=30)  # and it goes on as if nothing had been
+    machine.expect(r"^\$ ", quiet=30)  # and the machine continues normally
 
 
 def test_a_hart_sent_to_the_wrong_entry(machine_factory: Boot) -> None:
-    """OpenSBI up to 1.2 lets a hart go to _start once in some hundred boots: here GDB sends it there."""
+    """In about one of some hundred boots, OpenSBI up to 1.2 sends a second hart to _start. Here GDB sends it there."""
     machine = machine_factory(cpus=2, gdb=True, shell=False)
     physical = "(unsigned long)&%s & 0x3fffffffff"  # paging is still off
     output = run_gdb(
@@ -70,18 +70,18 @@ def test_a_hart_sent_to_the_wrong_entry(machine_factory: Boot) -> None:
             f"tbreak *({physical % 'secondary_start'})",
             "continue",
             f"set $pc = {physical % '_start'}",
-            "set $a1 = 0",  # the firmware had not stored this either
+            "set $a1 = 0",  # the firmware has not set this either
             "detach",
         ],
     )
     assert "hit Temporary breakpoint 1" in output, output
     machine.expect(r"^\$ ", quiet=30)
-    assert machine.text.count("Ringfence:") == 1  # the kernel was not booted a second time
+    assert machine.text.count("Ringfence:") == 1  # the kernel did not boot a second time
     assert len({machine.hart_stack(cpu) for cpu in range(2)}) == 2  # and each hart idles on its own stack
 
 
 def test_virtq(machine_factory: Boot) -> None:
-    """The rings as they are in memory: four commands are with the device or done, and nothing is with the disk."""
+    """`virtq` shows the rings in memory: the device holds or has answered four commands, and the disk's queue is empty."""
     machine = machine_factory(gdb=True, shell=False)
 
     def drive() -> None:
@@ -104,8 +104,8 @@ def test_virtq(machine_factory: Boot) -> None:
 
 
 def session_at_the_compare(machine: Machine, kernel: Path, stops: int) -> list[tuple[int, int, str, str]]:
-    """Stops again and again where the index is compared: last_used, the index in memory, what `virtq gpu` says of them,
-    and what `print used_idx` shows."""
+    """Stops repeatedly where the driver compares the index. Returns for each stop: last_used, the index in memory, what
+    `virtq gpu` says about them, and what `print used_idx` shows."""
 
     def drive() -> None:
         machine.expect(r"^\$ ", quiet=30)
@@ -128,14 +128,14 @@ def session_at_the_compare(machine: Machine, kernel: Path, stops: int) -> list[t
     for memory, _, compared, idea, verdict, printed in said:
         assert (memory == compared) == (verdict == "agree"), output
         assert printed == (memory if "reads the ring" in idea else "<optimized out>" if idea else compared), output
-    # Stepping stays in these functions, and shows their lines.
+    # Stepping stays in these functions and shows their lines.
     after = output[output.rindex("memory and what is compared") :]
     assert len(re.findall(r"^\d+\t", after, re.MULTILINE)) >= 2, output
     return [(int(taken), int(memory), verdict, printed) for memory, taken, _, _, verdict, printed in said]
 
 
 def test_memory_and_register_agree(job: Job, machine_factory: Boot) -> None:
-    """The next compare sees the device's index, whatever the one before has missed."""
+    """The next comparison sees the device's index, even if the previous one missed it."""
     machine = machine_factory(gdb=True, shell=False)
     said = session_at_the_compare(machine, job.build / "kernel.elf", 8)
     for (taken, _, verdict, _), (taken_before, _, verdict_before, _) in zip(said[1:], said):
@@ -144,7 +144,7 @@ def test_memory_and_register_agree(job: Job, machine_factory: Boot) -> None:
 
 @pytest.mark.long
 def test_memory_and_register_disagree(job: Job, machine_factory: Boot, tmp_path: Path) -> None:
-    """The start state of lab 4: once they disagree, they do so turn after turn."""
+    """The start state of lab 4: once memory and register disagree, they disagree in every turn."""
     kernel = tmp_path / "build/kernel.elf"
     subprocess.run(
         ["make", "START=4-slow-wheel", f"BUILD={tmp_path}/build", *job.same_compiler, str(kernel)],
@@ -156,14 +156,14 @@ def test_memory_and_register_disagree(job: Job, machine_factory: Boot, tmp_path:
     machine = machine_factory(gdb=True, shell=False, kernel=kernel)
     said = session_at_the_compare(machine, kernel, 24)
     assert said[-4:] == [said[-1]] * 4 and said[-1][2] == "DISAGREE", said
-    # By GCC's debug information used_idx is the ring's word: GDB itself prints the new value, not the one compared.
+    # According to GCC's debug information, used_idx is the ring's word: GDB prints the new value, not the one compared.
     if re.search(rb"GNU C\d* 12\.", kernel.read_bytes()):
         assert int(said[-1][3]) == said[-1][1], said
 
 
 @pytest.fixture
 def second_build(job: Job) -> Iterator[str]:
-    """A copy of the build. The name of a socket must be short, so the folder has a short one."""
+    """A copy of the build, in a folder with a short path, because a socket's path must be short."""
     with tempfile.TemporaryDirectory(prefix="ringfence-") as folder:
         ignored = shutil.ignore_patterns("san", "demo", "experiments", "kernels", "*.sock")
         shutil.copytree(job.build, f"{folder}/build", ignore=ignored)
@@ -171,7 +171,7 @@ def second_build(job: Job) -> Iterator[str]:
 
 
 def test_make_qemu_gdb_and_make_gdb(job: Job, tmp_path: Path, second_build: str) -> None:
-    """The two terminals of README.md, twice at the same time: each GDB meets the machine of its own build."""
+    """The two terminals of README.md, twice at the same time: each GDB connects to the machine of its own build."""
     copy_sparse(job.build / "disk.img", tmp_path / "disk.img")
     terminals: list[pexpect.spawn] = []
 

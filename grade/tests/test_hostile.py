@@ -1,4 +1,5 @@
-"""Hostile programs (user/fuzz): random system calls, changed programs, kills at any moment. Nothing of it may matter."""
+"""Hostile programs (user/fuzz): random system calls, changed programs, kills at any moment. The kernel survives them
+all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machinery of the labs: the course's description, what a handout holds, the way to the next lab."""
+"""The machinery of the labs: the course's description, the contents of a handout, the step to the next lab."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_wrong_lab_toml_is_refused(tmp_path: Path, text: str, complaint: str) 
 
 
 def secret_lines(solved: dict[str, bool]) -> set[str]:
-    """Lines of code that only a solution not yet released has."""
+    """Lines of code that occur only in a solution not yet released."""
     everything = {name: True for name in solved}
     secret: set[str] = set()
     given: set[str] = set()
@@ -73,7 +73,7 @@ def secret_lines(solved: dict[str, bool]) -> set[str]:
             without = (resolve(ROOT / name, solved) or "").splitlines()
             given.update(line.strip() for line in without)
             secret.update(line.strip() for line in set(with_it) - set(without))
-    # Short lines, such as `return 0;`, and the heads of ordinary loops are nobody's secret.
+    # Short lines, such as `return 0;`, and the heads of ordinary loops are not secret.
     return {line for line in secret - given if len(line) >= 24 and not re.match(r"for \(\w+ \w = 0; ", line)}
 
 
@@ -84,12 +84,12 @@ def test_a_handout_holds_no_solution(job: Job, name: str, earlier: str, tmp_path
     make_handout(job, lab, out, earlier=earlier)
     files = [path for path in out.rglob("*") if path.is_file() and ".git/" not in f"{path}"]
     texts = {path: path.read_text(errors="replace") for path in files}
-    # Where solutions come compiled, none of any lab is to be read.
+    # If solutions come as object files, no solution of any lab may be readable.
     compiled = earlier == "object" or name.startswith("0-")
     assert compiled == any(path.suffix == ".o" for path in files)
     secret = secret_lines({key: value and not compiled for key, value in solved_at()[name].items()})
     assert secret
-    # What labs up to this one bring along on purpose.
+    # What labs up to this one include on purpose.
     along = tuple(path for each in all_labs() if each.name <= name for path in each.docs)
     for path, text in texts.items():
         leaked = secret & {line.strip() for line in text.splitlines()}
@@ -100,11 +100,11 @@ def test_a_handout_holds_no_solution(job: Job, name: str, earlier: str, tmp_path
         assert not [each for each in names if word in each and not each.startswith(along)], word
     for later in lab_names():
         assert (f"labs/{later}/lab.toml" in names) == (later <= name)
-    # `make help` offers nothing that is not there.
+    # Every file that a recipe runs is in the handout.
     recipes = "\n".join(path.read_text() for path in files if path.name == "Makefile" or path.suffix == ".mk")
     needed = set(re.findall(r"\bgrade/[\w/-]+\.sh\b", recipes))
     needed |= {f"{module.replace('.', '/')}.py" for module in re.findall(r"(?:-m|\(HARNESS\)) (grade[.\w]+)", recipes)}
-    assert len(needed) > 5 and needed <= names, f"what runs {sorted(needed - names)} is there, but not the file"
+    assert len(needed) > 5 and needed <= names, f"a recipe runs {sorted(needed - names)}, which the handout lacks"
     for words, lines in (("log --oneline", 1), ("status -s", 0)):
         done = subprocess.run(["git", "-C", out, *words.split()], capture_output=True, text=True, check=True)
         assert len(done.stdout.splitlines()) == lines
@@ -127,7 +127,7 @@ def test_an_id_gives_the_same_handout_again(job: Job, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern, line, values", VARIED)
-def test_what_varies_is_in_the_tree(pattern: str, line: str, values: tuple[int, ...]) -> None:
+def test_the_lines_to_vary_are_in_the_tree(pattern: str, line: str, values: tuple[int, ...]) -> None:
     assert any(line in path.read_text().splitlines() for path in ROOT.glob(pattern)), f"no {pattern} has the line {line!r}"
 
 
@@ -179,8 +179,9 @@ def test_what_a_student_sees_of_lab_toml(tmp_path: Path) -> None:
 # ---- known-wrong solutions ----
 
 
-def test_a_known_verdict_holds_only_while_nothing_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change of the case, of what grading reads, or of the compiler asks for a new verdict; one of a text does not."""
+def test_a_cached_verdict_is_used_only_if_nothing_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of the case, of files that grading reads, or of the compiler needs a new verdict; other files do not
+    matter."""
     files = {
         "kernel/a.c": "int a;",
         "grade/marking/mark.py": "",
@@ -209,7 +210,7 @@ def test_a_known_verdict_holds_only_while_nothing_changes(tmp_path: Path, monkey
     assert file("cc") not in seen
 
 
-# ---- going on to the next lab ----
+# ---- the step to the next lab ----
 
 
 def test_own_work_is_carried_over(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Submissions that cheat, and some that are merely wrong, graded as staff grade them. All of it is long."""
+"""Grades submissions that cheat, and some that are merely wrong, as staff do. These tests are all long."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from grade.marking.course import find_lab, read_lab
 from grade.staff.handout import make_handout
 from grade.tests.support.lab_trees import graded_labs, lost, put_reference, submit
 
-# They share a handout that is built once.
+# They share one handout, which is built once.
 pytestmark = [pytest.mark.long, pytest.mark.needs("sandbox"), pytest.mark.xdist_group("submissions")]
 
 RING, REGISTERS = "kernel/virtio/virtqueue.c", "kernel/virtio/mmio.c"
@@ -31,7 +31,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(job: Job, tmp_path: Path) -> Path:
-    """What a student is given for lab 1, to forge upon."""
+    """The handout of lab 1, for the tests to forge."""
     tree = tmp_path / "start"
     make_handout(job, find_lab("1"), tree, git=False)
     return tree
@@ -39,7 +39,7 @@ def start(job: Job, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", [name for name in graded_labs() if not name.startswith("0-")])
 def test_the_reference_gets_full_marks(name: str, tmp_path: Path, cache: Path) -> None:
-    """With the tests that students do not see."""
+    """The grader also runs the tests that students do not see."""
     lab = read_lab(ROOT / "labs" / name)
     for file in lab.files:
         (tmp_path / "s" / file).parent.mkdir(parents=True, exist_ok=True)
@@ -53,18 +53,18 @@ def test_the_reference_gets_full_marks(name: str, tmp_path: Path, cache: Path) -
 
 @dataclass(frozen=True)
 class Forgery:
-    """Edits of what is handed out: file, text that is there once, what takes its place; "" stands for the file's end."""
+    """Edits of a handout: file, text that occurs once, replacement. An empty text stands for the end of the file."""
 
     lab: str
     edits: tuple[tuple[str, str, str], ...]
-    refused: str = ""  # what the result says of a submission that is not even run
+    refused: str = ""  # why the grader refuses to run the submission, if it does
 
 
 def in_kernel(code: str) -> str:
     return f"#ifdef RINGFENCE_KERNEL\n{code}\n#else\n"
 
 
-# It gives /dev/random bytes of its own, whatever the device would say.
+# It makes up the bytes of /dev/random without asking the device.
 MADE_UP = """
 #include "kernel/mm/page.h"
 static void *last;
@@ -101,11 +101,11 @@ void *virtq_take_back(struct virtq *q) { (void)q; return NULL; }
 """
 
 FORGERIES = {
-    # It says that all is well and ends the machine with success.
+    # It prints that all is well and powers the machine off.
     "prints": Forgery("1", (
         (REGISTERS, 'return lab_todo("lab 1: greet");', 'kprintf("ALL TESTS PASSED\\n$ "); sbi_shutdown();'),
     )),
-    # It prints what QEMU's trace would hold.
+    # It prints what QEMU would write into its trace.
     "imitates the trace": Forgery("1", ((REGISTERS, 'return lab_todo("lab 1: greet");', """
     for (unsigned status = 0; status < 16; status = status * 2 + 1)
         kprintf("virtio_mmio_write_offset virtio_mmio_write offset 0x70 value 0x%x\\n", status);
@@ -126,7 +126,7 @@ FORGERIES = {
         (DISPLAY, 'return lab_todo("lab 3: change_resources");', "return 0;"),
         (DISPLAY, 'return lab_todo("lab 3: gpu_present");', "return 0;"),
     )),
-    # Where the unit tests run, it ends them before they begin.
+    # It ends the unit tests before they begin.
     "ends the tests": Forgery("1", ((RING, "", """
 #ifndef RINGFENCE_KERNEL
 extern int printf(const char *, ...);
@@ -134,7 +134,7 @@ extern void _exit(int);
 __attribute__((constructor)) static void forge(void) { printf("PASS\\nall tests passed\\n"); _exit(0); }
 #endif
 """),), "before or after main|uses _exit"),
-    # It takes the place of what the unit tests report failures by.
+    # It replaces the functions with which the unit tests report failures.
     "stands in for the library": Forgery("1", ((RING, "", """
 #ifndef RINGFENCE_KERNEL
 int printf(const char *format, ...) { return format == 0; }
@@ -165,7 +165,7 @@ extern void _exit(int);
 void virtq_forge(void) { _exit(0); }
 #endif
 """),), "system call|uses _exit"),
-    # It looks for the solution on the disk of whoever grades.
+    # It looks for the solution on the grader's disk.
     "includes the solution": Forgery("1", ((RING, "", f'\n#include "{ROOT}/kernel/virtio/virtqueue.c"\n'),), "does not build"),
 }  # fmt: skip
 
@@ -177,11 +177,11 @@ def test_a_forgery_gets_no_point(job: Job, name: str, tmp_path: Path, cache: Pat
     make_handout(job, find_lab(forgery.lab), tree, git=False)
     for file, old, new in forgery.edits:
         text = (tree / file).read_text()
-        assert not old or text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
+        assert not old or text.count(old) == 1, f"{old!r} occurs {text.count(old)} times"
         (tree / file).write_text(text.replace(old, new) if old else text + new)
     found = submit(tree, forgery.lab, tmp_path / "results", cache)
     assert found["score"] == 0, [test["id"] for test in found["labs"][0]["tests"] if test["score"]]
-    # Graded and found wanting, or refused for what it tries; never because the grader could not.
+    # The grader graded it and gave no points, or refused it for what it tries; the grader itself did not fail.
     if forgery.refused:
         assert found["state"] == "failed"
         assert re.search(forgery.refused, found["reason"]), found["reason"]
@@ -189,8 +189,8 @@ def test_a_forgery_gets_no_point(job: Job, name: str, tmp_path: Path, cache: Pat
         assert found["state"] == "complete", found.get("reason")
 
 
-def test_other_files_of_a_submission_count_for_nothing(job: Job, start: Path, tmp_path: Path, cache: Path) -> None:
-    """A grader, tests, a Makefile, programs, what pytest loads by itself, and objects, of the student's own."""
+def test_other_files_of_a_submission_are_ignored(job: Job, start: Path, tmp_path: Path, cache: Path) -> None:
+    """The student's own grader, tests, Makefile, programs, files that pytest loads by itself, and object files."""
     full_marks = "import os, json\nprint('full marks')\nos._exit(0)\n"
     (start / "grade/marking/mark.py").write_text(full_marks)
     for folder in (".", "grade", "labs", "labs/1-virtqueue"):
@@ -210,17 +210,17 @@ def test_other_files_of_a_submission_count_for_nothing(job: Job, start: Path, tm
     assert found["state"] == "complete" and found["score"] == 0, lost(found)
 
 
-def test_what_does_not_compile_is_told_so(start: Path, tmp_path: Path, cache: Path) -> None:
+def test_a_compiler_error_is_reported(start: Path, tmp_path: Path, cache: Path) -> None:
     (start / RING).write_text("int virtq_init(struct virtq *q\n")
     found = submit(start, "1", tmp_path / "results", cache)
     assert found["score"] == 0 and "does not build" in found["reason"] and "virtqueue.c:" in found["reason"]
 
 
-# ---- submissions that are no crime ----
+# ---- submissions that are only wrong ----
 
 
-def test_what_cannot_be_read_is_a_result(tmp_path: Path, cache: Path) -> None:
-    """Each form of the results is there, says why, and gives no point: whatever was handed in."""
+def test_an_unreadable_submission_gets_results_with_the_reason(tmp_path: Path, cache: Path) -> None:
+    """The grader writes each form of the results, with the reason and zero points, whatever was submitted."""
 
     def result(path: Path) -> dict[str, Any]:
         found = submit(path, "1", tmp_path / "results", cache)

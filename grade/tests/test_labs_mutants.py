@@ -1,4 +1,4 @@
-"""The grader is tested by wrong solutions and by right ones that differ from ours: `make mutants`."""
+"""Tests the grader with wrong solutions, and with right ones that differ from ours: `make mutants`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from grade import ROOT
 from grade.machine.job import Job
 from grade.tests.support.lab_trees import graded_labs, make
 
-# One after the other: each of them keeps both cores busy.
+# One at a time: each of them keeps both cores busy.
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("mutants")]
 
 
@@ -25,6 +25,6 @@ def test_mutants(job: Job, name: str) -> None:
     ],
 )
 def test_mutants_of_lab_4(job: Job, choice: str) -> None:
-    """What a fix comes to there depends on what the compiler makes of it."""
+    """In lab 4, the effect of a fix depends on the compiler."""
     name = choice.split("=")[1]
     make(ROOT, "mutants", "LAB=4-slow-wheel", "CC=", choice, f"BUILD={job.build_for_make}/ci-{name}", seconds=1800)

@@ -1,4 +1,4 @@
-"""From what the tests say to points, results and the verdict on a mutant."""
+"""The way from the tests' outcomes to points, results, and the verdict on a mutant."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from grade.staff.handout import student_toml
 from grade.tests.support.lab_trees import LAB
 
 
-# ---- the plug-in, on a lab of its own ----
+# ---- the pytest plugin, on a small lab ----
 
 TESTS = '''
 import pytest
@@ -58,7 +58,7 @@ def run_plugin(folder: Path, text: str, *options: str) -> tuple[list[rs.Record],
     records.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "grade/pytest.ini"), f"--rootdir={ROOT}"]
     command += ["-p", "grade.marking.plugin", "--records", str(records), *options, str(lab)]
-    # The inner run is nobody's worker, though this one may be.
+    # This test may run in an xdist worker; the inner pytest must not think that it does.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -80,8 +80,8 @@ def test_points_come_from_what_the_tests_say(tmp_path: Path) -> None:
     assert lab.score == 1.25
 
 
-def test_the_first_failure_in_the_file_is_told(tmp_path: Path) -> None:
-    """Two tests of one promise may run at the same time, and either may come to its end first."""
+def test_the_first_failure_in_the_file_is_reported(tmp_path: Path) -> None:
+    """Two tests of one promise may run at the same time, and either may finish first."""
     records, _ = run_plugin(tmp_path, TESTS.replace('"c")', '"b")'))
     assert [record.test.split("::")[1] for record in records][-2:] == ["test_b", "test_c"]
     records[-1].fraction = 0.0
@@ -90,7 +90,7 @@ def test_the_first_failure_in_the_file_is_told(tmp_path: Path) -> None:
         assert any(promise.explanation.seen.startswith("seed ") for promise in told), told
 
 
-def test_a_seed_brings_choices_back(tmp_path: Path) -> None:
+def test_a_seed_repeats_the_choices(tmp_path: Path) -> None:
     def seen(*options: str) -> str:
         return next(r.explanation.seen for r in run_plugin(tmp_path, TESTS, *options)[0] if r.id == "b" and r.explanation)
 
@@ -99,18 +99,18 @@ def test_a_seed_brings_choices_back(tmp_path: Path) -> None:
     assert seen() != seen()
 
 
-def test_a_test_of_no_promise_is_an_error(tmp_path: Path) -> None:
+def test_a_test_for_an_unknown_promise_is_an_error(tmp_path: Path) -> None:
     records, output = run_plugin(tmp_path, TESTS.replace('"c"', '"z"'))
     assert "there is no test 'z'" in output and not records
 
 
-def test_a_test_file_that_cannot_be_loaded_is_no_zero(tmp_path: Path) -> None:
+def test_a_test_file_that_cannot_be_loaded_is_an_error_not_a_zero(tmp_path: Path) -> None:
     records, _ = run_plugin(tmp_path, "import nothing_of_that_name\n")
     assert [record for record in records if "cannot be loaded" in record.error]
 
 
-def test_no_verdict_is_no_zero(tmp_path: Path) -> None:
-    """A test that did not come to its end, or was skipped, has decided nothing: then the grader has failed."""
+def test_a_missing_verdict_is_not_a_zero(tmp_path: Path) -> None:
+    """A test that did not finish or was skipped has no verdict: this is the grader's failure, not the student's."""
     from grade.marking.mark import without_verdict
 
     records, _ = run_plugin(tmp_path, TESTS, "--seed", "1")
@@ -154,7 +154,7 @@ def test_every_form_of_the_results(tmp_path: Path) -> None:
     page = (out / "report.html").read_text()
     assert "<script>" not in page and "http" not in page.replace("http://www.w3.org", "")
     assert (out / "logs/9-try.c.txt").exists() and (out / "pytest.txt").read_text() == "pytest says"
-    assert not list(out.glob(".*")), "a file was left half written"
+    assert not list(out.glob(".*")), "a half-written file is left"
     again = rs.read_results(out / "grade.json")
     assert (again.seed, again.score, again.points) == (found.seed, found.score, found.points)
     assert [promise.explanation for promise in again.labs[0].promises] == [promise.explanation for promise in found.labs[0].promises]
@@ -162,13 +162,13 @@ def test_every_form_of_the_results(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1, "labs": []}', '{"format": 2, "labs": [{}]}'])
-def test_a_grade_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_invalid_grade_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "grade.json").write_text(text)
     with pytest.raises(ValueError):
         rs.read_results(tmp_path / "grade.json")
 
 
-def test_gradescope_would_refuse() -> None:
+def test_faults_that_gradescope_would_refuse() -> None:
     assert gradescope_faults({"tests": []})
     assert gradescope_faults({"score": "3"})
     assert gradescope_faults({"score": 1, "colour": "red"})
@@ -203,7 +203,7 @@ def test_the_verdict_on_a_mutant(test: str, says: str, lost: dict[str, str], com
     assert mutants.judge(case, begun.without_marks([LAB], rs.FAILED, "it does not build"))
 
 
-def test_every_patch_is_of_the_right_form() -> None:
+def test_every_patch_applies_and_every_lab_has_one() -> None:
     patches = [case for case in mutants.find_cases(all_labs(), "") if case.patch and case.patch.is_file()]
     assert {case.lab.name for case in patches if case.test} == {lab.name for lab in all_labs() if not lab.name.startswith("0-")}
     for case in patches:

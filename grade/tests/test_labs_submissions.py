@@ -1,4 +1,4 @@
-"""What of a submission is taken, what is refused, and how it is shut in."""
+"""Which files the grader takes from a submission, which it refuses, and how the sandbox isolates them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from grade.tests.support.lab_trees import LAB
 from grade.tests.support.needs import here, need
 
 
-# ---- submissions: what is taken, and what is refused ----
+# ---- submissions: what the grader takes and refuses ----
 
 
 def write(root: Path, files: dict[str, Any]) -> Path:
@@ -65,7 +65,7 @@ def test_files_without_their_folders_are_taken(tmp_path: Path) -> None:
     assert read_submission(write(tmp_path, {"blk.c": "int blk;\n", "gpu.c": "int gpu;\n"}), LAB).files == TAKEN
 
 
-def test_a_missing_file_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     found = read_submission(write(tmp_path, {BLK: "int blk;\n"}), LAB)
     assert list(found.files) == [BLK] and any(GPU in note for note in found.notes)
 
@@ -76,7 +76,7 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
-def test_nothing_of_use(tmp_path: Path) -> None:
+def test_a_submission_without_a_useful_file_is_refused(tmp_path: Path) -> None:
     assert "none of" in refusal(write(tmp_path, {"essay.txt": "", "new\nline.c": ""}))
     assert "no file or directory" in refusal(tmp_path / "absent")
 
@@ -106,7 +106,7 @@ def test_a_file_of_10_gigabytes_is_refused(tmp_path: Path) -> None:
     assert "10,737,418,240 bytes" in refusal(tmp_path)
 
 
-def test_text_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     assert "not UTF-8" in refusal(write(tmp_path, {BLK: b"// caf\xe9\n"}))
     assert "zero byte" in refusal(write(tmp_path, {BLK: b"int\0"}))
 
@@ -123,7 +123,7 @@ def test_links_in_a_tar_are_refused(tmp_path: Path) -> None:
     assert "link" in refusal(tmp_path / "s.tar")
 
 
-def test_a_path_out_of_the_archive_reaches_nothing(tmp_path: Path) -> None:
+def test_a_path_out_of_the_archive_is_ignored(tmp_path: Path) -> None:
     evil = [f"{tmp_path}/absolute", f"{'../' * 20}{tmp_path}/above"]
     path = packed(tmp_path / "s.tar", {**{name: b"x" for name in evil}, **GOOD})
     assert read_submission(path, LAB).files == TAKEN
@@ -131,7 +131,7 @@ def test_a_path_out_of_the_archive_reaches_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
-def test_a_small_archive_of_much_is_refused(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_bomb_is_refused(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "MAX_UNPACKED", 4 << 20)
     zeros = bytes(5 << 20)
     complaint = refusal(packed(tmp_path / f"s.{kind}", {BLK: zeros}))
@@ -151,7 +151,7 @@ def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "more than 100" in refusal(packed(tmp_path / "s.zip", {f"f{i}": b"" for i in range(101)}))
 
 
-def test_a_large_file_that_lies_about_its_size(tmp_path: Path) -> None:
+def test_a_file_with_a_false_size_is_refused(tmp_path: Path) -> None:
     path = packed(tmp_path / "s.zip", {BLK: bytes(MAX_FILE * 3), GPU: b"int gpu;\n"})
     data = bytearray(path.read_bytes())
     true, false = (MAX_FILE * 3).to_bytes(4, "little"), (9).to_bytes(4, "little")
@@ -164,7 +164,7 @@ def test_a_large_file_that_lies_about_its_size(tmp_path: Path) -> None:
 
 @pytest.fixture(params=["bwrap", "user"])
 def boxed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Each way of shutting in what is not trusted."""
+    """Each kind of sandbox for untrusted code."""
     from grade.staff import sandbox
 
     if not here("bubblewrap") and not here("root"):
@@ -172,7 +172,7 @@ def boxed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     need({"bwrap": "bubblewrap", "user": "root"}[request.param])
 
     monkeypatch.setenv("SANDBOX", request.param)
-    # This tree may lie where everybody sees it; a sandbox that is only tested has nothing to hide.
+    # Everybody may be able to read this tree. That is no problem, because this test's sandbox hides nothing secret.
     monkeypatch.setattr(sandbox, "_hidden_from_others", lambda path: True)
     sandbox.method.cache_clear()
     yield sandbox
@@ -196,13 +196,13 @@ def test_the_sandbox_shows_no_tests_and_no_network(boxed: Any, tmp_path: Path) -
     work.mkdir()
     (tests / "start.mk").write_text("SOLVED_AT")
     with socket.create_server(("127.0.0.1", 0)) as server:
-        # Python 3.13 shows the line that failed: the word must stand in what it prints only.
+        # Python 3.13 shows the failing line, so the word may occur in the output only.
         connect = f"import socket; socket.create_connection({server.getsockname()}, 10); print('conn' 'ected')"
         done = boxed.run(["sh", "-c", f'cat {tests}/start.mk; python3 -c "{connect}"; echo x >x; echo x >{tests}/x'], work)
     assert "SOLVED_AT" not in done.output
-    # Only bubblewrap cuts the network off. That the other way gets through shows that there is something to cut off.
+    # Only bubblewrap cuts off the network. The other way gets through, which shows that the connection would work.
     assert ("connected" in done.output) == (boxed.method() != "bwrap"), done.output
-    assert not (work / "x").exists() and not (tests / "x").exists(), "it could write where it must not"
+    assert not (work / "x").exists() and not (tests / "x").exists(), "the sandbox let it write"
     assert boxed.run(["sh", "-c", "echo x >x"], work, writable=True).status == 0 and (work / "x").exists()
 
 
@@ -224,7 +224,7 @@ def test_the_sandbox_has_limits(command: str, limit: str, boxed: Any, tmp_path: 
 
 
 def test_nothing_outlives_the_sandbox(boxed: Any, tmp_path: Path) -> None:
-    life = 1000 + os.getpid() / 1e7  # a number of seconds that no other process sleeps for
+    life = 1000 + os.getpid() / 1e7  # seconds; no other process sleeps for exactly this long
     done = boxed.run(["sh", "-c", f"setsid sh -c 'setsid sleep {life} & exec sleep {life}' >/dev/null & echo started"], tmp_path)
     assert done.output == "started\n"
     assert f"sleep\0{life}\0" not in [command_line(folder) for folder in Path("/proc").glob("[0-9]*")]

@@ -1,4 +1,4 @@
-"""Every handout, built and graded from end to end with each compiler, and the way from one lab to the next."""
+"""Builds and grades every handout from end to end with each compiler, and takes the step from one lab to the next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from grade.tests.support.lab_trees import graded, graded_labs, lost, make, put_r
 
 pytestmark = pytest.mark.long
 
-# What make is told, and the command that must be there: one GCC, by whatever name, and clang.
+# For each compiler: the command that must exist, and the arguments for make. One GCC, by any of its names, and clang.
 PREFIXES = ("riscv64-unknown-elf-", "riscv64-linux-gnu-", "riscv64-elf-")
 GCC = next((prefix for prefix in PREFIXES if shutil.which(f"{prefix}gcc")), PREFIXES[0])
 COMPILERS = {"gcc": (f"{GCC}gcc", ["CC=", f"TOOLPREFIX={GCC}"]), "clang": ("clang", ["CC=clang"])}
@@ -27,8 +27,9 @@ COMPILERS = {"gcc": (f"{GCC}gcc", ["CC=", f"TOOLPREFIX={GCC}"]), "clang": ("clan
 
 @pytest.mark.parametrize("compiler", [pytest.param(name, marks=pytest.mark.needs(tool)) for name, (tool, _) in COMPILERS.items()])
 @pytest.mark.parametrize("name", graded_labs())
-def test_a_handout_scores_what_it_says(job: Job, name: str, compiler: str, tmp_path: Path) -> None:
-    """Without a warning; exactly its starting score as it is, full marks with the reference put back."""
+def test_a_handout_gets_its_starting_score_and_then_full_marks(job: Job, name: str, compiler: str, tmp_path: Path) -> None:
+    """A handout builds without a warning. Untouched, it gets exactly its starting score; with the reference solution, full
+    marks."""
     choice = COMPILERS[compiler][1]
     lab = read_lab(ROOT / "labs" / name)
     tree = tmp_path / "tree"
@@ -41,17 +42,17 @@ def test_a_handout_scores_what_it_says(job: Job, name: str, compiler: str, tmp_p
     assert untouched["state"] == "complete" and untouched["score"] == lab.start, lost(untouched)
     assert f"{lab.start:g} of {untouched['possible']:g} points" in output
     earned = [test["id"] for test in untouched["labs"][0]["tests"] if test["status"] == "PASS"]
-    assert not earned or lab.start, f"these hold before anything is written: {earned}"
+    assert not earned or lab.start, f"these tests pass before the student writes anything: {earned}"
 
     put_reference(lab, tree, *choice)
     make(tree, "grade", *choice)
     solved = graded(tree / "build/results")
     assert solved["state"] == "complete" and solved["score"] == solved["possible"], lost(solved)
-    # Lab 0 asks questions: the next test answers them.
+    # Lab 0 asks questions, which the next test answers.
     assert {test["status"] for test in solved["labs"][0]["tests"]} <= {"PASS", "LATER"} or not lab.points, lost(solved)
 
 
-# Run in a handout: finds the answers by GDB and the monitor, as the tour says, where its tests look at QEMU's trace.
+# Runs in a handout. Finds the answers with GDB and the monitor, as the tour says; lab 0's own tests use QEMU's trace.
 ANSWERS = """
 import re
 from grade.machine.gdb import run_gdb
@@ -95,8 +96,8 @@ def test_the_tour_can_be_answered(job: Job, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("earlier", ["mine", "object", "source"])
-def test_going_on(job: Job, earlier: str, tmp_path: Path) -> None:
-    """From lab 1 to lab 2: the ring is there, in whichever way, so the kernel starts its random-number device."""
+def test_the_step_to_the_next_lab(job: Job, earlier: str, tmp_path: Path) -> None:
+    """From lab 1 to lab 2: each way brings a working ring, so the kernel starts its random-number device."""
     mine, release, out = tmp_path / "mine", tmp_path / "release", tmp_path / "out"
     make_handout(job, read_lab(ROOT / "labs/1-virtqueue"), mine)
     put_reference(read_lab(ROOT / "labs/1-virtqueue"), mine)

@@ -1,4 +1,4 @@
-"""The commands that README.md tells people to type, run as they would type them."""
+"""The commands that README.md tells you to type, run as you would type them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from grade.machine import patience
 from grade.machine.job import Job, clean_environment
 from grade.machine.machine import copy_sparse
 
-# These share build/disk.img, which two machines cannot have at once.
+# These share build/disk.img, which only one machine can use at a time.
 pytestmark = pytest.mark.xdist_group("make")
 
 
 def command(*words: str) -> list[str]:
-    """A make that builds with the compiler and in the directory of the make that runs these tests."""
+    """A make command with the compiler and the build directory of the make that runs these tests."""
     return ["make", *Job.from_environment().same_build, *words]
 
 
 def make(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    """Runs make with `text` as its input; all that it started ends with it."""
+    """Runs make with `text` as its input. When it ends, kills everything that it started."""
     process = subprocess.Popen(
         command(*words),
         cwd=ROOT,
@@ -53,7 +53,7 @@ def make(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def disk(job: Job, tmp_path: Path) -> str:
-    """A disk of the test's own, so that nobody's work on build/disk.img is touched."""
+    """A separate disk for the test, so that nobody's work on build/disk.img is lost."""
     copy_sparse(job.build / "disk.img", tmp_path / "disk.img")
     return f"DISK={tmp_path}/disk.img"
 
@@ -94,7 +94,7 @@ def test_at_a_terminal(disk: str) -> None:
     terminal = pexpect.spawn(program, words, cwd=str(ROOT), env=clean_environment(), timeout=60 * patience.scale())
     try:
         terminal.expect_exact("\n$ ")
-        # ^C is for the guest: it ends the program there, not QEMU.
+        # ^C goes to the guest: it ends the program there, not QEMU.
         terminal.send("cat\r")
         terminal.expect_exact("cat\r\n")
         terminal.send("\x03")
@@ -109,7 +109,7 @@ def test_at_a_terminal(disk: str) -> None:
         terminal.close(force=True)
 
 
-def test_a_failure_is_seen(disk: str) -> None:
+def test_a_panic_makes_make_fail(disk: str) -> None:
     """A kernel that panics must not look like success to a script."""
     done = make("qemu", disk, "ARGS=root=nothing init=/README")
     assert done.returncode != 0 and "panic: " in done.stdout, done.stdout
@@ -142,7 +142,7 @@ def test_screenshot(tmp_path: Path) -> None:
         assert colours is not None and len(colours) > 500
 
 
-def test_nothing_is_rebuilt_for_nothing() -> None:
+def test_nothing_is_rebuilt_without_need() -> None:
     make("all")
     done = make("all")
     assert done.returncode == 0 and done.stdout.strip() in ("", "make: Nothing to be done for 'all'."), done.stdout

@@ -1,4 +1,4 @@
-"""mkfs and fscat: what goes in comes out, and what cannot go in is refused with a message."""
+"""mkfs and fscat: files come out as they went in, and mkfs refuses invalid input with a message."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def listing(host: Path, image: Path) -> dict[str, tuple[str, int, str]]:
 
 
 def mkfs_fails(host: Path, image: Path, *arguments: object) -> str:
-    """Runs a mkfs that must fail and leave nothing behind; returns its message."""
+    """Runs a mkfs that must fail and leave no file behind. Returns its message."""
     before = sorted(image.parent.iterdir())
     done = run(host / "mkfs", *arguments, ok=False)
     assert done.returncode == 1 and done.stdout == ""
@@ -136,7 +136,7 @@ def test_same_salt_same_bytes(host: Path, tmp_path: Path) -> None:
 def test_default_layout(host: Path, tmp_path: Path, size: str, log: int, inodes: int) -> None:
     image = tmp_path / "image"
     run(host / "mkfs", "-s", size, image)
-    with image.open("rb") as file:  # an FsImage would read all of it
+    with image.open("rb") as file:  # an FsImage would read the whole image
         super_block = file.read(2 * BLOCK)[BLOCK:]
     words = [int.from_bytes(super_block[i : i + 4], "little") for i in range(0, 44, 4)]
     assert words[2] * BLOCK == image.stat().st_size
@@ -177,14 +177,14 @@ def test_bad_command_lines(host: Path, tmp_path: Path) -> None:
 def test_what_does_not_fit(host: Path, tmp_path: Path) -> None:
     image = tmp_path / "image"
     run(host / "mkfs", "-s", "1M", image)
-    free = FsImage(image).super("size") - FsImage(image).super("data_start") - 1  # the root has a block
+    free = FsImage(image).super("size") - FsImage(image).super("data_start") - 1  # the root directory takes one block
     former = image.read_bytes()
-    # A block of block numbers, and as much content as just fits behind the root.
+    # The file needs one block of block numbers, and content that just fits beside the root directory.
     file = tmp_path / "file"
     file.write_bytes(b"x" * ((free - 1) * BLOCK + 1))
     message = mkfs_fails(host, image, "-s", "1M", image, file)
     assert f"too small: the files need {free + 2} blocks, {free + 1} are free (-s)" in message
-    assert image.read_bytes() == former, "an image that was there is kept when mkfs fails"
+    assert image.read_bytes() == former, "a failing mkfs must keep an existing image"
     file.write_bytes(b"x" * ((free - 1) * BLOCK))
     run(host / "mkfs", "-s", "1M", image, file)
     run(host / "fsck", image)

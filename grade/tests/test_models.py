@@ -1,4 +1,4 @@
-"""The models of two protocols (grade/torture/models): right as they are, and wrong with each mistake."""
+"""The models of two protocols (grade/torture/models): each is right, and goes wrong with each planted mistake."""
 
 from __future__ import annotations
 

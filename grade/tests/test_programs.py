@@ -1,4 +1,4 @@
-"""The small programs, each by what it prints or leaves behind."""
+"""The small user programs: checks what each prints or leaves behind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from grade.machine.machine import Machine
 
 
 def split_mix(seed: int, size: int) -> bytes:
-    """The bytes that mkfile writes: user/lib/random.c restated."""
+    """The bytes that mkfile writes, computed like in user/lib/random.c."""
     mask = (1 << 64) - 1
     out = bytearray()
     while len(out) < size:
@@ -31,7 +31,7 @@ def test_hash_and_mkfile(machine: Machine) -> None:
 
 
 def test_diskread(machine: Machine) -> None:
-    """The places are drawn as a host can draw them, from the disk that is there."""
+    """diskread reads the places that its seed chooses. The host computes the same places and reads them from the image."""
     assert machine.disk is not None
     image = machine.disk.read_bytes()
     for count, blocks, times, seed in ((1, 1, 3, 7), (32, 32, 2, 8)):
@@ -100,7 +100,7 @@ def test_files_and_directories(machine: Machine) -> None:
 
 
 def test_rm_of_a_deep_and_wide_tree(machine: Machine) -> None:
-    """Deeper than a path is long, and with more names than rm reads at a time."""
+    """The tree is deeper than the longest path, and a directory has more names than rm reads at once."""
     machine.run("mkdir top; cd top")
     machine.run("mkdir w; cd w; touch" + "".join(f" a{i}" for i in range(28)))
     machine.run("touch" + "".join(f" b{i}" for i in range(28)))
@@ -115,12 +115,12 @@ def test_wc(machine: Machine) -> None:
     machine.run("echo 'two words' > t; echo three >> t")
     assert machine.run("wc t").split() == ["2", "3", "16", "t"]
     assert machine.run("head -n 1 README") == machine.run("cat README | head -n 1") == "# Ringfence\n"
-    machine.run("hexdump /dev/random | head -n 1", total=60)  # ends, although what it reads does not
+    machine.run("hexdump /dev/random | head -n 1", total=60)  # must end, although /dev/random never does
     assert machine.run("wc -lw t t").split() == ["2", "3", "t", "2", "3", "t", "4", "6", "total"]
 
 
 def test_vqstat(machine: Machine) -> None:
-    """The disk's queue counts a read that no cache can serve; a difference starts from zero."""
+    """The disk's queue counts a read that no cache can answer. vqstat -d counts from zero."""
     table = machine.run("vqstat")
     assert re.search(r"^queue .*blk0", table, re.MULTILINE)
     rows = {line[:22].strip(): line[22:].split() for line in table.splitlines()}
@@ -151,7 +151,7 @@ def commits(machine: Machine) -> int:
 
 
 def test_sync_commits(machine: Machine) -> None:
-    """Each sync after a change is a commit of its own; the kernel's own come only once a second."""
+    """Each sync after a change makes its own commit. The kernel by itself commits only once a second."""
     before = commits(machine)
     machine.run("; ".join(f"echo {i} > t{i}; sync" for i in range(12)))
     assert commits(machine) >= before + 12
@@ -175,7 +175,7 @@ def test_power_off(machine: Machine) -> None:
 
 
 def test_reboot(machine: Machine) -> None:
-    """What was written before is there afterwards."""
+    """A file written before the reboot is there afterwards."""
     machine.run("echo kept > t")
     machine.send("reboot\r")
     machine.expect(r"Ringfence: ")

@@ -1,4 +1,5 @@
-"""Memory protection: each forbidden act ends its process with one line, and what the page tables say from outside."""
+"""Memory protection: each forbidden act ends its process with one line, and the page tables are right as seen from
+outside."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from grade.machine.machine import Machine
 
 Boot = Callable[..., Machine]
 
-ACTS = {  # of user/crash.c, and what the kernel must say of it
+ACTS = {  # the acts of user/crash.c, and what the kernel must print for each
     "null-write": "cannot write 0x0",
     "text-write": "cannot write 0x",
     "unmapped-read": "cannot read 0x3000000000",
@@ -47,20 +48,20 @@ def test_forbidden_acts(machine: Machine) -> None:
         status, output = machine.run_status(f"crash {act}")
         said = [line for line in machine.text[start:].splitlines() if "killed" in line]
         assert len(said) == 1, f"crash {act} printed:\n{output}"
-        # The firmware may have put a word of its own before it, in the same line.
+        # The firmware may have printed something before it on the same line.
         assert re.search(rf"crash: pid \d+: killed: .*{re.escape(words)}", said[0]), said[0]
         assert status != 0 and "did no harm" not in output
-    # The machine is as well as before.
+    # The machine still works.
     assert machine.run("echo alive") == "alive\n"
     machine.power_off()
 
 
 def test_bad_pointers(machine: Machine) -> None:
-    """The kernel refuses addresses that are not the caller's, and lives."""
+    """The kernel refuses addresses that do not belong to the caller, and keeps running."""
     assert machine.run("crash pointers") == ""
 
 
-# The stack pointer of the program whose system call has the arguments `args`: its page can be read and written.
+# The stack pointer of the program that made the system call with arguments `args`. Its page is readable and writable.
 PROGRAMS_SP = "((struct trap_frame *) ((char *) args - (unsigned long) &((struct trap_frame *) 0)->a))->sp"
 
 
@@ -74,16 +75,17 @@ PROGRAMS_SP = "((struct trap_frame *) ((char *) args - (unsigned long) &((struct
     ids=["run", "read", "write"],
 )
 def test_kernel_cannot_touch_user_memory(machine_factory: Boot, act: list[str], words: str) -> None:
-    """In a system call of a program, where its text is mapped at 0, GDB sends the kernel there: that is a fault."""
+    """During a program's system call, when the program's text is mapped at 0, GDB makes the kernel access it: a kernel
+    fault."""
     machine = machine_factory(cpus=1, gdb=True, shell=False)
     commands = ["break sys_write", "continue", "delete", "monitor info mem", *act, "continue"]
     text = run_gdb(machine, commands, drive=lambda: machine.expect(r"panic: .*\n"))
-    # GDB itself may not read there: from QEMU 10 on it is refused as the kernel is. The page tables tell.
+    # From QEMU 10 on, even GDB cannot read there, for the same reason as the kernel. So ask for the page tables.
     assert re.search(r"^0{16} [0-9a-f]{16} [0-9a-f]{16} r-xu", text, re.MULTILINE), text
     assert f"kernel fault: {words}" in machine.text, machine.text[-600:]
 
 
-Mapping = tuple[int, int, str]  # address, length, rights as in "rwxug"
+Mapping = tuple[int, int, str]  # address, length, rights (letters of "rwxug")
 
 
 def mappings(machine: Machine, cpu: int) -> list[Mapping]:
@@ -93,18 +95,18 @@ def mappings(machine: Machine, cpu: int) -> list[Mapping]:
 
 
 def mappings_where(machine: Machine, cpu: int, wanted: Callable[[list[Mapping]], bool]) -> list[Mapping]:
-    """The mappings of a hart, once `wanted` of them: it may take the host a while to let the hart come so far."""
+    """A hart's mappings, as soon as `wanted` accepts them. On a busy host, the hart may take a while to get there."""
     for _ in range(60):
         table = mappings(machine, cpu)
         if wanted(table):
             return table
-        machine.run("sleep 1")  # a second of the guest's, however slow the host is
-    raise AssertionError(f"hart {cpu} was never found so; `info mem` says last:\n{table}")
+        machine.run("sleep 1")  # a second of guest time, however slow the host is
+    raise AssertionError(f"hart {cpu} never had such mappings; `info mem` last printed:\n{table}")
 
 
 @pytest.mark.parametrize("cpus", [1, 4])
 def test_page_tables(job: Job, machine_factory: Boot, cpus: int) -> None:
-    """Nothing is writable and executable at once, the kernel is not the user's, stacks have holes below them."""
+    """No page is both writable and executable, programs cannot reach the kernel, and below each stack is a hole."""
     machine = machine_factory(cpus=cpus)
     where = {name: binutils.address(job.build / "kernel.elf", name) for name in ("kernel_start", "text_end", "rodata_end")}
     for cpu in range(cpus):
@@ -113,7 +115,7 @@ def test_page_tables(job: Job, machine_factory: Boot, cpus: int) -> None:
         for address, size, rights in table:
             assert not ("w" in rights and "x" in rights), f"0x{address:x} is writable and executable"
             if address >> 38:
-                assert "u" not in rights, f"0x{address:x} is the kernel's, and open to programs"
+                assert "u" not in rights, f"0x{address:x} belongs to the kernel, but programs can access it"
         for address, size, rights in table:
             overlaps_text = address < where["text_end"] and address + size > where["kernel_start"]
             overlaps_constants = address < where["rodata_end"] and address + size > where["kernel_start"]
@@ -121,8 +123,7 @@ def test_page_tables(job: Job, machine_factory: Boot, cpus: int) -> None:
                 assert where["kernel_start"] <= address and address + size <= where["text_end"]
             if overlaps_text or overlaps_constants:
                 assert "w" not in rights, f"kernel text or constants at 0x{address:x} can be written"
-        # The memory of the kernel has no second, writable view of its text: each stack is a mapping of its
-        # own, with at least one unmapped page below.
+        # Each kernel stack is a separate mapping, with at least one unmapped page below it.
         stacks = sorted((address, size) for address, size, _ in table if address >= 0xFFFFFFF000000000)
         assert stacks
         merged: list[tuple[int, int]] = []
@@ -131,14 +132,14 @@ def test_page_tables(job: Job, machine_factory: Boot, cpus: int) -> None:
                 merged[-1] = (merged[-1][0], merged[-1][1] + size)
             else:
                 merged.append((address, size))
-        assert all(size == 4 * 4096 for _, size in merged), "two stacks lie side by side without a guard page"
+        assert all(size == 4 * 4096 for _, size in merged), "two stacks have no guard page between them"
 
 
 def test_user_layout(machine_factory: Boot) -> None:
-    """A running program: its text cannot be written, its data cannot run, and below its stack lies nothing."""
+    """In a running program, the text is not writable, the data is not executable, and nothing is mapped below the stack."""
     machine = machine_factory(cpus=1)
-    machine.run("fbtest -n 1000000 rects &")  # no other program is of use to the hart for long
-    lower = 1 << 30  # text, data and stack; the framebuffer lies higher
+    machine.run("fbtest -n 1000000 rects &")  # keeps the hart in this program most of the time
+    lower = 1 << 30  # text, data and stack; the framebuffer is higher
     table = mappings_where(machine, 0, lambda table: any(address < lower for address, _, _ in table))
     user = [mapping for mapping in table if mapping[0] < lower]
     assert user[0][0] == 0 and user[0][2].startswith("r-xu"), user

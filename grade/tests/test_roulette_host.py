@@ -1,6 +1,6 @@
-"""The wheel's picture and fbtest's patterns, drawn on the host: the functions that the guest's programs use.
+"""The wheel's picture and fbtest's patterns, drawn on the host with the functions of the guest's programs.
 
-What the guest shows is compared with these pictures in test_display.py; here they are compared with themselves.
+test_display.py compares the guest's display with these pictures. These tests check the pictures themselves.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from grade import ROOT
 
 ROUND = 480  # frames
 
-# Odd ones, high ones, wide ones, and the smallest.
+# Odd sizes, tall ones, wide ones, and the smallest.
 SIZES = ["640x480", "160x120", "333x217", "161x600", "800x601", "1201x160", "1024x768"]
 
 REDS = {1, 3, 5, 7, 9, 12, 14, 16, 18, 19, 21, 23, 25, 27, 30, 32, 34, 36}
@@ -28,7 +28,7 @@ ORDER += [5, 24, 16, 33, 1, 20, 14, 31, 9, 22, 18, 29, 7, 28, 12, 35, 3, 26]
 
 @pytest.fixture(scope="session")
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both drawing programs built under ASan and UBSan."""
+    """A folder with both drawing programs, built with ASan and UBSan."""
     folder = tmp_path_factory.mktemp("sanitized")
     wheel = [path for path in ROOT.glob("user/roulette/*.c") if path.name not in ("main.c", "show.c")]
     sources = {"draw_wheel": wheel, "draw_fbtest": [ROOT / "user/fbtest/patterns.c"]}
@@ -51,7 +51,7 @@ def picture(ppm: bytes) -> Image.Image:
 
 
 def frames_near_changes(rng: random.Random) -> list[int]:
-    """Frames in an order that jumps, goes back, repeats, and crosses all that changes within a round."""
+    """Frames in an order that jumps, goes back, repeats, and crosses everything that changes within a round."""
     frames = [0, 1, 2, 9, 10, 149, 150, 151, 279, 280, 281, 359, 360, 361, 470, 479, 480, 481]
     frames += [rng.randrange(40 * ROUND) for _ in range(14)] + [4 * ROUND + 300] * 3
     frames += list(range(ROUND + 270, ROUND + 280)) + [2**32 - 1]
@@ -68,7 +68,7 @@ def test_frame_over_frame_equals_frame_from_scratch(sanitized: Path, size: str) 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_frame_is_as_defined_pixel_by_pixel(host: Path, size: str) -> None:
-    """What roulette.c draws by its tables is what the definition of each pixel says."""
+    """roulette.c draws with tables; the result equals the definition of each pixel."""
     frames = [0, 155, 4 * ROUND + 362, 2**32 - 1]
     first = draw(host / "draw_wheel", "-p", "-r", size, "-s", 6, *frames)
     assert first and draw(host / "draw_wheel", "-r", size, "-s", 6, *frames) == first
@@ -76,7 +76,7 @@ def test_frame_is_as_defined_pixel_by_pixel(host: Path, size: str) -> None:
 
 @pytest.mark.parametrize("size", ["640x480", "333x217"])
 def test_frame_is_a_function_of_its_number(sanitized: Path, host: Path, size: str) -> None:
-    """The same frame from another process, another compilation and in another company has the same pixels."""
+    """A frame has the same pixels in another process, another build, and after other frames."""
     first = draw(sanitized / "draw_wheel", "-x", "-r", size, "-s", 9, 700, 37)
     second = draw(host / "draw_wheel", "-x", "-r", size, "-s", 9, 37)
     assert second and first[len(second) :] == second
@@ -108,7 +108,7 @@ def test_bad_sizes(host: Path, size: str) -> None:
 
 
 def test_ball_lies_in_the_pocket_that_the_panel_names(host: Path) -> None:
-    """Finds the ball in the picture and works out, from the wheel's turn, in which pocket it lies."""
+    """Finds the ball in the picture and computes from the wheel's angle which pocket it is in."""
     rows = 480 - 18
     centre = rows / 2
 
@@ -120,18 +120,18 @@ def test_ball_lies_in_the_pocket_that_the_panel_names(host: Path) -> None:
     for round_ in range(12):
         frame = round_ * ROUND + 400
         image = picture(draw(host / "draw_wheel", "-s", 3, frame))
-        # Of all that lies in the pockets only the ball is bright grey over several pixels.
+        # In the pockets, only the ball is bright grey over several pixels.
         ball = [(x, y) for x, y in ring if min(image.getpixel((x, y))) > 205]
         assert len(ball) > 40, "no ball"
         x = sum(point[0] + 0.5 - centre for point in ball) / len(ball)
         y = sum(point[1] + 0.5 - centre for point in ball) / len(ball)
         number = ORDER[round((math.atan2(x, -y) / (2 * math.pi) - frame / 240) * 37) % 37]
         seen.add(number)
-        # The card's colour, in a corner where no figure reaches.
+        # The card's colour, in a corner without digits.
         card = image.getpixel((rows + 30, 75))
         wanted = "green" if number == 0 else "red" if number in REDS else "black"
         shown = "black" if max(card) < 90 else "red" if card[0] == max(card) else "green"
-        assert shown == wanted, f"round {round_}: the ball lies at {number}, the card is {shown}: {card}"
+        assert shown == wanted, f"round {round_}: the ball is at {number}, the card is {shown}: {card}"
     assert len(seen) > 6
 
 
@@ -140,7 +140,7 @@ PATTERNS = ["bars", "gradient", "checker", "border", "rects", "flip", "stress", 
 
 @pytest.mark.parametrize("size", ["640x480", "333x217", "64x64", "1x1", "3x1000"])
 def test_patterns(sanitized: Path, host: Path, size: str) -> None:
-    """Each pattern has no undefined behaviour and is the same in two compilations; no two are alike."""
+    """Each pattern has no undefined behaviour and is the same in two builds. All patterns differ."""
     pictures = [draw(sanitized / "draw_fbtest", "-r", size, name) for name in PATTERNS]
     assert pictures == [draw(host / "draw_fbtest", "-r", size, name) for name in PATTERNS]
     if size == "640x480":

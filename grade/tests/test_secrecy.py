@@ -1,6 +1,6 @@
-"""Lab 4 keeps its secret: nothing that a student holds before its deadline says what is wrong with the wheel.
+"""Lab 4 keeps its secret: before its deadline, nothing that a student has says what is wrong with the wheel.
 
-Held are the handouts of labs 0 to 4, with everything in them that the grader and the tools can print.
+Checks the handouts of labs 0 to 4, including everything in them that the grader and the tools can print.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from grade.staff.handout import make_handout
 
 BEFORE = [name for name in lab_names() if name <= "4-slow-wheel"]
 
-# What would tell, whoever reads it: the fault, where it lives, its cure, and the story that it comes from.
+# Phrases that give the secret away: the fault, where it is, its fix, and the story behind it.
 GIVEAWAYS = [
     r"\bhoist",
     r"\bstale[\s_-]*(?:index|idx|value|element|load|copy|register|recheck|re-check)",
@@ -37,13 +37,13 @@ GIVEAWAYS = [
 ]
 TELLING = re.compile("|".join(GIVEAWAYS), re.IGNORECASE)
 
-# Not in any of these handouts, and not in those before lab 4.
+# Words that no file name in these handouts may contain, and words that are allowed only from lab 4 on.
 NEVER = ("docs/ordering.md", "docs/stale-index.md", "selftest", "experiments", "staff", "mutants", "variants", "grade/tests")
 FROM_LAB_4 = ("vqsan", "grade/explore", "grade/plugins", "gdb_index", "sanitizer")
 
 
 def giveaways(text: str) -> list[str]:
-    """Line breaks and the signs of comments do not hide a phrase."""
+    """Finds these phrases even if line breaks or comment signs split them."""
     flat = re.sub(r"\s*\n[\s/#*]*", " ", text)
     return [flat[max(0, m.start() - 60) : m.end() + 60] for m in TELLING.finditer(flat)]
 
@@ -53,13 +53,13 @@ def files(tree: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if name[0] == "0" else []) for name in BEFORE])
-def test_no_handout_tells(job: Job, name: str, tmp_path: Path) -> None:
+def test_no_handout_gives_the_secret_away(job: Job, name: str, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     make_handout(job, read_lab(ROOT / "labs" / name), tree)
     told = {
         str(path.relative_to(tree)): found
         for path in files(tree)
-        if (found := giveaways(path.read_bytes().decode("utf-8", "replace")))  # objects have names and texts, too
+        if (found := giveaways(path.read_bytes().decode("utf-8", "replace")))  # object files contain names and strings too
     }
     assert not told, told
     names = [path.relative_to(tree).as_posix() for path in files(tree)]
@@ -69,7 +69,7 @@ def test_no_handout_tells(job: Job, name: str, tmp_path: Path) -> None:
 
 
 def test_the_ring_of_labs_3_and_4_is_the_same(job: Job, tmp_path: Path) -> None:
-    """Who compares the two handouts learns nothing: the fault has been there, asleep, since lab 2."""
+    """Comparing the handouts reveals nothing: the fault has been there since lab 2, without effect."""
     for name in ("2-disk", "3-gpu", "4-slow-wheel"):
         make_handout(job, read_lab(ROOT / "labs" / name), tmp_path / name, git=False)
     for file in ("virtqueue.c", "virtqueue.h", "queue.c", "barrier.h"):
@@ -88,5 +88,5 @@ def test_the_ring_of_labs_3_and_4_is_the_same(job: Job, tmp_path: Path) -> None:
         "used->idx is a plain load",
     ],
 )
-def test_what_would_tell_is_found(text: str) -> None:
+def test_giveaways_are_found(text: str) -> None:
     assert giveaways(f"int x; // {text}, as it were")

@@ -1,4 +1,4 @@
-"""What a test chooses at random, SEED= brings back; a test that fails says which SEED it had."""
+"""SEED= repeats the random choices of a test; a test that fails says which SEED it had."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_two(seed): assert 0, f"chose {seed}"
 
 
 def run(folder: Path, *options: str) -> tuple[str, list[str]]:
-    """The seed that is reported, and what the two tests chose by it."""
+    """The reported seed, and what the two tests chose from it."""
     (folder / "test_inner.py").write_text(INNER)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "grade.machine.fixtures"]

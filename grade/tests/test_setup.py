@@ -1,4 +1,4 @@
-"""setup.sh and tools.sh, on systems made of a few stand-in commands. `make fresh` tries them on real ones."""
+"""setup.sh and tools.sh, on systems made of a few fake commands. `make fresh` tries them on real systems."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from grade import ROOT
 
 COMMANDS = "sh cat dirname env grep head id ln mktemp mv rm sed tail tr uname".split()
 LOCKED = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1234 (unattended-upgr)"
-COMPILER = "exit 0"  # understands whatever it is asked
+COMPILER = "exit 0"  # a compiler that accepts every option
 GDB_APPEARS = f'ln -sf {shutil.which("true")} "${{0%/*}}/gdb-multiarch"'
 
 
 @pytest.fixture
 def bin(tmp_path: Path) -> Path:
-    """A PATH with the commands that every system has, and a root who need not wait."""
+    """A PATH with the commands that every system has. The user is root, and `sleep` returns at once."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in COMMANDS:
@@ -40,7 +40,7 @@ def put(folder: Path, name: str, script: str) -> None:
 
 
 def put_apt(bin: Path, script: str, packages: str = "") -> None:
-    """An apt-get that notes what it was asked for; apt-cache knows `packages`."""
+    """An apt-get that records its arguments, and an apt-cache that knows `packages`."""
     put(bin, "apt-get", f'echo "$*" >>{bin}/asked\n{script}')
     put(bin, "apt-cache", f'case " {packages} " in *" $2 "*) echo "  Candidate: 1" ;; *) echo "  Candidate: (none)" ;; esac')
 
@@ -91,14 +91,14 @@ def test_it_does_not_wait_for_ever(bin: Path) -> None:
     assert status == 1 and "held by process 1234" in text
 
 
-def test_a_source_that_does_not_answer_need_not_matter(bin: Path) -> None:
+def test_a_package_source_that_does_not_answer_is_no_error(bin: Path) -> None:
     put_apt(bin, f'case "$*" in *update*) echo "E: The repository is gone"; exit 100 ;; esac\n{GDB_APPEARS}')
     status, text = run(bin, "setup.sh", "gdb")
     assert status == 0, text
     assert "update failed; going on" in text and "The repository is gone" in text
 
 
-def test_one_package_that_cannot_be_had_does_not_keep_the_others_out(bin: Path) -> None:
+def test_one_unavailable_package_does_not_block_the_others(bin: Path) -> None:
     put_apt(bin, 'case "$*" in *riscv64-unknown-elf*) echo "E: Unable to locate package"; exit 100 ;; esac')
     status, text = run(bin, "setup.sh", "gcc,gdb")
     assert status == 1 and "Unable to locate package" in text
@@ -112,7 +112,7 @@ def test_installed_but_not_found_is_a_failure(bin: Path) -> None:
 
 
 @pytest.mark.parametrize("package", ["qemu-system-riscv", "qemu-system-misc"])
-def test_qemu_has_the_name_that_this_release_gives_it(bin: Path, package: str) -> None:
+def test_qemu_package_has_the_name_used_by_this_release(bin: Path, package: str) -> None:
     put_apt(bin, "", packages=f"{package} opensbi qemu-utils")
     run(bin, "setup.sh", "qemu")
     assert asked(bin)[-1].split()[-3:] == [package, "opensbi", "qemu-utils"]
@@ -132,7 +132,7 @@ def test_a_user_who_may_not_use_sudo_is_told_too(bin: Path) -> None:
     put(bin, "sudo", f'echo "$*" >>{bin}/sudo-asked\necho "you are not in the sudoers file" >&2\nexit 1')
     status, text = run(bin, "setup.sh", "gdb,qemu")
     assert status == 1 and "ask an administrator to run:  apt-get install gdb-multiarch" in text
-    assert (bin / "sudo-asked").read_text().splitlines() == ["-n true", "-v"]  # one password, not one for each step
+    assert (bin / "sudo-asked").read_text().splitlines() == ["-n true", "-v"]  # asks for the password only once
 
 
 def test_other_systems_are_told_what_to_type(bin: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_gcc_may_be_given_as_cc(bin: Path) -> None:
     assert found(text, "COMPILER") == "riscv64-linux-gnu-gcc" and found(text, "LINKER") == "riscv64-linux-gnu-ld"
 
 
-def test_a_qemu_without_firmware_is_seen(bin: Path, tmp_path: Path) -> None:
+def test_a_qemu_without_firmware_is_noticed(bin: Path, tmp_path: Path) -> None:
     put(bin, "qemu-system-riscv64", f'[ "$*" != "-L help" ] || echo {tmp_path}/roms')
     assert "opensbi" in found(run(bin, "tools.sh")[1], "MISSING").split(",")
     (tmp_path / "roms").mkdir()
@@ -199,12 +199,12 @@ def test_a_qemu_without_firmware_is_seen(bin: Path, tmp_path: Path) -> None:
     assert "opensbi" not in found(run(bin, "tools.sh")[1], "MISSING").split(",")
 
 
-def test_a_compiler_without_headers_is_seen(bin: Path) -> None:
+def test_a_compiler_without_headers_is_noticed(bin: Path) -> None:
     put(bin, "riscv64-unknown-elf-gcc", "exit 1")
     assert "riscv-headers" in found(run(bin, "tools.sh")[1], "MISSING").split(",")
 
 
-def test_make_stops_if_the_tools_cannot_be_looked_for(tmp_path: Path) -> None:
+def test_make_stops_if_tools_sh_fails(tmp_path: Path) -> None:
     (tmp_path / "grade/setup").mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "grade/setup/tools.sh").write_text("echo COMPILER=cc\nexit 1\n")

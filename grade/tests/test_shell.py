@@ -1,4 +1,4 @@
-"""The shell: what it makes of a line, its messages, and the line editor on the console."""
+"""The shell: how it runs a line, its messages, and the line editor on the console."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_lines(machine: Machine) -> None:
 
 
 def test_long_line_is_refused(machine: Machine) -> None:
-    """A line of a script that is too long is named and skipped; the next one runs."""
+    """The shell reports and skips a script's line that is too long, and runs the next one."""
     machine.run("echo -n 'echo ' > t")
     for _ in range(6):
         machine.run("echo -n " + "x" * 200 + " >> t")
@@ -67,8 +67,7 @@ def test_long_line_is_refused(machine: Machine) -> None:
 
 LEFT, UP, DOWN, DELETE, HOME, END = "\x1b[D", "\x1b[A", "\x1b[B", "\x1b[3~", "\x1b[H", "\x1b[F"
 
-# Keys, and what the command must then print between the marks, which are not in the line as it is
-# typed.
+# Keys, and what the command must then print between the marks. The quotes keep the marks out of the echoed line.
 KEYS: list[tuple[str, str]] = [
     ("echo '<'abc'>'", "abc"),
     ("echo '<'ac'>'" + LEFT * 4 + "b", "abc"),
@@ -99,11 +98,11 @@ def test_editing(machine: Machine) -> None:
 
 def test_completion(machine: Machine) -> None:
     machine.run("mkdir d d/sub; echo text > d/unmistakable; touch d/sub/one1 d/sub/one2")
-    machine.send("ca\td/un\t| gre\tex\r")  # ca: cat is the only program that begins so
+    machine.send("ca\td/un\t| gre\tex\r")  # ca: only cat begins with it
     machine.expect(r"^text\n\$ ")
-    machine.send("cd d/s\t\r")  # a directory is completed with a /, and no space behind it
+    machine.send("cd d/s\t\r")  # a directory gets a / and no space after it
     machine.expect(r"^\$ ")
-    machine.send("rm o\t1\r")  # only as far as both names go
+    machine.send("rm o\t1\r")  # completes only what both names share
     machine.expect(r"^\$ ")
     machine.send("rm o\t\r")
     machine.expect(r"^\$ ")
@@ -122,7 +121,7 @@ def test_completion_lists_choices(machine: Machine) -> None:
 
 
 def test_typed_ahead(machine: Machine) -> None:
-    """Lines that come while a command runs are not lost, whole or in part."""
+    """Lines that you type while a command runs are not lost, whole or in part."""
     machine.send("(echo start; sleep 1; echo stop)\recho fi'r'st\recho sec'o'nd\recho th")
     machine.expect(r"^start\n")
     machine.send("i'r'd\r")
@@ -143,7 +142,7 @@ def processes(machine: Machine) -> str:
 
 
 def test_interrupt(machine: Machine) -> None:
-    """^C ends the job in the foreground, all of it, and nothing else."""
+    """^C ends every process of the foreground job, and nothing else."""
     before = processes(machine)
     interrupt(machine, "(echo started; sleep 1000)")
     interrupt(machine, "(echo started; sleep 1000) | cat | cat")
@@ -151,7 +150,7 @@ def test_interrupt(machine: Machine) -> None:
     interrupt(machine, "cat README | (echo started; sleep 1000; cat)")
     background = machine.run("sleep 1000 &").strip().strip("[]")
     interrupt(machine, "(echo started; sleep 1000)")
-    machine.run(f"kill {background} && wait")  # fails if ^C has ended it too
+    machine.run(f"kill {background} && wait")  # fails if ^C has killed it too
     assert processes(machine) == before
 
 

@@ -1,4 +1,4 @@
-"""What lab 4 is handed out with: wrong, as it must be, with every compiler; and right where it must be right."""
+"""The code that lab 4 hands out: it is wrong where it must be, with every compiler, and right elsewhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMPILERS = {
 }
 EACH_COMPILER = [pytest.param(choice, marks=pytest.mark.needs(name)) for choice, name in COMPILERS.items()]
 RING = "kernel/virtio/virtqueue.c"
-# Somebody who wants to know how often the loop turns.
+# What a student may add to count the loop's turns.
 COUNTED = ("        got = poll_used(q, done);\n", "        __atomic_fetch_add(&q->stats.polls, 1, __ATOMIC_RELAXED);\n")
 
 
@@ -47,7 +47,7 @@ def tree_of_the_kernel(folder: Path) -> Path:
 
 
 def looks_in_each_turn(job: Job, kernel: Path) -> bool:
-    """In the compiled loop: it loads from a ring, or calls a function that does."""
+    """Whether each turn of the compiled loop looks: it loads from a ring, or calls a function that does."""
     return any(
         any(each.shared for each in body) or (any(each.calls for each in body) and any(each.shared for each in callee.code))
         for callee in [disassemble(job, kernel, "poll_used")]
@@ -56,7 +56,7 @@ def looks_in_each_turn(job: Job, kernel: Path) -> bool:
 
 
 def run(boot: Callable[..., Machine], sanitizer: Sanitizer, kernel: Path, cpus: int) -> Report:
-    """The display under load."""
+    """Runs the display under load."""
     machine = boot(kernel=kernel, cpus=cpus, disk=None, rng=False, extra=sanitizer.arguments)
     machine.run("fbtest -r 1920x1080 -n 300 rects", quiet=60)
     return sanitizer.finish(machine)
@@ -68,7 +68,7 @@ def test_the_start(job: Job, machine_factory: Callable[..., Machine], vqsan: Cal
     text = (tree / RING).read_text()
     assert COUNTED[0] in text
     cases: tuple[tuple[str, list[str], bool], ...] = (
-        # what, make's words, the loop is right
+        # variant, arguments for make, whether the loop is right
         ("-O2", ["START=4-slow-wheel"], False),
         ("counted", ["START=4-slow-wheel"], True),
         ("-O0", ["START=4-slow-wheel", "EXTRA_FLAGS=-O0"], True),
@@ -84,14 +84,14 @@ def test_the_start(job: Job, machine_factory: Callable[..., Machine], vqsan: Cal
             report = run(machine_factory, vqsan("", kernel=kernel), kernel, cpus)
             loads = report.loads_per_turn("gpu")
             told = f"{choice}, {what}, {cpus} harts: {loads:.3f} loads of the index a turn; {report}"
-            # Where it still sleeps to the tick, it may do so on a busy host though its loop is right.
+            # A variant that still sleeps until the tick may do so on a busy host, even if its loop is right.
             found = [v for v in report.violations if what == "solved" or not v.asleep]
             assert {v.rule for v in found} == (set() if right else {"R7"}), told
             assert loads > 0.95 if right else loads < 0.05, told
 
 
-def test_the_labs_before_are_green(tmp_path: Path) -> None:
-    """What is wrong at the start costs no point of labs 1 to 3: that is why nobody has seen it."""
+def test_the_earlier_labs_get_full_marks(tmp_path: Path) -> None:
+    """The fault at the start costs no point in labs 1 to 3: that is why nobody has noticed it."""
     for name in ("1-virtqueue", "2-disk", "3-gpu"):
         results = tmp_path / name
         lab_trees.make(
@@ -102,8 +102,8 @@ def test_the_labs_before_are_green(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs("sandbox")
-def test_a_diagnosis_is_of_ones_own_copy(job: Job, tmp_path: Path) -> None:
-    """The right diagnosis of one handout, handed in by somebody who has another."""
+def test_a_diagnosis_must_be_about_your_own_copy(job: Job, tmp_path: Path) -> None:
+    """A right diagnosis of one handout, submitted by somebody with another handout, gets only part of the points."""
     lab = read_lab(ROOT / "labs/4-slow-wheel")
     for file in lab.files:
         (tmp_path / "s" / file).parent.mkdir(parents=True, exist_ok=True)

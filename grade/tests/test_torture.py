@@ -1,4 +1,4 @@
-"""make torture: a seeded tenth of it, and that it says so when something is lost."""
+"""make torture: runs a tenth of it from a seed, and checks that it reports each loss."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def test_a_tenth(job: Job, build: Path, tmp_path: Path, seed: int) -> None:
     assert result["seed"] == seed and set(result["seconds"]) == set(main.SUITES)
     assert not any(row["lost"] for row in result["rows"])
     idle = [row["what"] for row in result["rows"] if row["count"] == 0]
-    assert idle == ([] if here("fuzzer") else ["hostile images, read by fsck"]), f"nothing tried: {', '.join(idle)}"
+    assert idle == ([] if here("fuzzer") else ["hostile images, read by fsck"]), f"not tried at all: {', '.join(idle)}"
 
 
 @pytest.mark.long
 @pytest.mark.needs("fuzzer")
 def test_hostile_images(job: Job, tmp_path: Path, seed: int) -> None:
-    """The suite goes on without the fuzzer where there is none; this test does not."""
+    """Without the fuzzer, the suite skips hostile images; this test needs it."""
     row = hostile.fuzz_images(Run(job, seed, 0.02, tmp_path, print))
     assert row.count > 0 and not row.lost, row
 
@@ -64,7 +64,7 @@ def suite_that_breaks(run: Run) -> Iterator[Row]:
 
 
 @pytest.mark.parametrize("suite, said", [(suite_that_loses, "the second one"), (suite_that_breaks, "no machine")])
-def test_what_is_lost_is_shown(
+def test_losses_are_shown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str], suite: object, said: str
 ) -> None:
     module = types.ModuleType("grade.torture.fake")

@@ -1,11 +1,12 @@
-"""Bugs planted by hand are found: each patch of grade/torture/bugs, and some of the labs' mutants, in a copy of the tree.
+"""`make torture` finds bugs that we plant: each patch in grade/torture/bugs, and some of the labs' mutants, in a copy of
+the tree.
 
-What stands before a patch says what is wrong, which suite of `make torture` must lose by it, and what that says:
+The text before a patch says what is wrong, which suite of `make torture` must fail because of it, and what it prints:
 
     A commit sends no FLUSH.
     By: crashes:one             (as in `make torture TORTURE=crashes:one`)
     Says: it was synced         (a regular expression)
-    Share: 0.05                 (as in `make torture SHARE=0.05`; if need be)
+    Share: 0.05                 (as in `make torture SHARE=0.05`; optional)
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from grade.staff.mutants import apply, copy_tree, undo
 
 BUGS = ROOT / "grade/torture/bugs"
 SHARE = "0.02"
-BUILT = {  # what a suite runs; or else the path of a unit test in the build, which is all
+BUILT = {  # what to build for a suite; a unit test needs only itself
     "host": ["build/host/fscheck"],
     "crashes": ["all", "build/host/replay"],
     "faults": ["all"],

@@ -1,4 +1,4 @@
-"""The tools of experiments: what they make of a trace, of a compiled loop, of a guess, of counted instructions."""
+"""The tools for experiments: traces, compiled loops, guesses and counted instructions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from grade.machine.job import Job
 from grade.machine.trace import TraceEvent, TraceReader, parse
 from grade.rate.profile import PLACES, Function as Counted
 
-# Two frames of two bands: the device takes 2 ms for a band, the driver 8 ms to go on.
+# Two frames of two bands. For each band the device takes 2 ms, then the driver takes 8 ms to continue.
 BAND = """\
 1@{0:.6f}:virtio_queue_notify vdev 0x1 n 0 vq 0x2
 1@{1:.6f}:virtio_gpu_cmd_res_xfer_toh_2d res 0x1
@@ -62,7 +62,7 @@ def test_a_plugin_writes_to_the_trace_too() -> None:
     assert [event.time for event in parse(["1@1.25:kick n 0", mark, "== not an event =="])] == [1.25, 1.25]
 
 
-def test_half_a_line_waits_for_the_other_half(tmp_path: Path) -> None:
+def test_half_a_line_is_read_once_it_is_complete(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     reader = TraceReader(trace)
     assert reader.read() == []
@@ -72,7 +72,7 @@ def test_half_a_line_waits_for_the_other_half(tmp_path: Path) -> None:
         assert [event.number("n") for event in reader.read()] == numbers
 
 
-def test_a_picture_in_one_present_is_a_frame() -> None:
+def test_a_picture_sent_in_one_present_is_a_frame() -> None:
     lines = [line for t in (1.0, 1.01, 1.02) for line in BAND.format(t, t, t, t + 0.001, 0).splitlines()]
     assert len(group(read_kicks(parse(lines)))) == 3
     assert group(read_kicks(parse(["1@1.0:virtio_queue_notify vdev 0x1 n 0 vq 0x2"]))) == []
@@ -96,8 +96,8 @@ def test_instructions_are_shown_by_purpose_and_by_function() -> None:
 
 @pytest.mark.needs("linux")
 def test_the_wheel_is_traced_and_counted(job: Job) -> None:
-    """Most of what the solved wheel does is drawing, whose costliest function is in roulette.c: which one, inlining decides.
-    The plot shows each purpose."""
+    """Most of the solved wheel's work is drawing. Its most expensive function is in roulette.c (which one depends on
+    inlining). The plot shows each purpose."""
     command = [sys.executable, "-m", "grade.explore.timeline"]
     done = subprocess.run(command, cwd=ROOT, env=job.environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -118,7 +118,7 @@ def function(*lines: str) -> Function:
 
 
 def test_loops_are_found() -> None:
-    # A loop that is entered in its middle, and a way out that comes back to no loop.
+    # A loop that is entered in its middle, and an exit that leads into no loop.
     looping = function("j 0x108 <f+8>", "addi a1,a1,1", "lhu a2,2(a4)", "beq a2,a3,0x104 <f+4>", "ret")
     assert [[each.address for each in body] for body in looping.loops()] == [[0x104, 0x108, 0x10C]]
     straight = function("beqz a0,0x108 <f+8>", "addi a1,a1,1", "ret")

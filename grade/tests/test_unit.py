@@ -1,4 +1,4 @@
-"""The host unit tests of the virtqueue, built with the address and undefined-behaviour sanitizers."""
+"""The virtqueue's unit tests on the host, built with the address and undefined-behaviour sanitizers."""
 
 from __future__ import annotations
 

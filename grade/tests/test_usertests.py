@@ -1,4 +1,4 @@
-"""The guest's own tests of its system calls, judged line by line; afterwards the disk is checked from outside."""
+"""The guest's own tests of its system calls, judged line by line. Afterwards fsck checks the disk from outside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Fsck = Callable[[Path], str]
 
 
 def results(output: str) -> dict[str, str]:
-    """Each test's last word. The kernel's lines about processes that it ended may stand between name and word."""
+    """Each test's result, the last word that it prints. Kernel messages about killed processes may come before it."""
     pieces = re.split(r"^test (\S+): ", output, flags=re.MULTILINE)
     words: dict[str, str] = {}
     for name, piece in zip(pieces[1::2], pieces[2::2]):
@@ -27,7 +27,8 @@ def results(output: str) -> dict[str, str]:
 
 
 def judge(machine: Machine, options: str, fsck: Fsck, may_skip: str = "$^") -> None:
-    """`may_skip` matches the reasons for which the guest's tests may be skipped on this machine."""
+    """Runs usertests and checks the results. `may_skip` matches the reasons for which a test may be skipped on this
+    machine."""
     listed = [line.split()[0] for line in machine.run("usertests -l").split("\n") if line.strip()]
     _, output = machine.run_status(f"usertests {options}", quiet=120, total=900)
     words = results(output)
@@ -35,7 +36,7 @@ def judge(machine: Machine, options: str, fsck: Fsck, may_skip: str = "$^") -> N
     assert not failed, "\n".join(f"{name}: {word}" for name, word in failed.items())
     assert "ALL TESTS PASSED" in output
     missing = [name for name in listed if name not in words]
-    assert "-q" in options or not missing, f"these never ran: {' '.join(missing)}"
+    assert "-q" in options or not missing, f"these tests never ran: {' '.join(missing)}"
     assert len(words) > len(listed) // 2
     skipped = [f"{name}: {word}" for name, word in words.items() if word.startswith("skipped") and not re.search(may_skip, word)]
     assert not skipped, "\n".join(skipped)
@@ -50,7 +51,7 @@ def test_usertests_quick(machine_factory: Boot, fsck: Fsck) -> None:
 
 
 def test_xv6tests(machine_factory: Boot, fsck: Fsck) -> None:
-    """Programs that know nothing but xv6's interface."""
+    """These programs use only xv6's interface."""
     machine = machine_factory()
     status, output = machine.run_status("xv6tests", quiet=120, total=600)
     assert status == 0 and "FAILED" not in output, output
@@ -76,11 +77,11 @@ def test_usertests_without_polling(machine_factory: Boot, fsck: Fsck) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("cpus", [2, 8])
 def test_usertests_of_the_kernel_that_checks_itself(job: Job, machine_factory: Boot, fsck: Fsck, cpus: int) -> None:
-    """make SAN=1: no undefined behaviour, no array overrun, no two orders of locks; preempted at random moments."""
+    """make SAN=1 finds no undefined behaviour, array overrun or lock-order violation. It preempts at random moments."""
     judge(machine_factory(cpus=cpus, kernel=checking_kernel(job)), "-q", fsck)
 
 
 @pytest.mark.long
 def test_usertests_in_memory(machine_factory: Boot, fsck: Fsck) -> None:
-    """On the initrd, with neither disk nor display."""
+    """Runs from the initrd, without disk and display."""
     judge(machine_factory(disk=None, gpu=False), "-q", fsck, "no GPU|no disk")

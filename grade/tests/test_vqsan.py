@@ -1,8 +1,8 @@
-"""The virtqueue sanitizer, tried on a driver whose fences can be changed (grade/tests/support/vqsan/selftest/driver.c).
+"""The virtqueue sanitizer, tested on a driver whose fences can be changed (grade/tests/support/vqsan/selftest/driver.c).
 
-Each row of the tables is one run: which fence stands in which place, and whether that is enough. A wrong one must be
-reported under its rule and, with injection, make the driver fail; a right one must do neither, with everything
-injected.
+Each row of the tables is one run: which fence is in which place, and whether it is enough. If it is not enough, vqsan must
+report it under the right rule, and injection must make the driver fail. If it is enough, neither may happen, even with
+everything injected. "Bitten" means that the driver noticed harm from a missing fence.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ long = pytest.mark.long
 
 
 def cases(all: Iterable[Any], quick: Iterable[Any] = ()) -> list[Any]:
-    """Parameters of a test: those in `quick` are part of `make test`, all others are long tests."""
+    """Parameters of a test. Those in `quick` are part of `make test`; all others are long tests."""
     chosen = list(quick)
     rows = [case if isinstance(case, tuple) else (case,) for case in all]
     return [pytest.param(*row, marks=() if (row if len(row) > 1 else row[0]) in chosen else long) for row in rows]
@@ -100,7 +100,7 @@ def test_not_enough(guest: Guest, place: str, shape: str) -> None:
 @pytest.mark.parametrize("place", cases(PLACES, ["rmb"]))
 @pytest.mark.needs("x86-64")
 def test_x86_hides_it(guest: Guest, place: str) -> None:
-    """Without injection the missing fence is reported and nothing fails: why a sanitizer is needed."""
+    """Without injection, vqsan reports the missing fence but nothing fails: this is why a sanitizer is needed."""
     run = guest("", mode_for(place), fences={place: "none"})
     assert run.report.rules == {PLACES[place][0]}, run
     assert run.status == GOOD, run
@@ -108,7 +108,7 @@ def test_x86_hides_it(guest: Guest, place: str) -> None:
 
 @long
 def test_memory_of_a_memfd(guest: Guest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other way to the guest's memory, for a QEMU that cannot be asked for it."""
+    """vqsan finds the guest's memory in a memfd, for a QEMU that has no function to ask."""
     monkeypatch.setenv("VQSAN_MEMORY", "memfd")
     run = guest("inject=rmb", requests=MANY, memfd=True, fences={"rmb": "none"})
     assert run.report.rules == {"R1"} and run.status == BITTEN, run
@@ -135,7 +135,7 @@ def test_modes_not_enough(guest: Guest, place: str, mode: int) -> None:
 
 
 def test_element_read_at_once(guest: Guest) -> None:
-    """By one load of eight bytes, which vqsan watches in another way unless it injects."""
+    """One load of eight bytes reads the element. Without injection, vqsan watches such loads in another way."""
     assert guest("", fences={"rmb": "ld"}).report.rules == {"R1"}
 
 
@@ -156,7 +156,8 @@ def test_stale_index_asleep(guest: Guest) -> None:
 
 
 def test_who_waits(guest: Guest) -> None:
-    """A sleep is that of the hart that waits, not of one that has looked for another, nor is a wait for a lock one."""
+    """A sleep counts only for the hart that waits, not for a hart that looked for another one; waiting for a lock does not
+    count."""
     alone = guest("", FORGET).report
     assert alone.total("sleeps") == alone.total("sleeps_unnotified") > 0, alone
     beside = guest("device=slow,every=1", SLEEP, harts=2)
@@ -172,7 +173,7 @@ def test_interrupt_status(guest: Guest) -> None:
 
 
 def line_of(comment: str) -> int:
-    """The line of driver.c that ends in this comment."""
+    """The number of the line in driver.c that ends with this comment."""
     lines = DRIVER.read_text().splitlines()
     (number,) = (n for n, line in enumerate(lines, 1) if line.endswith(f"// {comment}"))
     return number
@@ -195,7 +196,7 @@ def test_lines(guest: Guest, place: str, first: str, second: str) -> None:
 
 
 def test_the_documentation(guest: Guest) -> None:
-    """The report that docs/ordering.md shows is one as it is printed, but for its places."""
+    """The report in docs/ordering.md is what vqsan prints, except for the places in the code."""
     text = (ROOT / "docs/ordering.md").read_text()
     shown = re.search(r"^ +vqsan: R1.*\n(?: +vqsan:.*\n)+", text, re.MULTILINE)
     assert shown
@@ -241,7 +242,7 @@ def test_bad_option(job: Job, options: str) -> None:
 
 @pytest.mark.parametrize("device", cases(("bad-id", "double", "long-len", "index-jump", "stuck", "early-irq"), ["bad-id"]))
 def test_hostile_device(guest: Guest, device: str) -> None:
-    """The little driver notices each kind of lie."""
+    """The small driver notices each kind of wrong answer."""
     run = guest(f"device={device},every=1", SLEEP if device == "early-irq" else 0, requests=MANY)
     assert run.report.total("corrupted") > 0, run
     assert run.status == BITTEN, run

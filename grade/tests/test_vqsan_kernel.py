@@ -1,4 +1,5 @@
-"""The sanitizer on our own kernel: it finds nothing to report, survives everything injected, and misses no fence."""
+"""vqsan on our own kernel: it reports nothing, the kernel survives every injection, and vqsan notices each missing
+fence."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def all_queues_used(report: Report) -> None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Only one test at a time, of all that run, builds there."""
+    """Lets only one test at a time build in this folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -52,7 +53,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def build_kernel(name: str, *variables: str) -> Path:
-    """A kernel made with these variables of make, in a folder of its own that stays; nothing is made twice."""
+    """Builds a kernel with these make variables, in its own folder, which stays. Nothing is built twice."""
     job = Job.from_environment()
     folder = job.build / "kernels" / name
     with alone(folder):
@@ -61,7 +62,7 @@ def build_kernel(name: str, *variables: str) -> Path:
 
 
 def kernel_of(compiler: str, start: str = "") -> Path:
-    """The kernel by "gcc" (that of the build, unless it is the start of a lab) or by "clang"."""
+    """The kernel compiled by "gcc" (the build's own, unless `start` is the start of a lab) or by "clang"."""
     job = Job.from_environment()
     variables = [*(["CC=clang"] if compiler == "clang" else []), *([f"START={start}"] if start else [])]
     return build_kernel("-".join(filter(None, (compiler, start))), *variables) if variables else job.build / "kernel.elf"
@@ -85,10 +86,10 @@ COMPILERS = ("gcc", CLANG)
 def test_load(
     machine_factory: Boot, vqsan: MakeSanitizer, host: Path, compiler: str, cpus: int, options: str
 ) -> None:
-    """Disk, display and random numbers under load: no violation; with everything injected no difference."""
+    """Disk, display and random numbers under load: no violation, and injection makes no difference."""
     kernel = kernel_of(compiler)
     sanitizer = vqsan(options, kernel=kernel)
-    # A small budget of polling, so that processes sleep as well.
+    # Poll only briefly, so that processes also sleep.
     machine = machine_factory(cpus=cpus, extra=sanitizer.arguments, kernel=kernel, args="poll=200")
     machine.run(DISK_LOAD, quiet=60)
     for frames in (1, 2, 120, 361):
@@ -107,7 +108,7 @@ def test_load(
 @long
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_every_frame(machine_factory: Boot, vqsan: MakeSanitizer, host: Path, compiler: str) -> None:
-    """Each picture of twelve seconds is right with everything injected, seen after the two that it is a change of."""
+    """Each picture of twelve seconds is right with everything injected. Each is drawn after the two before it."""
     kernel = kernel_of(compiler)
     sanitizer = vqsan("inject=all", kernel=kernel)
     machine = machine_factory(cpus=2, extra=sanitizer.arguments, kernel=kernel, disk=None, args="poll=200 root=initrd")
@@ -137,11 +138,11 @@ def test_usertests(machine_factory: Boot, vqsan: MakeSanitizer, compiler: str, c
 
 SOURCES = {"kernel/virtio/virtqueue.c": ("wmb", "rmb", "mb", "doorbell_mb"), "kernel/virtio/mmio.c": ("interrupt_mb",)}
 RULE = {"wmb": "R3", "rmb": "R1", "doorbell_mb": "R4", "interrupt_mb": "R8"}  # mb: R5 or R6
-NOTHING = 'asm volatile("" ::: "memory")'  # the compiler's part of a fence
+NOTHING = 'asm volatile("" ::: "memory")'  # keeps the compiler's half of the fence
 
 
 class Fence:
-    """A fence in the source, and the accesses around it."""
+    """A fence in the source code, and the rule that is violated without it."""
 
     def __init__(self, file: str, line: int, kind: str, function: str) -> None:
         self.file, self.line, self.kind, self.function = file, line, kind, function
@@ -152,7 +153,7 @@ class Fence:
 
 
 def fences() -> list[Fence]:
-    """Every fence that the reference solution has; what is written for students is skipped."""
+    """Every fence of the reference solution. Skips the code written for students."""
     found = []
     for file, kinds in SOURCES.items():
         function, solved = "?", [True]
@@ -173,7 +174,7 @@ def fences() -> list[Fence]:
 
 
 def kernel_without(fence: Fence, folder: Path) -> Path:
-    """Builds the kernel with one fence taken out, in a copy that starts from the objects of the build."""
+    """Builds the kernel without one fence, in a copy that reuses the build's object files."""
     job = Job.from_environment()
     shutil.copytree(ROOT / "kernel", folder / "kernel")
     for pattern in ("Makefile", "grade/setup/*.sh", "labs/*.mk"):
@@ -196,15 +197,15 @@ def kernel_without(fence: Fence, folder: Path) -> Path:
 
 
 LOAD = "bench -q disk-4k disk-4k-32; roulette -n 60 -f 0 -q"
-WATCH = "blk_timeout=2"  # of the kernel's own clock: after so long it gives a silent device up
+WATCH = "blk_timeout=2"  # seconds until the kernel gives up on a silent device
 
 
 def bitten_in(machine: Machine, sanitizer: Sanitizer) -> str:
-    """Runs a load; what went wrong with it, as seen from outside: "" for nothing. A request that fails, or a wake-up that
-    does not come: an answer that lies in the ring while the hart sleeps and wakes and sleeps again."""
+    """Runs a load and returns what went wrong, as seen from outside; "" for nothing. Either a request fails, or a wake-up
+    is lost: an answer is in the ring while the hart sleeps, wakes and sleeps again."""
     try:
         machine.expect(PROMPT, quiet=20)
-        # Failing requests end a program with an error, and the line with it.
+        # If requests fail, a program ends with an error, and so does the command line.
         machine.send(f"{LOAD.replace(';', ' &&')} && echo '<'good'>' || echo '<'bad'>'\n")
         for _ in range(600):
             if sanitizer.report().total("lost_wakeups") > 0:
@@ -212,14 +213,14 @@ def bitten_in(machine: Machine, sanitizer: Sanitizer) -> str:
             try:
                 return "" if machine.expect(r"<(good|bad)>", quiet=0.2).group(1) == "good" else "requests fail"
             except ConsoleError:
-                assert machine.process is not None and machine.process.poll() is None, "QEMU has ended"
+                assert machine.process is not None and machine.process.poll() is None, "QEMU has exited"
     except ConsoleError:
         pass
     return "it hangs"
 
 
 def run_load(boot: Boot, sanitizer: Sanitizer, kernel: Path) -> tuple[str, Report]:
-    """How a load is bitten, if it is, and what was reported."""
+    """How the load was harmed ("" if it was not), and vqsan's report."""
     machine = boot(cpus=1, extra=sanitizer.arguments, kernel=kernel, args=f"root=initrd poll=50 {WATCH}", shell=False)
     how = bitten_in(machine, sanitizer)
     report = sanitizer.finish(machine)
@@ -228,7 +229,7 @@ def run_load(boot: Boot, sanitizer: Sanitizer, kernel: Path) -> tuple[str, Repor
 
 
 def at_the_fence(report: Report, fence: Fence) -> bool:
-    """Only this fence's rule, and the two accesses on either side of the line."""
+    """Whether the report names only this fence's rule, and accesses on both sides of its line."""
     return report.rules == {fence.rule} and all(
         violation.second.file.startswith("kernel/virtio/")
         and (violation.second.file != fence.file or violation.second.line > fence.line or fence.kind == "rmb")
@@ -240,8 +241,8 @@ def at_the_fence(report: Report, fence: Fence) -> bool:
 def test_each_fence(job: Job,
     machine_factory: Boot, vqsan: MakeSanitizer, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Takes out one fence at a time: reported each of three times, and with injection the load fails each time. With all
-    of them in place it fails and is reported never."""
+    """Takes out one fence at a time, three times each: vqsan reports it each time, and with injection the load fails each
+    time. With all fences in place, vqsan reports nothing and the load never fails."""
     table, wrong = [], []
     for number, fence in enumerate([None, *fences()]):
         kernel = kernel_without(fence, tmp_path / str(number)) if fence else job.build / "kernel.elf"
@@ -252,7 +253,7 @@ def test_each_fence(job: Job,
             reported += bool(report.violations) and right
             if not right or how and not fence:
                 wrong.append(f"without {fence}, run {run}: {how}\n{report}")
-            if fence and fence.rule == "R8":  # nothing is injected for it
+            if fence and fence.rule == "R8":  # there is no injection for R8
                 continue
             how, report = run_load(machine_factory, vqsan(f"inject=all,seed={run}", kernel=kernel), kernel)
             bites += [how] if how else []
@@ -270,8 +271,8 @@ def test_each_fence(job: Job,
 @long
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_hoisted_load(machine_factory: Boot, vqsan: MakeSanitizer, compiler: str) -> None:
-    """The ring of lab 4: the compiler takes the load of used->idx out of the loop, and the driver spins. The device is one
-    that is too late for the first look, so each wait is a real one."""
+    """Lab 4's ring: the compiler moves the load of used->idx out of the loop, and the driver spins. The device is too late
+    for the first look, so the driver really has to wait each time."""
     kernel = kernel_of(compiler, "4-slow-wheel")
     for options in ("device=slow,only=gpu", "device=slow,only=gpu,inject=all"):
         sanitizer = vqsan(options, kernel=kernel)
@@ -287,8 +288,8 @@ def test_hoisted_load(machine_factory: Boot, vqsan: MakeSanitizer, compiler: str
 
 @long
 def test_loop_as_it_should_be(machine_factory: Boot, vqsan: MakeSanitizer) -> None:
-    """The reference looks in every turn, however late the device is. It polls for so long that a busy host does not make
-    it sleep instead: who sleeps does not look."""
+    """The reference solution looks in every turn, however late the device is. It polls for so long that it does not sleep
+    even on a busy host: a sleeping driver does not look."""
     sanitizer = vqsan("device=slow")
     machine = machine_factory(extra=sanitizer.arguments, args="poll=1000000")
     machine.run("roulette -n 30 -f 0", quiet=60)
@@ -299,7 +300,7 @@ def test_loop_as_it_should_be(machine_factory: Boot, vqsan: MakeSanitizer) -> No
 
 @long
 def test_at_the_terminal(job: Job, tmp_path: Path) -> None:
-    """make qemu VQSAN=...: what was found is on the terminal, between the guest's lines and after them."""
+    """make qemu VQSAN=... prints the reports on the terminal, between the guest's lines and after them."""
     copy_sparse(job.build / "disk.img", tmp_path / "disk.img")
     for options in ("1", "inject=rmb,wmb,mb,iob,seed=3"):
         done = subprocess.run(
@@ -320,7 +321,7 @@ ASK = 10_000
 
 
 def ask(machine: Machine, device: str) -> tuple[int, int]:
-    """Asks the device 10,000 times: how often it went well, how often it failed with EIO or ETIMEDOUT."""
+    """Sends the device 10,000 requests. Returns how many succeeded, and how many failed with EIO or ETIMEDOUT."""
     done = re.search(r"(\d+) good, (\d+) failed, 0 strange", machine.run(f"ask {device} {ASK}", quiet=60))
     assert done, machine.text
     return int(done.group(1)), int(done.group(2))
@@ -334,7 +335,7 @@ def used_memory(machine: Machine) -> int:
 
 @pytest.fixture
 def asking(job: Job, machine_factory: Boot) -> Callable[..., Machine]:
-    """Boots from an initrd that holds the program `ask`."""
+    """Boots from an initrd that contains the program `ask`."""
 
     def boot(sanitizer: Sanitizer, args: str) -> Machine:
         arguments = [*sanitizer.arguments, "-initrd", str(job.build / "vqsan/initrd.img")]
@@ -352,7 +353,7 @@ def asking(job: Job, machine_factory: Boot) -> Callable[..., Machine]:
     ],
 )
 def test_hostile_device(asking: Callable[..., Machine], vqsan: MakeSanitizer, mode: str, device: str) -> None:
-    """10,000 requests: from some moment on they fail with EIO, nothing is lost, and all else goes on."""
+    """Of 10,000 requests, all fail with EIO after some point. No memory is lost, and everything else still works."""
     sanitizer = vqsan(f"device={mode},only={device},every=50")
     machine = asking(sanitizer, "blk_timeout=1")
     good, failed = ask(machine, device)
@@ -373,8 +374,8 @@ def test_hostile_device(asking: Callable[..., Machine], vqsan: MakeSanitizer, mo
 @long
 @pytest.mark.parametrize("device", QUEUES)
 def test_early_interrupt(asking: Callable[..., Machine], vqsan: MakeSanitizer, device: str) -> None:
-    """An interrupt before its answer breaks nothing: the driver finds nothing, sleeps on, and the watch over silent
-    devices finds the answer."""
+    """An interrupt that comes before its answer breaks nothing: the driver finds nothing and sleeps on, until the kernel's
+    check for silent devices finds the answer."""
     sanitizer = vqsan(f"device=early-irq,only={device},every=1,most=3")
     machine = asking(sanitizer, "poll=0 blk_timeout=1")
     good, failed = ask(machine, device)
@@ -395,7 +396,7 @@ def processor_seconds(machine: Machine) -> float:
 
 @long
 def test_cost(machine_factory: Boot, vqsan: MakeSanitizer, record_property: Callable[[str, object], None]) -> None:
-    """Processor time of the same work on files and processes, with and without: at most twice as much."""
+    """The same work on files and processes takes at most twice the processor time with vqsan."""
     work = "; ".join(["cp f g; rm g"] * 8 + ["true"] * 40)
     seconds: dict[str, list[float]] = {"without": [], "with": []}
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""make qemu-web in a headless browser: the console takes a command, and the display shows the wheel turning."""
+"""make qemu-web in a headless browser: the console accepts a command, and the display shows the wheel turning."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.long, pytest.mark.needs("novnc")]
 
 
 def wait_for(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """What `look` returns once it is something."""
+    """Calls `look` until it returns something true, and returns that."""
     end = time.monotonic() + seconds * patience.scale()
     while not (found := look()):
         assert time.monotonic() < end, f"waited for {what}"
@@ -37,7 +37,7 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 @pytest.fixture
 def address(job: Job, tmp_path: Path) -> Iterator[str]:
-    """The page's address; the machine behind it ends with the test."""
+    """The page's address. The machine behind it ends with the test."""
     disk = tmp_path / "disk.img"
     shutil.copy(job.build / "disk.img", disk)
     environment = {**job.environment(), "CPUS": "2", "MEM": "256M", "DISK": str(disk)}
@@ -87,7 +87,7 @@ def test_wheel_turns_in_the_browser(address: str, browser: Any, tmp_path: Path) 
         return Image.open(io.BytesIO(browser.find_element(By.ID, "display").screenshot_as_png)).convert("RGB")
 
     def wheel(image: Image.Image) -> bool:
-        """Pockets lie around the middle of the wheel: many red pixels, and the one green pocket."""
+        """Whether this is a wheel: many red pixels for the pockets, and some for the one green pocket."""
         colours = [image.getpixel((x, y)) for x in range(60, 400, 3) for y in range(60, 400, 3)]
         red = sum(r > 120 and g < 60 and b < 70 for r, g, b in colours)
         green = sum(g > 90 and r < 70 and b < 100 for r, g, b in colours)
@@ -103,13 +103,13 @@ def test_wheel_turns_in_the_browser(address: str, browser: Any, tmp_path: Path) 
 
 
 def turned(first: Image.Image, second: Image.Image) -> bool:
-    """Whether the wheel itself, not only a number beside it, has changed."""
+    """Whether the wheel itself has changed, and not only a number next to it."""
     box = (60, 60, 400, 400)
     return (ImageChops.difference(first.crop(box), second.crop(box)).convert("L").point(lambda v: 255 * (v > 40))).histogram()[255] > 2000
 
 
 def upgrade(page: str, token: str) -> int:
-    """The status that answers a request for a websocket; 0 if the server hangs up without one."""
+    """The HTTP status of the answer to a websocket request; 0 if the server closes the connection without one."""
     headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
     headers["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
     connection = http.client.HTTPConnection(urlsplit(page).netloc, timeout=20 * patience.scale())
@@ -122,8 +122,8 @@ def upgrade(page: str, token: str) -> int:
         connection.close()
 
 
-def test_nobody_without_the_password(address: str) -> None:
-    """Anyone on this host can load the page. Only those who know the password reach the sockets behind it."""
+def test_sockets_need_the_password(address: str) -> None:
+    """Anyone on this host can load the page. Only people who know the password reach the sockets behind it."""
     page, password = address.split("#")
     assert b"Ringfence" in urllib.request.urlopen(page).read()
     for token in ("", "?token=display", "?token=wrong-display"):

@@ -1,4 +1,4 @@
-# Guests that only tests boot, and checks that run nothing; the Makefile includes this.
+# Builds the guests that only tests boot, and runs the checks that need no machine. The Makefile includes this file.
 
 ifeq ($(shell uname -s),Linux)
 vqsan: $(BUILD)/vqsan/driver.elf $(BUILD)/vqsan/initrd.img
@@ -7,7 +7,7 @@ endif
 VQSAN_GUEST := grade/tests/support/vqsan/selftest
 VQSAN_GUEST_OBJECTS := $(patsubst %,$(BUILD)/%.o,$(sort $(wildcard $(VQSAN_GUEST)/*.[cS])))
 
-# With a frame pointer, as in the kernel: vqsan takes what lies below s0 for the stack.
+# Compile with a frame pointer, like the kernel: vqsan takes addresses below s0 for the stack.
 $(BUILD)/grade/%.o: grade/% $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -18,7 +18,7 @@ $(BUILD)/vqsan/driver.elf: $(VQSAN_GUEST_OBJECTS) $(VQSAN_GUEST)/guest.ld
 	@mkdir -p $(@D)
 	$(Q)$(LINKER) $(LINK) -T $(VQSAN_GUEST)/guest.ld -o $@ $(VQSAN_GUEST_OBJECTS)
 
-# An initrd with one program more, which asks a device that breaks its promises.
+# An initrd with one additional program, which sends requests to a hostile device.
 $(BUILD)/vqsan/ask: grade/tests/support/vqsan/guest/ask.c $(LIB_OBJECTS) user/lib/user.ld $(FLAGS_STAMP)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

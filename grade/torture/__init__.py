@@ -1,1 +1,1 @@
-"""Try to break the kernel: crashes, faults, hostile programs and images, load, and models of its protocols."""
+"""Tries to break the kernel: crashes, faults, hostile programs and images, load, and models of its protocols."""

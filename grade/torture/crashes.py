@@ -1,9 +1,9 @@
 """Every crash point of workloads on the booted kernel.
 
 The program workload (user/workload) changes the file system from several processes at once, while QEMU records every
-write and flush that reaches the disk. The host program replay then puts the disk together as a crash may have left it,
-at each point of the record, has the kernel's own code recover it, and judges it: replay/main.c says which states,
-replay/judge.c what must hold. A sample of the states is recovered by the booted kernel as well.
+write and flush that reaches the disk. Then the host program replay builds the disks that a crash at each point of the
+record may leave, lets the kernel's own code recover each one, and judges it. replay/main.c says which states it tries;
+replay/judge.c says what must hold. The booted kernel also recovers a sample of the states.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Work:
     """A workload, and the disk it runs on."""
 
     name: str
-    size: str  # of the disk
+    size: str  # disk size
     log: int  # blocks
     processes: int
-    calls: int  # of each process, in a full run
-    largest: int  # bytes of a write
-    sync: int  # one call in so many is an fsync; 0: none
-    filler: int = 0  # bytes of a file that is there before; if not 0, the disk must fill up
+    calls: int  # per process, in a full run
+    largest: int  # write, in bytes
+    sync: int  # one call in this many is an fsync; 0: none
+    filler: int = 0  # bytes of a file that exists from the start; if not 0, the disk must fill up
 
 
 WORKS = [
@@ -43,12 +43,12 @@ WORKS = [
     Work("no fsync", "4M", 64, 4, 1500, 3000, 0),
     Work("a full disk", "2M", 64, 5, 1200, 30_000, 20, filler=1_600_000),
 ]
-SUBSETS = 24_000  # of each in a full run
-BOOTED = 10  # states of each that the booted kernel recovers
+SUBSETS = 24_000  # per workload, in a full run
+BOOTED = 10  # states per workload that the booted kernel recovers
 
 
 class Recording:
-    """The disk before a workload and after it, and QEMU's record of what was written in it meanwhile."""
+    """The disk before and after a workload, and QEMU's record of the writes in between."""
 
     def __init__(self, job: Job, work: Work, folder: Path, seed: int, calls: int, record: bool = True) -> None:
         self.job, self.work, self.seed, self.calls = job, work, seed, calls
@@ -59,7 +59,7 @@ class Recording:
         devices = ["dev/console:c:1:0", "dev/disk0:c:3:0"]
         command = [job.build / "host/mkfs", "-s", work.size, "-l", str(work.log), self.base, *programs, *devices]
         subprocess.run([str(word) for word in command], check=True)
-        with self.base.open("r+b") as file:  # room for marks behind the file system
+        with self.base.open("r+b") as file:  # room for marks after the file system
             file.truncate(self.base.stat().st_size + 16 * 4096)
         self.log.touch()
         copy_sparse(self.base, self.disk)
@@ -67,7 +67,7 @@ class Recording:
             self.record()
 
     def record(self, fault: str = "") -> None:
-        """Runs the workload, if `fault` is given on a disk that fails: the blockdev of a node "bad"."""
+        """Runs the workload. If `fault` is given, on a disk that fails: the option of -blockdev for a node "bad"."""
         extra = [
             *("-blockdev", f"driver=file,node-name=file,filename={self.disk}"),
             *(("-blockdev", fault) if fault else ()),
@@ -95,7 +95,7 @@ class Recording:
 
 
 def summary(output: str) -> dict[str, int]:
-    """replay's last line."""
+    """The numbers in replay's last line."""
     last = output.strip().splitlines()[-1] if output.strip() else ""
     if not last.startswith("states "):
         return {}
@@ -103,7 +103,7 @@ def summary(output: str) -> dict[str, int]:
 
 
 def boot(recording: Recording, options: list[object], serial: int, folder: Path) -> str:
-    """Lets the booted kernel recover a state; what is wrong with what it makes of it, or ""."""
+    """Lets the booted kernel recover a state. Returns what is wrong with the result, or ""."""
     crashed, after = folder / "crashed.img", folder / "after.img"
     recording.replay(*options, "-o", serial, "-s", crashed)
     try:
@@ -146,7 +146,7 @@ def run(run: Run) -> Iterator[Row]:
         if found["calls"] != calls * work.processes:
             states.lost.append(f"{again} the record ends after {found['calls']} of {calls * work.processes} calls")
         if (found["refused"] > 0) != (work.filler > 0):
-            states.lost.append(f"{again} {found['refused']} calls were told that the disk is full")
+            states.lost.append(f"{again} {found['refused']} calls failed because the disk was full")
         for _ in range(run.times(BOOTED)):
             serial = run.rng(f"boot {work.name} {boots.count}").randrange(found["states"])
             run.progress(f"crashes: booting state {serial:,}: {work.name}")

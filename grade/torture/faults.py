@@ -1,9 +1,9 @@
-"""Devices that fail: the error reaches the program that asked, nothing that was safe is lost, the rest goes on.
+"""Devices that fail: the program that asked gets the error, no safe data is lost, and everything else goes on.
 
-Disks fail by QEMU's blkdebug (an error once or always, on a sector, on reads, writes or flushes), hang by its throttle,
-are too short or read-only; the display has no memory, or stops to answer (vqsan's device=stuck). Each fault is a
-function; what it asserts is what must hold. Then a workload runs while its disk fails somewhere, and what it leaves is
-judged call by call, as after a crash (crashes.py).
+QEMU's blkdebug makes disks fail (an error once or always, on a sector, on reads, writes or flushes); its throttle makes
+them hang; others are too short or read-only. The display has too little memory, or stops answering (vqsan's device=stuck).
+Each fault is a function; its assertions say what must hold. Another test runs a workload while its disk fails somewhere,
+and judges the disk afterwards call by call, as after a crash (crashes.py).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from grade.torture.frame import Row, Run
 SECTORS = BLOCK // 512
 IO_ERROR, READ_ONLY = "input/output error", "read-only file system"
 DEVICES = "console:c:1:0 fb0:c:2:0 disk0:c:3:0 random:c:4:0 vqstat:c:5:0 null:c:6:0 kstat:c:7:0".split()
-WORKLOADS = 40  # with a failing disk, in a full run
-TURNS = 4  # of each fault, in a full run
+WORKLOADS = 40  # workloads with a failing disk, in a full run
+TURNS = 4  # how often a full run tries each fault
 
 
 def rule(kind: str, block: Optional[int] = None, once: bool = False, number: int = 0) -> str:
-    """A rule of blkdebug: requests of that kind fail, all of them or those that touch the block."""
+    """A rule for blkdebug: makes requests of this kind fail, either all of them or those that touch `block`."""
     start = f"inject-error.{number}"
     text = f"{start}.event=none,{start}.iotype={kind},{start}.errno=5,{start}.once={'on' if once else 'off'}"
     return text if block is None else f"{text},{start}.sector={block * SECTORS}"
 
 
 class Ground:
-    """A disk image to hurt, and machines on it."""
+    """A disk image to damage, and machines that run on it."""
 
     def __init__(self, job: Job, folder: Path, rng: random.Random) -> None:
         self.job, self.folder, self.rng = job, folder, rng
@@ -55,10 +55,10 @@ class Ground:
         subprocess.run([self.host / "mkfs", "-s", "8M", "-l", "128", self.disk, *programs, data, *devices], check=True)
         self.facts = FsImage(self.disk)
         self.machine: Optional[Machine] = None
-        self.seen = ""  # the consoles of all machines so far
+        self.seen = ""  # console output of all machines so far
 
     def boot(self, rules: str = "", driver: str = "", extra: list[str] = [], **options: Any) -> Machine:
-        """Boots on the image itself: with blkdebug's rules, or through another block driver, in between."""
+        """Boots on the image itself, with blkdebug's rules or another block driver in between."""
         self.end()
         chain = ["-blockdev", f"driver=file,node-name=file,filename={self.disk}"]
         between = driver or (f"driver=blkdebug,node-name=disk,image=file,{rules}" if rules else "driver=raw,node-name=disk,file=file")
@@ -68,7 +68,7 @@ class Ground:
         return self.machine
 
     def end(self) -> None:
-        """Cuts the power of the machine that runs; no kernel may have panicked."""
+        """Cuts the running machine's power. No kernel may have panicked."""
         if self.machine:
             self.seen += self.machine.text
             self.machine.close()
@@ -76,7 +76,7 @@ class Ground:
         assert "panic" not in self.seen, self.seen[-3000:]
 
     def check(self) -> None:
-        """The image is consistent, and what it held from the start is whole."""
+        """Checks that the image is consistent and that its original files are intact."""
         self.end()
         done = subprocess.run([self.host / "fsck", "-q", self.disk], stdout=subprocess.PIPE, text=True)
         assert done.returncode == 0, f"fsck:\n{done.stdout}"
@@ -95,20 +95,20 @@ class Ground:
         return self.facts.super("log_start") + self.rng.randrange(4)
 
     def fill_log(self) -> None:
-        """Leaves an image that a crash has left with transactions in its log."""
+        """Leaves transactions in the image's log, as a crash does."""
         machine = self.boot()
         machine.run(f"mkfile 60K /kept {self.seed}; sync /kept; mkdir /data/new; sync")
         self.end()
 
 
 def refused(machine: Machine, command: str, *words: str) -> None:
-    """The command fails, and says why."""
+    """Checks that the command fails and says why."""
     status, output = machine.run_status(command, quiet=30)
     assert status != 0 and any(word in output for word in words), f"{command}: status {status}, {output!r}"
 
 
 def goes_on(machine: Machine) -> None:
-    """What the machine has besides the device that failed still works."""
+    """Checks that everything except the failed device still works."""
     assert machine.run("echo alive") == "alive\n"
     machine.run("cat /README | wc -l >/dev/null")
 
@@ -121,7 +121,7 @@ def read_fails_once(ground: Ground) -> None:
     machine = ground.boot(rule("read", block, once=True))
     whole = hashlib.sha256(splitmix(ground.seed, 150_000)).hexdigest()
     status, output = machine.run_status("sha256sum /data/file")
-    # Reading ahead may have met the error; then the block was read again.
+    # Read-ahead may have hit the error; then the kernel read the block again.
     assert whole in output if status == 0 else IO_ERROR in output, output
     assert whole in machine.run("sha256sum /data/file")
     ground.check()
@@ -201,7 +201,7 @@ def flush_fails_always(ground: Ground) -> None:
 
 
 def checkpoint_fails(ground: Ground) -> None:
-    """What was synced before is in the log, and found there once the disk is well again."""
+    """Data synced earlier is in the log, and the kernel finds it there once the disk works again."""
     machine = ground.boot(rule("write", ground.first_block("/data")))
     machine.run(f"mkfile 60K /kept {ground.seed}; sync /kept")
     for number in range(30):
@@ -221,14 +221,14 @@ def kept_after_repair(ground: Ground) -> None:
     machine.run("cat /kept >/dev/null; mkdir /fine")
     machine.power_off()
     ground.check()
-    assert ground.on_disk("/kept") == splitmix(ground.seed, 60 << 10), "what was synced is not there"
+    assert ground.on_disk("/kept") == splitmix(ground.seed, 60 << 10), "synced data is missing"
 
 
 # ---- recovery ----
 
 
 def recovery_fails(ground: Ground, kind: str, block: Optional[int], said: str) -> None:
-    """It is refused, and works once the disk is well again."""
+    """The kernel refuses to mount the disk, and recovers it once the disk works again."""
     falls_back_to_initrd(ground.boot(rule(kind, block)), said)
     ground.check()
     assert ground.on_disk("/kept") == splitmix(ground.seed, 60 << 10)
@@ -236,13 +236,13 @@ def recovery_fails(ground: Ground, kind: str, block: Optional[int], said: str) -
 
 
 def recovery_cannot_read_a_header(ground: Ground) -> None:
-    """It is not taken for the log's end."""
+    """The kernel must not take the unreadable header for the log's end."""
     ground.fill_log()
     recovery_fails(ground, "read", ground.facts.super("log_start"), "log cannot be read")
 
 
 def recovery_cannot_read(ground: Ground) -> None:
-    """A block behind the header: the transaction is not taken for a torn one."""
+    """A block after the header is unreadable: the kernel must not take the transaction for a torn one."""
     ground.fill_log()
     recovery_fails(ground, "read", ground.facts.super("log_start") + 1 + ground.rng.randrange(3), "log cannot be read")
 
@@ -297,14 +297,14 @@ def disk_is_read_only_and_dirty(ground: Ground) -> None:
 
 
 def disk_stops_to_answer(ground: Ground, first: list[str]) -> None:
-    """Whoever asks it gets an error after the timeout, the first as well; programs that are in memory go on."""
+    """Every program that uses the disk gets an error after the timeout, also the first one. Programs in memory go on."""
     group = ["-object", "throttle-group,id=group"]
     machine = ground.boot(driver="driver=throttle,node-name=disk,file=file,throttle-group=group", extra=group, args="blk_timeout=2")
-    # These programs are in memory then.
+    # Loads these programs into memory.
     machine.run("echo; cat /README | wc -l >/dev/null; touch /data/other; ls /data/sub; mkfile 1 /more 4; sync")
     assert machine.qmp is not None
     machine.qmp.command("qom-set", path="/objects/group", property="limits", value={"iops-total": 1, "bps-total": 1})
-    machine.run_status("cat /data/other >/dev/null", quiet=60)  # uses up what may be
+    machine.run_status("cat /data/other >/dev/null", quiet=60)  # uses up the group's allowance
     for command in first:
         refused(machine, command, IO_ERROR, READ_ONLY, "timed out")
     assert "blk0: queue broken" in machine.text
@@ -313,7 +313,7 @@ def disk_stops_to_answer(ground: Ground, first: list[str]) -> None:
 
 
 def disk_stops_to_answer_reads(ground: Ground) -> None:
-    # The inner file is one request: that alone is given up, the others are not even sent.
+    # The inner file is one request. Only this one times out; the others are never sent.
     disk_stops_to_answer(ground, ["cat /data/sub/inner", "cat /data/file >/dev/null", "mkfile 200K /more 4; sync /"])
 
 
@@ -335,7 +335,7 @@ def display_stops_to_answer(ground: Ground) -> None:
 
 
 def display_answers_errors(ground: Ground) -> None:
-    """It has no memory for a picture of this size; a smaller one works before and after."""
+    """The display has too little memory for a picture of this size. A smaller one works before and after."""
     display = ["-device", "virtio-gpu-device,bus=virtio-mmio-bus.1,max_hostmem=3M"]
     machine = ground.boot(extra=display)
     machine.run("roulette -n 1 -r 320x240")
@@ -374,7 +374,7 @@ FAULTS: list[Callable[[Ground], None]] = [
 
 
 def try_fault(job: Job, fault: Callable[[Ground], None], folder: Path, rng: random.Random) -> str:
-    """What did not hold; "" if all did."""
+    """Returns which assertion failed; "" if none did."""
     folder.mkdir()
     ground = Ground(job, folder, rng)
     try:
@@ -393,7 +393,8 @@ def try_fault(job: Job, fault: Callable[[Ground], None], folder: Path, rng: rand
 
 
 def try_workload(job: Job, folder: Path, rng: random.Random) -> str:
-    """Its disk fails to write some block of the file system, or to flush; "" if what is left is right."""
+    """Runs a workload whose disk fails to write some block, or to flush. Returns what is wrong with the disk afterwards, or
+    ""."""
     work = rng.choice([work for work in WORKS if not work.filler])
     folder.mkdir()
     recording = Recording(job, work, folder, rng.randrange(1 << 30), 200, record=False)

@@ -1,6 +1,6 @@
-"""The kernel's file system as a host program, under the sanitizers, on a RAM disk that stops, fails and lies.
+"""The kernel's file system as a host program with sanitizers, on a RAM disk that stops, fails and lies.
 
-grade/torture/fscheck/main.c says what each of its tests does.
+grade/torture/fscheck/main.c says what each test does.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Iterator
 from grade.machine import patience
 from grade.torture.frame import Row, Run
 
-# Test, size of the disk, log blocks, how many in a full run; what they are.
+# Test, disk size, log blocks, how many in a full run, what they are, details.
 TESTS = [
     ("crash", "4M", 64, 1200, "crash states of a RAM disk", "calls whole or absent; six workloads"),
     ("errors", "8M", 128, 500, "workloads on a failing RAM disk", "1 request in up to 60 fails"),
     ("corrupt", "4M", 64, 600, "corrupt file systems, mounted and used", "up to 40 words changed"),
 ]
-PIECE = 60  # at a time, so that there is something to see
+PIECE = 60  # at a time, so that you see progress
 
 
 def fscheck(run: Run, test: str, size: str, log: int, seed: int, count: int) -> str:
-    """What went wrong; "" if nothing did."""
+    """Runs one test of fscheck. Returns what went wrong, or ""."""
     image = run.folder / "disk.img"
     subprocess.run([run.job.build / "host/mkfs", "-s", size, "-l", str(log), image, run.job.build / "image/README"], check=True)
     command = [str(run.job.build / "host/fscheck"), test, str(image), str(seed), str(count)]

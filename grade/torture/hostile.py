@@ -1,13 +1,12 @@
-"""Hostile programs, and hostile images.
+"""Hostile programs and hostile images.
 
-Programs on the booted kernel: random system calls, changed programs, kills at any moment (user/fuzz).
+Hostile programs run on the booted kernel: random system calls, changed programs, kills at any moment (user/fuzz).
+Afterwards the kernel's counts (pages, processes, open files, inodes, buffers) must be as before, the virtqueues must be
+empty, the shell must answer, and fsck must find no problem on the disk. Some runs use the kernel that checks itself (`make
+SAN=1`): undefined behaviour, arrays on the stack, lock order.
 
-What the kernel counts (pages, processes, open files, inodes, buffers) must be after as it was before, nothing may be
-left in the virtqueues, the shell must answer, and the disk must be sound. Some of it runs on the kernel that checks itself
-(`make SAN=1`): undefined behaviour, arrays on the stack, the order of locks.
-
-Images go through the host's reading of them (mkfs/), guided by coverage: image_fuzzer.c. The kernel's own reading is
-attacked by the suite host.
+image_fuzzer.c feeds hostile images to the host's code that reads images (mkfs/), guided by coverage. The suite host attacks
+the kernel's own code for that.
 """
 
 from __future__ import annotations
@@ -32,36 +31,36 @@ RUNS = [  # name, harts, memory, processes, calls in a full run
     ("checking-four", 4, "256M", 12, 600_000),
     ("checking-eight", 8, "256M", 24, 400_000),
 ]
-IMAGES = 120_000  # of a full run
-PIECE = 50_000  # calls between two looks at what is in use
-WARM_UP = 1000  # calls: what is made once, such as the page tables of kernel stacks, is there afterwards
-COUNTED = {  # in what `free` prints
+IMAGES = 120_000  # in a full run
+PIECE = 50_000  # calls between two comparisons of the kernel's counts
+WARM_UP = 1000  # calls; afterwards things allocated once, such as page tables of kernel stacks, exist
+COUNTED = {  # in the output of `free`
     "KiB of memory in use": r"(\d+) KiB used",
     "processes": r"processes\s+(\d+)",
     "open files": r"open files\s+(\d+)",
     "inodes in memory": r"inodes in memory (\d+)",
 }
-TRIES = 10  # looks, where something may go on for a moment
+TRIES = 10  # how often to look again if something may still be going on
 
 
 def checking_kernel(job: Job) -> Path:
-    """The kernel that checks itself: `make san`."""
+    """The kernel that checks itself, built by `make san`."""
     return job.build / "san/kernel.elf"
 
 
 class Rows(NamedTuple):
-    """Of the table: what is tried, and how often the kernel's counts were compared."""
+    """Two rows of the table: the calls tried, and how often the kernel's counts were compared."""
 
     calls: Row
     leaks: Row
 
 
 class Lost(Exception):
-    """A promise was broken; the text says which."""
+    """The kernel broke a promise; the text says which."""
 
 
 class Leak(Lost):
-    """Something is in use that was not before."""
+    """The kernel's counts are not as before."""
 
 
 def counts(machine: Machine) -> dict[str, int]:
@@ -71,8 +70,8 @@ def counts(machine: Machine) -> dict[str, int]:
         found = {name: re.search(pattern, text) for name, pattern in COUNTED.items()}
         held = re.search(r"buffers +(\d+) in use, (\d+) of them wait", text)
         if held is None or None in found.values():
-            raise Lost(f"`free` says only: {text}")
-        if held[1] == held[2]:  # reading ahead uses more of them, for a moment
+            raise Lost(f"`free` printed only: {text}")
+        if held[1] == held[2]:  # read-ahead uses more of them for a moment
             break
     assert held
     numbers = {name: int(match[1]) for name, match in found.items() if match}
@@ -88,21 +87,20 @@ def compare(before: dict[str, int], machine: Machine) -> None:
 
 
 def fuzz(machine: Machine, calls: int, processes: int, seed: int) -> int:
-    """Runs the program; how many calls were made."""
+    """Runs the program. Returns how many calls it made."""
     text = machine.run(f"fuzz -s {seed} -n {calls} -p {processes}", quiet=60, total=3600)
     match = re.search(r"fuzz: seed \d+: (\d+) calls", text)
     if not match:
-        raise Lost(f"it did not come to its end: {text[-2000:]}")
+        raise Lost(f"fuzz did not finish: {text[-2000:]}")
     return int(match.group(1))
 
 
 def leftovers(machine: Machine) -> list[str]:
-    """What stays in flight, or was against the protocol, in any virtqueue."""
-    # The display's driver takes the answers to a present that nobody waited for, as one whose program was killed,
-    # at the next present.
+    """Requests that stay in flight, and protocol errors, in any virtqueue."""
+    # If a program was killed, nobody waited for its present: the display's driver takes those answers at the next present.
     machine.run_status("fbtest border")
     left = []
-    for _ in range(TRIES):  # the log writes once a second: something may be in flight for a moment
+    for _ in range(TRIES):  # the log writes once a second, so something may be in flight for a moment
         rows = re.findall(r"^(in flight now|protocol errors)\s+(.*)$", machine.run("vqstat"), re.MULTILINE)
         left = [f"{name}: {numbers}" for name, numbers in rows if set(numbers.split()) != {"0"}]
         if not left:
@@ -112,7 +110,7 @@ def leftovers(machine: Machine) -> list[str]:
 
 @contextmanager
 def watched(machine: Machine) -> Iterator[None]:
-    """What is done to the machine within must leave it well: afterwards it is off. Raises Lost."""
+    """Checks that the code inside leaves the machine well, then powers it off. Raises Lost."""
     try:
         yield
         if left := leftovers(machine):
@@ -125,7 +123,7 @@ def watched(machine: Machine) -> Iterator[None]:
 
 
 def attack(machine: Machine, calls: int, processes: int, seed: int, rows: Rows) -> None:
-    """The whole of it on a machine at its prompt, which is off afterwards; counts what was tried. Raises Lost."""
+    """Runs the whole attack on a machine at its prompt and powers it off. Counts what it tried. Raises Lost."""
     with watched(machine):
         fuzz(machine, WARM_UP, processes, seed)
         before = counts(machine)
@@ -168,13 +166,13 @@ def fuzz_images(run: Run) -> Row:
 
 
 def boot_and_attack(job: Job, rows: Rows, again: str, act: Callable[[Machine], None], **options: Any) -> None:
-    """What is lost goes into the rows, with the words that help to see it again."""
+    """Boots a machine and runs `act`. Adds losses to the rows, with the text `again` that says how to repeat them."""
     try:
         with Machine(job, **options) as machine:
             act(machine)
     except Leak as leak:
         rows.leaks.lost.append(f"{again}: did not come back: {leak}")
-    except (Lost, ConsoleError) as lost:  # the latter while it boots
+    except (Lost, ConsoleError) as lost:  # ConsoleError: while it boots
         rows.calls.lost.append(f"{again}: {lost}")
 
 

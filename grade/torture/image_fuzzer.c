@@ -1,8 +1,10 @@
-// Hostile file-system images, guided by coverage: libFuzzer looks for inputs that reach new code in what fsck and fscat
-// read images with (mkfs/), under the sanitizers. hostile.py runs it.
+// Hostile file-system images, guided by coverage. libFuzzer searches for inputs that reach new code
+// in mkfs/, with which fsck and fscat read images; sanitizers watch it. hostile.py runs this
+// program.
 //
-// An input is a list of changes to a good image, 8 bytes each: which 32-bit word, and its new value. So the fuzzer need
-// not invent a file system first. The super block's checksum is put right if the first byte is odd.
+// An input is a list of changes to a good image, 8 bytes each: the number of a 32-bit word, and its
+// new value. So the fuzzer need not invent a file system first. If the input's first byte is odd,
+// the program corrects the super block's checksum.
 //
 //   IMAGE=good.img image_fuzzer -runs=N [-seed=S]
 
@@ -46,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     struct check check = {.problem = ignore, .note = ignore};
     if (size < 1)
         return 0;
-    // On the heap, so that a step beyond its end is seen.
+    // On the heap, so that the sanitizer notices an access past the end.
     check.image = (struct image){.data = malloc(bytes), .blocks = good.blocks};
     memcpy(check.image.data, good.data, bytes);
     for (size_t at = 1; at + CHANGE_BYTES <= size; at += CHANGE_BYTES)

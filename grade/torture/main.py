@@ -1,9 +1,9 @@
 """make torture [SEED=] [SHARE=] [SOAK=minutes] [TORTURE=suite]: tries to break the system.
 
-It prints one table of what was tried and what was lost.
+It prints one table that says what it tried and what was lost. A loss is a broken promise.
 
-Each suite is a module of this folder (frame.py says what it looks like). The table is also written to
-<build>/torture.json (--json). The exit status is 1 if anything was lost. --docs puts the table into docs/reliability.md.
+Each suite is a module in this folder (frame.py describes it). The table also goes into <build>/torture.json (or --json
+FILE). The exit status is 1 if anything was lost. --docs puts the table into docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from grade.measure.growth import put_table
 from grade.staff.handout import commit
 from grade.torture.frame import Row, Run
 
-# In this order; `make torture TORTURE="a b"` runs some of them, TORTURE=a:x what has x in its name of one.
+# They run in this order. `make torture TORTURE="a b"` runs suites a and b; TORTURE=a:x runs the parts of a with x in the
+# name.
 SUITES = ("host", "crashes", "faults", "hostile", "soak")
 
 
 def run_suite(name: str, run: Run) -> tuple[list[Row], float]:
-    """Its rows and how many seconds it took. A suite that breaks has lost."""
+    """Runs a suite. Returns its rows and how many seconds it took. A suite that raises an exception counts as a loss."""
     start = time.monotonic()
     rows: list[Row] = []
     try:
@@ -57,17 +58,17 @@ def markdown(rows: list[Row]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", default="", help="brings back the choices of an earlier run")
+    parser.add_argument("--seed", default="", help="repeat the random choices of an earlier run")
     parser.add_argument("--share", type=float, default=1.0, help="how much of the full work to do")
-    parser.add_argument("--soak", type=float, default=0.0, metavar="MINUTES", help="of the suite soak, instead of its share")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the table goes as well; without it, BUILD/torture.json")
-    parser.add_argument("--docs", action="store_true", help="put the table into docs/reliability.md as well")
+    parser.add_argument("--soak", type=float, default=0.0, metavar="MINUTES", help="how long to soak, instead of its share")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table to FILE instead of BUILD/torture.json")
+    parser.add_argument("--docs", action="store_true", help="also put the table into docs/reliability.md")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"some of: {' '.join(SUITES)}")
     given = parser.parse_args()
     chosen = [suite.partition(":")[::2] for suite in given.suites] or [(name, "") for name in SUITES]
     unknown = {name for name, _ in chosen} - set(SUITES)
     if unknown or given.share <= 0 or given.soak < 0 or not given.seed.isdigit() and given.seed:
-        parser.error(f"suites are {', '.join(SUITES)}; a share is more than 0; a seed is a number")
+        parser.error(f"suites are {', '.join(SUITES)}; a share must be greater than 0; a seed must be a number")
 
     job = Job.from_environment()
     seed = int(given.seed) if given.seed else random.SystemRandom().randrange(1 << 32)
@@ -97,7 +98,7 @@ def main() -> int:
     spent = ", ".join(f"{name} {took} s" for name, took in seconds.items())
     print(f"{len(lost)} lost in {minutes} min {rest:02} s ({spent})")
     if lost:
-        print(f"To see it again: make torture SEED={seed} SHARE={given.share:g}")
+        print(f"To repeat this run: make torture SEED={seed} SHARE={given.share:g}")
     result = {"seed": seed, "share": given.share, "tree": commit(), "seconds": seconds, "rows": [vars(row) for row in rows]}
     (given.json or job.build / "torture.json").write_text(json.dumps(result, indent=1) + "\n")
     if given.docs:

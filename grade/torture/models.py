@@ -1,7 +1,7 @@
-"""make models: two protocols of the kernel under spin, each as it is and with each of its known mistakes.
+"""make models: checks two protocols of the kernel with spin, each as it is and with each of its known mistakes.
 
-The models are grade/torture/models/*.pml. A mistake is a macro named in the model's head comment; spin must find an error with
-it, and none without. The exit status says whether that is so.
+The models are grade/torture/models/*.pml. A mistake is a macro named in the model's head comment. spin must find an error
+with it, and none without it. The exit status is 0 if that is so.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ MODELS = Path(__file__).resolve().parent / "models"
 class Verdict:
     model: str
     mistake: str  # "" for the model as it is
-    states: int  # that spin went through
-    error: str  # what it found, "" for nothing
+    states: int  # how many states spin visited
+    error: str  # what spin found; "" for nothing
 
     @property
     def right(self) -> bool:
@@ -35,7 +35,7 @@ def mistakes(model: Path) -> list[str]:
 
 
 def check(model: Path, mistake: str) -> Verdict:
-    """All interleavings of one variant. Raises RuntimeError if spin or the C compiler fails."""
+    """Checks all interleavings of one variant. Raises RuntimeError if spin or the C compiler fails."""
     with tempfile.TemporaryDirectory(prefix="ringfence-model-") as folder:
 
         def run(*command: str) -> str:
@@ -72,7 +72,7 @@ def main() -> int:
             )
             wrong += not verdict.right
     except FileNotFoundError as missing:
-        print(f"models: {missing.filename} is not here (Debian: apt-get install spin gcc)", file=sys.stderr)
+        print(f"models: {missing.filename} is not installed (Debian: apt-get install spin gcc)", file=sys.stderr)
         return 2
     return 1 if wrong else 0
 

@@ -1,7 +1,7 @@
-"""A long life: one machine under load for SOAK minutes (two, if nothing is said), the kernel checking itself, on 4 harts.
+"""Soak: one machine with 4 harts runs under load for SOAK minutes (default: 2, times SHARE). Its kernel checks itself.
 
-In each round hostile programs run while a wheel turns and files are written; then usertests must pass, and the kernel
-must have in use what it had after the first round. At the end the disk must be sound.
+In each round, hostile programs run while a wheel turns and files are written. Then usertests must pass, and the kernel's
+counts must be as after the first round. At the end, fsck must find no problem on the disk.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from grade.machine.machine import Machine
 from grade.torture import hostile
 from grade.torture.frame import Row, Run
 
-MINUTES = 2.0  # of a full run
-CALLS = 20_000  # of hostile programs in a round
-# Beside them. They may be stopped by what the others do: what becomes of them does not matter.
+MINUTES = 2.0  # in a full run
+CALLS = 20_000  # by hostile programs in one round
+# These run next to them. The hostile programs may stop them; that does not matter.
 BESIDE = ("roulette -n 400 -f 0", "mkfile 1M /soak 7", "cat /README | sha256sum")
 
 

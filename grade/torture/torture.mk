@@ -1,20 +1,20 @@
-# make torture: the suites in grade/torture, one after the other. The Makefile includes this.
+# make torture: runs the suites in grade/torture, one after another. The Makefile includes this file.
 
-SHARE ?= 1# of make torture: 0.1 does a tenth of each suite
-SOAK ?= 0# minutes of its suite soak; 0: two, times SHARE
+SHARE ?= 1# make torture: 0.1 does a tenth of each suite
+SOAK ?= 0# make torture: minutes of the suite soak; 0 means 2 times SHARE
 
 .PHONY: torture
-torture: all san $(BUILD)/host/fscheck ## Break it: crashes, faults, hostile input, load; 20 minutes (SHARE= SEED= SOAK=minutes TORTURE=suite)
+torture: all san $(BUILD)/host/fscheck ## Try to break it: crashes, faults, hostile input, load; 20 minutes (SHARE= SEED= SOAK=minutes TORTURE=suite)
 	@$(HARNESS) grade.torture.main --share '$(SHARE)' --seed '$(SEED)' \
 	    --soak '$(SOAK)' $(TORTURE)
 
-# The kernel that checks itself, in a directory of its own.
+# Builds the kernel that checks itself, in a separate directory.
 .PHONY: san
 san:
 	@$(MAKE) SAN=1 BUILD=$(BUILD)/san $(BUILD)/san/kernel.elf
 
-# replay is made of the kernel's file system, of fscheck's stand-ins for the rest of the kernel, and of the host tools'
-# own reading of images. It is not sanitized (fscheck is): it goes through hundreds of thousands of states.
+# replay consists of the kernel's file system, fscheck's replacements for the rest of the kernel, and the host tools' code
+# that reads images. It has no sanitizers (fscheck has): it goes through hundreds of thousands of states.
 REPLAY_SOURCES := $(wildcard grade/torture/replay/*.c) $(addprefix grade/torture/fscheck/,disk.c locks.c memory.c) \
     $(filter-out %/kstat.c %/block.c,$(wildcard kernel/fs/*.c))
 REPLAY_OBJECTS := $(patsubst %,$(BUILD)/host/replay.obj/%.o,$(REPLAY_SOURCES)) \
@@ -35,11 +35,11 @@ test-all: san
 -include $(REPLAY_OBJECTS:.o=.d)
 
 .PHONY: models
-models: ## Show that no wake-up is lost, and by which mistakes it would be: grade/torture/models under spin
+models: ## Check with spin that no wake-up is lost, and which mistakes would lose one (grade/torture/models)
 	@$(HARNESS) grade.torture.models
 
-# Needs clang with its fuzzer (Debian: clang libclang-rt-dev). Where either is missing there is no image_fuzzer, and the
-# suite says so. Where both are here, its source must compile.
+# Needs clang with libFuzzer (Debian: clang libclang-rt-dev). If one is missing, this builds no image_fuzzer and the suite
+# says so. If both are here, a compile error is an error.
 IMAGE_FUZZER := $(BUILD)/host/image_fuzzer
 FUZZ := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 TRY_FUZZ = echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang $(FUZZ) -x c -o /dev/null - 2>/dev/null

@@ -1,4 +1,4 @@
-# What the plugins of QEMU share; the Makefile includes this.
+# Compiles the sources that QEMU plugins are made of. The Makefile includes this file.
 
 $(BUILD)/host/pic/%.o: % $(FLAGS_STAMP)
 	$(call say,HOSTCC,$<)

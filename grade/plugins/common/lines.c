@@ -1,13 +1,14 @@
-// Line numbers: decodes .debug_line of DWARF 4 and 5 (DWARF 5, section 6.2), as far as GCC and clang use it.
+// Line numbers: decodes .debug_line of DWARF 4 and 5 (DWARF 5, section 6.2), as far as GCC and
+// clang use it.
 
 #include "grade/plugins/common/symbols.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_NAMES 1024 // files of a unit
+#define MAX_NAMES 1024 // files of one compilation unit
 
-// A place in a section. Reading past the end gives zeros and sets `bad`.
+// A position in a section. Reading past the end returns zeros and sets `bad`.
 struct reader {
     const uint8_t *at, *end;
     bool bad;
@@ -66,7 +67,7 @@ static const char *string(struct reader *r)
     return start;
 }
 
-// One sequence of programs' worth of state: the header of a unit and the state machine.
+// One compilation unit: its header and the tables of names that its line program refers to.
 struct unit {
     struct reader r;
     struct section strings, line_strings;
@@ -99,7 +100,7 @@ static void emit(uint64_t address, const char *file, unsigned line, bool end)
 
 // ---- the header: directories and files ----
 
-// A value in one of the forms that the tables of DWARF 5 use. `*text` is set if it is a string.
+// Reads a value in one of the forms that DWARF 5's tables use. Sets `*text` if it is a string.
 static uint64_t form(struct unit *u, uint64_t kind, const char **text)
 {
     struct section from = {0};
@@ -129,7 +130,7 @@ static uint64_t form(struct unit *u, uint64_t kind, const char **text)
     }
 }
 
-// The name of a file with its directory, relative to the directory of compilation where it lies below it.
+// A file's name with its directory. Relative to the compilation directory if the file is inside it.
 static const char *full_name(const struct unit *u, const char *name, uint64_t dir)
 {
     const char *base = u->dir_count > 0 ? u->dirs[0] : "";
@@ -152,7 +153,7 @@ static const char *full_name(const struct unit *u, const char *name, uint64_t di
     return full;
 }
 
-// A table of names in DWARF 5: of directories, then of files.
+// One table of names in DWARF 5: the table of directories, or the table of files.
 static void table_5(struct unit *u, const char *names[MAX_NAMES], unsigned *kept, bool files)
 {
     struct {
@@ -184,8 +185,8 @@ static void table_5(struct unit *u, const char *names[MAX_NAMES], unsigned *kept
     }
 }
 
-// Both tables in DWARF 4. Directories and files are counted from 1; 0 is the directory of compilation,
-// which the table does not name.
+// Both tables in DWARF 4. Directories and files are numbered from 1; directory 0 is the compilation
+// directory, which the table does not name.
 static void tables_4(struct unit *u)
 {
     u->dirs[u->dir_count++] = "";
@@ -262,7 +263,7 @@ static void standard(struct unit *u, struct state *s, unsigned opcode)
     case 9: // fixed_advance_pc
         s->address += fixed(&u->r, 2);
         break;
-    default: // of no use here
+    default: // not needed here: skip its operands
         for (unsigned n = u->opcode_lengths[opcode - 1]; n > 0; n--)
             uleb(&u->r);
     }
@@ -273,7 +274,7 @@ static void program(struct unit *u)
     struct state s = {.file = 1, .line = 1};
     while (u->r.at < u->r.end && !u->r.bad) {
         unsigned opcode = fixed(&u->r, 1);
-        if (opcode >= u->opcode_base) { // a special one: advance both, emit a row
+        if (opcode >= u->opcode_base) { // a special opcode: advance address and line, emit a row
             unsigned step = opcode - u->opcode_base;
             s.address += (uint64_t)(step / u->line_range) * u->min_inst;
             s.line += u->line_base + (int)(step % u->line_range);
@@ -292,13 +293,13 @@ static void decode_unit(struct unit *u)
     if (u->version < 4 || u->version > 5)
         return;
     if (u->version == 5)
-        fixed(&u->r, 2); // size of an address, of a segment selector
+        fixed(&u->r, 2); // sizes of an address and of a segment selector
     uint64_t header = fixed(&u->r, u->offset_size);
     const uint8_t *start = u->r.at + header;
     if (header > (size_t)(u->r.end - u->r.at))
         return;
     u->min_inst = fixed(&u->r, 1);
-    fixed(&u->r, 2); // instructions of a bundle, default of is_stmt
+    fixed(&u->r, 2); // instructions per bundle, default of is_stmt
     u->line_base = (int8_t)fixed(&u->r, 1);
     u->line_range = fixed(&u->r, 1);
     u->opcode_base = fixed(&u->r, 1);
@@ -317,7 +318,8 @@ static void decode_unit(struct unit *u)
     program(u);
 }
 
-// At one address an end comes before what begins there; else in the order of the program.
+// Sorts by address. At the same address, the end of one sequence comes before the beginning of
+// another; otherwise rows keep the program's order.
 static int by_address(const void *a, const void *b)
 {
     const struct line_row *x = a, *y = b;

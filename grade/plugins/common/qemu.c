@@ -1,7 +1,7 @@
-// What differs between versions of QEMU: qemu.h is the contract.
+// Hides the differences between versions of QEMU. qemu.h is the contract.
 //
-// One binary serves QEMU 7.2 to 11. A function that only some versions have is looked up when the plugin is
-// loaded, never linked.
+// One binary serves QEMU 7.2 to 11. If only some versions have a function, the plugin looks it up
+// when QEMU loads the plugin; it is never linked.
 
 #define _GNU_SOURCE
 #include "grade/plugins/common/qemu.h"
@@ -13,26 +13,26 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-// QEMU reads it after the constructor below has run.
+// QEMU reads this after the constructor below has run.
 EXPORT int qemu_plugin_version = 1;
 
-// Where a function or a data structure of QEMU is missing, the pointer is NULL.
+// Functions of QEMU and GLib. A pointer is NULL if this QEMU lacks the function.
 static struct {
-    const void *(*insn_data_1)(const struct qemu_plugin_insn *insn); // to version 2
+    const void *(*insn_data_1)(const struct qemu_plugin_insn *insn); // up to version 2
     size_t (*insn_data_3)(const struct qemu_plugin_insn *insn, void *to, size_t length);
     void *(*get_cpu)(int index);
     int (*read_gdb_register)(void *cpu, void *bytes, int number);
     void *(*byte_array_new)(void);
     uint8_t *(*byte_array_free)(void *bytes, int free_data);
-    void (*big_lock)(const char *file, int line); // QEMU's lock of devices; two names over time
+    void (*big_lock)(const char *file, int line); // QEMU's lock for devices; its name has changed
     void (*big_unlock)(void);
     bool (*big_locked)(void);
     void *(*physical_map)(uint64_t phys, uint64_t *length, bool write);
     void (*physical_read)(uint64_t phys, void *buffer, uint64_t length);
-    void (*physical_rw)(uint64_t phys, void *buffer, uint64_t length, bool write); // to 10
+    void (*physical_rw)(uint64_t phys, void *buffer, uint64_t length, bool write); // up to 10
 } qemu;
 
-// The value of an access, as version 4 passes it.
+// The value of an access, as version 4 and later return it.
 struct mem_value {
     int type;
     union {
@@ -45,7 +45,7 @@ struct mem_value {
 };
 static struct mem_value (*mem_get_value)(qemu_plugin_meminfo_t info);
 
-// A function pointer out of dlsym(), which returns an object pointer.
+// Stores a function pointer from dlsym(), which returns an object pointer.
 #define LOOK_UP(target, name)                                                                      \
     do {                                                                                           \
         void *found = dlsym(RTLD_DEFAULT, name);                                                   \
@@ -57,8 +57,8 @@ static bool has(const char *name)
     return dlsym(RTLD_DEFAULT, name) != NULL;
 }
 
-// Which version this QEMU has, told by the functions that came with each. 6 and 7 have the same ones: the
-// environment decides for the one release (11.0) that has 6.
+// Finds the plugin interface's version from the functions that came with each one. Versions 6 and 7
+// have the same functions, so set VQSAN_PLUGIN_VERSION for QEMU 11.0, the only release with 6.
 static int interface_version(void)
 {
     const char *given = getenv("VQSAN_PLUGIN_VERSION");
@@ -169,7 +169,7 @@ uint32_t qemu_insn_word(const struct qemu_plugin_insn *insn)
     return word;
 }
 
-// Through the hart's registers, which are all in memory just after a store.
+// Reads the hart's registers: just after a store they are all in memory.
 static bool value_from_register(unsigned hart, unsigned rs2, uint64_t *value)
 {
     struct {
@@ -236,7 +236,7 @@ void qemu_resume_devices(void)
 
 // ---- guest memory ----
 
-// The guest's memory is the largest memfd there is.
+// Takes the largest memfd mapped by this process as the guest's memory.
 static struct guest_ram find_memfd(void)
 {
     struct guest_ram ram = {0};
@@ -261,9 +261,8 @@ static struct guest_ram find_memfd(void)
 struct guest_ram qemu_find_ram(void)
 {
     struct guest_ram ram = {.size = ~(uint64_t)0 >> 1};
-    // QEMU maps as much as lies in one piece from that address on. It is never unmapped.
-    const char *chosen =
-        getenv("VQSAN_MEMORY"); // "memfd": as if QEMU could not be asked, for tests
+    // QEMU maps the whole contiguous piece that starts at this address. It is never unmapped.
+    const char *chosen = getenv("VQSAN_MEMORY"); // tests set "memfd": do not ask QEMU
     if (qemu.physical_map && !(chosen && strcmp(chosen, "memfd") == 0))
         ram.host = qemu.physical_map(GUEST_RAM_BASE, &ram.size, true);
     return ram.host ? ram : find_memfd();

@@ -1,6 +1,7 @@
-// The part of QEMU's plugin interface that vqsan uses, declared by hand: Debian's QEMU takes plugins but
-// ships no header for them. Three things differ between versions, and qemu.c hides all three: the version
-// that a plugin must claim, how an instruction's bytes are fetched, and how the value of a store is known.
+// The part of QEMU's plugin interface that these plugins use. It is declared by hand, because
+// Debian's QEMU accepts plugins but ships no header for them. Three things differ between versions,
+// and qemu.c hides them: the version that a plugin must claim, how to fetch an instruction's bytes,
+// and how to learn the value of a store.
 
 #ifndef VQSAN_QEMU_H
 #define VQSAN_QEMU_H
@@ -43,36 +44,37 @@ bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
 struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t info, uint64_t vaddr);
 bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *hwaddr);
 
-// Registers the two callbacks of a plugin as a whole, in the form that this QEMU wants.
+// Registers a callback for each translated block, and one for QEMU's exit.
 void qemu_on_translation(qemu_plugin_id_t id, void (*cb)(struct qemu_plugin_tb *tb));
 void qemu_on_exit(qemu_plugin_id_t id, void (*cb)(void));
 
-// The instruction's bytes, little-endian: 2 of them or 4, see qemu_plugin_insn_size().
+// The instruction's bytes, little-endian: 2 or 4 of them, see qemu_plugin_insn_size().
 uint32_t qemu_insn_word(const struct qemu_plugin_insn *insn);
 
-// The value just stored by an instruction whose source register is `rs2`. For use in the memory callback of
-// a store only. False if this QEMU cannot tell.
+// Gets the value just stored by an instruction whose source register is `rs2`. Call it only in the
+// memory callback of a store. False if this QEMU cannot tell.
 bool qemu_stored_value(unsigned hart, qemu_plugin_meminfo_t info, unsigned rs2, uint64_t *value);
 
-// Reads a 32-bit device register as the guest would. False if this QEMU cannot tell. Only for registers
-// that do not change by being read.
+// Reads a 32-bit device register as the guest would. Use it only for registers that reading does
+// not change. False if this QEMU cannot tell.
 bool qemu_read_register(uint64_t phys, uint32_t *value);
 
-// Stops all of QEMU's devices, and lets them go on: what the guest's memory holds in between, no device
-// sees. (It takes the lock under which devices run; other harts go on unless they touch a device.) False if
-// this QEMU cannot. Not to be called with vqsan's own lock held.
+// Stops all of QEMU's devices, and lets them continue. In between, no device sees what the guest's
+// memory holds. This takes the lock that devices run under; other harts go on unless they touch a
+// device. False if this QEMU cannot do it. Do not call it with vqsan's own lock held.
 bool qemu_stop_devices(void);
 void qemu_resume_devices(void);
 
-// Guest memory as QEMU itself has it mapped; what is written there the guest and its devices see at
+// Guest memory where QEMU itself has mapped it. The guest and its devices see a write there at
 // once.
 #define GUEST_RAM_BASE 0x80000000ull // of QEMU's `virt` machine
 struct guest_ram {
     uint8_t *host;
     uint64_t size;
 };
-// Asks for it, or where QEMU has no function to ask, looks for memory of -object memory-backend-memfd,
-// share=on. To be called by a hart's own thread. NULL in `host` if there is none.
+// Finds the guest's memory. Asks QEMU; if QEMU has no function for that, looks for the memory of
+// -object memory-backend-memfd,share=on. Call it from a hart's own thread. `host` is NULL if there
+// is none.
 struct guest_ram qemu_find_ram(void);
 
 #endif

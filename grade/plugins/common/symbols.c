@@ -45,7 +45,7 @@ static bool read_file(const char *path)
     return ok;
 }
 
-// A piece of the file; NULL if it does not lie in it.
+// A piece of the file; NULL if it is out of range.
 static const void *piece(uint64_t offset, uint64_t size)
 {
     if (offset > elf.file_size || size > elf.file_size - offset)
@@ -116,7 +116,7 @@ bool symbols_load(const char *path, const char **error)
     if (!read_file(path))
         return false;
     const Elf64_Ehdr *header = (const void *)elf.file;
-    *error = "is no RISC-V ELF file of 64 bits";
+    *error = "is not a 64-bit RISC-V ELF file";
     if (elf.file_size < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
         header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_machine != EM_RISCV)
         return false;
@@ -163,7 +163,7 @@ struct location symbols_find(uint64_t pc)
         else
             high = middle;
     }
-    // Code that belongs to no line is what the compiler made of the lines before it.
+    // Line 0 marks code that the compiler made up: it belongs to the lines before it.
     while (low > 0 && elf.rows[low - 1].line == 0 && !elf.rows[low - 1].end)
         low--;
     if (low > 0 && !elf.rows[low - 1].end) {

@@ -1,4 +1,5 @@
-// The guest kernel's ELF file: which addresses are its code, and which function and line an address is.
+// The guest kernel's ELF file: which addresses are code, and which function and line each belongs
+// to.
 
 #ifndef VQSAN_SYMBOLS_H
 #define VQSAN_SYMBOLS_H
@@ -6,13 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// Reads the file; false, with a message in `*error`, if it is no RISC-V ELF file of 64 bits.
+// Reads the file. If it is not a 64-bit RISC-V ELF file, returns false and sets `*error` to a
+// message.
 bool symbols_load(const char *path, const char **error);
 
-// Is it an address of the kernel's code?
+// Is this address in the kernel's code?
 bool symbols_is_code(uint64_t pc);
 
-// Where an address is. Strings belong to this module; "?" and 0 if not known.
+// Where an address is in the source. This module owns the strings; "?" and 0 if unknown.
 struct location {
     const char *function;
     const char *file; // relative to the project where possible
@@ -25,15 +27,16 @@ struct location symbols_find(uint64_t pc);
 struct line_row {
     uint64_t address;
     const char *file;
-    unsigned line;  // 0: none, code of the compiler's own
-    bool end;       // here ends what is known
-    unsigned order; // in which the rows were decoded: of two at one address the later one counts
+    unsigned line;  // 0: none, the compiler made this code up
+    bool end;       // the last row of a sequence: nothing is known from here on
+    unsigned order; // decoding order: of two rows at one address the later one counts
 };
 struct section {
     const uint8_t *data;
     uint64_t size;
 };
-// Decodes .debug_line (DWARF 4 or 5) to rows ordered by address, allocated. Returns how many.
+// Decodes .debug_line (DWARF 4 or 5) into rows sorted by address. Allocates the rows and returns
+// their number.
 unsigned lines_decode(struct section line, struct section strings, struct section line_strings,
                       struct line_row **rows);
 

@@ -1,16 +1,17 @@
-// What a frame costs the CPU, counted from outside the machine: a plugin of QEMU.
+// A QEMU plugin that counts what a frame costs the CPU:
 //
 //   -plugin frames.so[,profile=FILE][,polls=ADDRESS] -d plugin
 //
-// It counts the instructions that the machine's one hart executes. The program that draws frames executes
-// FRAME_BEGIN before each of them, a hint that does nothing (user/profile_mark.h). Each time the plugin writes
-// a line into QEMU's log, where it stands among the trace events in the order of time:
+// It counts the instructions that the machine's only hart executes. The program that draws frames
+// executes FRAME_BEGIN before each frame: an instruction that does nothing (user/profile_mark.h).
+// At each one the plugin writes a line into QEMU's log, in time order with the trace events:
 //
-//   frame instructions=N waits=N polls=N        since the machine was started
+//   frame instructions=N waits=N polls=N        since the machine started
 //
-// waits are executions of wfi, polls those of the instruction at ADDRESS: the first of poll_used(). At
-// the end FILE gets a line for each block of code that has run since the first frame: its address, the
-// number of its instructions, and how often it ran.
+// `waits` counts executions of wfi. `polls` counts executions of the instruction at ADDRESS, which
+// is the first one of poll_used(). When QEMU exits, the plugin writes FILE: one line for each block
+// of code that has run since the first frame, with the block's address, its number of instructions,
+// and how often it ran.
 
 #include "grade/plugins/common/qemu.h"
 #include "user/profile_mark.h"
@@ -31,7 +32,7 @@ struct block {
     unsigned instructions;
 };
 
-static struct block *blocks; // every one that was ever translated; none is freed
+static struct block *blocks; // all blocks translated so far; never freed
 static uint64_t instructions, waits, polls, poll_address;
 static bool begun;
 static const char *profile_path;
@@ -117,7 +118,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
         else if (strncmp(argv[i], "polls=", 6) == 0)
             poll_address = strtoull(argv[i] + 6, NULL, 0);
         else
-            return fprintf(stderr, "frames: no option %s\n", argv[i]), -1;
+            return fprintf(stderr, "frames: unknown option %s\n", argv[i]), -1;
     }
     qemu_on_translation(id, translated);
     qemu_on_exit(id, write_profile);

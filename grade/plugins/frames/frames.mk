@@ -1,4 +1,4 @@
-# The plugin that counts what frames cost; the Makefile includes this.
+# Builds the plugin that counts what frames cost. The Makefile includes this file.
 
 ifeq ($(shell uname -s),Linux)
 all: $(BUILD)/host/frames.so

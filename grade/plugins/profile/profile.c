@@ -2,14 +2,19 @@
 //
 //   -plugin profile.so,elf=build/kernel.elf,out=FILE[,marked=on][,idle=off]
 //
-// At QEMU's end, FILE gets a line for each block of code that ran: a count and the function that the
-// block begins in, "(firmware)" for OpenSBI and "(program)" for what is neither that nor the kernel.
-// With marked=on only what is executed between the guest's two marks counts: instructions that do
-// nothing (user/profile_mark.h), which bench executes in front of and behind what it measures.
-// With idle=off, for one hart, a turn of the idle loop counts only if it ends in a switch to a process.
-// How often an idle hart wakes for nothing depends on how long the host takes for a device.
+// When QEMU exits, the plugin writes FILE: one line for each block of code that ran, with the
+// number of instructions executed and the function where the block begins. The function is
+// "(firmware)" for OpenSBI and "(program)" for code that is neither OpenSBI nor the kernel.
 //
-// What differs between versions of QEMU is vqsan's qemu.c, what is in an ELF file its symbols.c.
+// marked=on: count only between the guest's two marks. A mark is an instruction that does nothing
+// (user/profile_mark.h); bench executes one before and one after the code that it measures.
+//
+// idle=off, with one hart only: count a turn of the idle loop only if it ends in a switch to a
+// process. How often an idle hart wakes up for nothing depends on how long the host takes for a
+// device.
+//
+// common/qemu.c hides the differences between versions of QEMU; common/symbols.c reads the ELF
+// file.
 
 #include "grade/plugins/common/qemu.h"
 #include "grade/plugins/common/symbols.h"
@@ -19,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// OpenSBI lies here, up to the kernel, and runs without page tables.
+// OpenSBI occupies the memory before the kernel and runs without page tables.
 #define FIRMWARE 0x80000000ull
 #define FIRMWARE_END 0x80200000ull
 
@@ -29,17 +34,17 @@ struct block {
     uint64_t pc, instructions;
     uint64_t runs;
     uint64_t pending; // with idle=off: runs since the last wfi
-    bool switches;    // it is the beginning of context_switch()
+    bool switches;    // the block begins context_switch()
     struct block *next, *next_pending;
 };
 
 static struct block *blocks;
-static struct block *pending; // those with pending runs
+static struct block *pending; // blocks with pending runs
 static bool switched;         // has this turn of the idle loop ended in a switch?
 static const char *out;
 static bool counting = true, counts_idle = true;
 
-// The turn is over: adds its runs to the others, or forgets them.
+// A turn of the idle loop is over: counts its runs if it ended in a switch, else forgets them.
 static void end_turn(void)
 {
     for (; pending; pending = pending->next_pending) {
@@ -59,7 +64,7 @@ static void add_to_turn(struct block *block)
     switched |= block->switches;
 }
 
-// The hart executes a block, or one of the marks.
+// Called before the hart executes a block. The callbacks below: before wfi and before the marks.
 static void on_block(unsigned hart, void *data)
 {
     struct block *block = data;
@@ -92,7 +97,7 @@ static void on_end(unsigned hart, void *unused)
     end_turn();
 }
 
-// QEMU translates a block; harts may do so at the same time.
+// Called when QEMU translates a block. Several harts may do so at the same time.
 static void on_translation(struct qemu_plugin_tb *tb)
 {
     struct block *block = calloc(1, sizeof(*block));
@@ -125,7 +130,7 @@ static const char *owner(uint64_t pc)
     return pc >= FIRMWARE && pc < FIRMWARE_END ? "(firmware)" : "(program)";
 }
 
-// Lines of the same name are added up by the reader, grade/plugins/profile.py.
+// Several lines may name the same function: grade/measure/profile.py adds them up.
 static void on_exit_of_qemu(void)
 {
     FILE *file = fopen(out, "we");
@@ -139,7 +144,7 @@ static void on_exit_of_qemu(void)
 __attribute__((visibility("default"))) int
 qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
 {
-    const char *error = "is needed: the guest's kernel", *elf = NULL;
+    const char *error = "is missing: give the guest's kernel", *elf = NULL;
     (void)info;
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "elf=", 4) == 0)
@@ -152,7 +157,7 @@ qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv
             counts_idle = false;
     }
     if (!elf || !out || !symbols_load(elf, &error)) {
-        fprintf(stderr, "profile: elf=%s %s; out= says where to\n", elf ? elf : "", error);
+        fprintf(stderr, "profile: elf=%s %s; out=FILE is needed too\n", elf ? elf : "", error);
         return 1;
     }
     qemu_on_translation(id, on_translation);

@@ -1,4 +1,4 @@
-# The plugin of `make profile` and `make guard`; the Makefile includes this.
+# Builds the plugin behind `make profile` and `make guard`. The Makefile includes this file.
 
 ifeq ($(shell uname -s),Linux)
 all: $(BUILD)/host/profile.so

@@ -1,1 +1,1 @@
-"""The virtqueue sanitizer: it finds accesses to the rings whose order nothing guarantees."""
+"""The virtqueue sanitizer: it finds accesses to the rings that no fence puts in order."""

@@ -1,4 +1,4 @@
-// Blocks and address dependencies: block.h is the contract.
+// Blocks and address dependencies. block.h is the contract.
 
 #include "grade/plugins/vqsan/block.h"
 
@@ -37,12 +37,11 @@ static void compute(struct block *block, const struct insn *insn)
     write_reg(block, insn->rd, regs, loads);
 }
 
-static struct site
-    *last_loads[64]; // of the block being translated; QEMU translates under a lock of its own
+static struct site *last_loads[64]; // of the block being translated; vqsan's lock is held
 static unsigned load_count;
 static struct block *load_block;
 
-// A value loaded depends on the load and on what its address depends on: order is transitive.
+// A loaded value depends on the load and on whatever its address depends on: order is transitive.
 static void add_load(struct block *block, struct site *site)
 {
     if (load_block != block) {
@@ -68,7 +67,7 @@ struct site *block_add(struct block *block, uint64_t pc, struct insn insn)
         return NULL;
     }
     if (insn.kind == INSN_BRANCH) {
-        block->loops = insn.offset < 0 && insn.rd == 0; // a call is no loop
+        block->loops = insn.offset < 0 && insn.rd == 0; // a call is not a loop
         write_reg(block, insn.rd, 0, 0);
         return NULL;
     }

@@ -1,4 +1,4 @@
-// Decoding of RV64IMAC: decode.h is the contract. Chapter numbers are those of the unprivileged ISA manual.
+// Decodes RV64IMAC. decode.h is the contract. Chapter numbers refer to the unprivileged ISA manual.
 
 #include "grade/plugins/vqsan/decode.h"
 
@@ -59,7 +59,7 @@ static struct insn fence(uint32_t w)
     struct insn insn = {.kind = INSN_FENCE, .pred = bits(w, 27, 24), .succ = bits(w, 23, 20)};
     if (bits(w, 14, 12) == 1)
         return (struct insn){.kind = INSN_FENCE_I};
-    // fm 8 with rw,rw is fence.tso; other modes are reserved and mean an ordinary fence.
+    // fm 8 with rw,rw is fence.tso. Other modes are reserved: treat them as an ordinary fence.
     insn.tso = bits(w, 31, 28) == 8 && insn.pred == (ORDER_R | ORDER_W) &&
                insn.succ == (ORDER_R | ORDER_W);
     return insn;
@@ -118,7 +118,7 @@ static struct insn decode_wide(uint32_t w)
     case 0x73:
         if (w == 0x10500073)
             return (struct insn){.kind = INSN_WFI};
-        return compute(rd, 0); // a CSR's value comes from no load
+        return compute(rd, 0); // a CSR's value depends on no load
     default:
         return (struct insn){.kind = INSN_OTHER};
     }

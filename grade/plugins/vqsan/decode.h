@@ -1,5 +1,5 @@
-// RISC-V instructions, as far as memory order is concerned: what an instruction reads and writes, in memory
-// and in registers, and what it orders.
+// What vqsan needs to know of a RISC-V instruction: what it reads and writes, in memory and in
+// registers, and which accesses it orders.
 
 #ifndef VQSAN_DECODE_H
 #define VQSAN_DECODE_H
@@ -16,7 +16,7 @@ enum insn_kind {
     INSN_AMO,
     INSN_FENCE,
     INSN_FENCE_I,
-    INSN_BRANCH, // and jumps with a fixed target
+    INSN_BRANCH, // includes jumps with a fixed target
     INSN_WFI,
 };
 
@@ -28,9 +28,9 @@ struct insn {
     uint8_t rd;         // register written, 0 for none
     uint8_t base;       // register that holds the address of a memory access
     uint8_t source;     // register that holds the value to store
-    uint32_t reads;     // registers that `rd` is computed from, a bit each
-    uint8_t bytes;      // LOAD, STORE: how many
-    bool below;         // LOAD, STORE: at an address below that in `base`
+    uint32_t reads;     // registers that `rd` is computed from, one bit each
+    uint8_t bytes;      // LOAD, STORE: size of the access
+    bool below;         // LOAD, STORE: the address is lower than `base`
     bool aq, rl;        // LR, SC, AMO
     uint8_t pred, succ; // FENCE: letters
     bool tso;           // FENCE: fence.tso, which orders r,r and r,w and w,w but not w,r

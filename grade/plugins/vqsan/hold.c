@@ -1,4 +1,4 @@
-// Holding back: hold.h is the contract.
+// Holds values back. hold.h is the contract.
 
 #include "grade/plugins/vqsan/hold.h"
 
@@ -127,7 +127,7 @@ static unsigned shadow_words(const struct queue *q)
     return (16 * q->size + 6 + 2 * q->size) / 2;
 }
 
-// Descriptor table and available ring in one: the address of word i.
+// The shadow joins the descriptor table and the available ring. The address of its word i.
 static uint64_t shadow_address(const struct queue *q, unsigned i)
 {
     return i < 8 * q->size ? q->desc + 2 * (uint64_t)i : q->avail + 2 * (uint64_t)(i - 8 * q->size);

@@ -1,4 +1,4 @@
-// The hostile device: hostile.h is the contract.
+// The hostile device. hostile.h is the contract.
 
 #include "grade/plugins/vqsan/hostile.h"
 
@@ -27,14 +27,14 @@ static uint64_t generator = 1;
 static const char *only;
 
 struct hostile {
-    uint16_t seen; // elements below it have been dealt with
+    uint16_t seen; // elements below this index are done
     uint64_t answers;
-    bool frozen;            // HOSTILE_STUCK: avail->idx stays at
-    uint16_t avail_idx;     // this for the device
-    uint16_t hidden, truth; // EARLY_IRQ, SLOW: used->idx shows the one instead of the other
-    unsigned ticks;         // EARLY_IRQ: for so long; 0: it does not
-    bool published;         // SLOW: and not looked since
-    bool late;              // SLOW: it does, for one look
+    bool frozen;            // STUCK: the device sees avail->idx stay at
+    uint16_t avail_idx;     // this value
+    uint16_t hidden, truth; // EARLY_IRQ, SLOW: used->idx shows `hidden`, not `truth`
+    unsigned ticks;         // EARLY_IRQ: for so many more ticks; 0: not at all
+    bool published;         // SLOW: the driver has published and not looked since
+    bool late;              // SLOW: used->idx shows `hidden` for this look
 };
 
 enum hostile_mode hostile_named(const char *name)
@@ -102,7 +102,7 @@ static void corrupt(struct queue *q, uint16_t number)
     case HOSTILE_LONG_LEN:
         element[1] = 0xffffffff - draw() % 4096;
         break;
-    case HOSTILE_INDEX_JUMP: // the driver has loaded the index for this time: it is the next load that sees it
+    case HOSTILE_INDEX_JUMP: // the driver has just loaded the index; its next load sees this
         *used_idx(q) = number + 1 + q->size + 1 + draw() % 1000;
         break;
     default:
@@ -116,8 +116,8 @@ static void swap_used_idx(struct queue *q, uint16_t from, uint16_t to)
     __atomic_compare_exchange_n(used_idx(q), &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-// A device that is just too late for the first look. Not where notifications are on: it may have sent no interrupt
-// because it was in time.
+// A device that is just too late for the first look. Not while notifications are on: the device may
+// have finished in time and therefore sent no interrupt.
 void hostile_before_look(void)
 {
     for (unsigned i = 0; i < queue_count; i++) {
@@ -156,7 +156,7 @@ void hostile_used_idx_loaded(struct queue *q)
         return;
     }
     uint16_t index = ram_u16(used_idx_address(q));
-    if (ahead(index, hostile->seen) > (int)q->size) // our own jump
+    if (ahead(index, hostile->seen) > (int)q->size) // vqsan's own jump
         return;
     for (; hostile->seen != index; hostile->seen++) {
         hostile->answers++;
@@ -211,7 +211,7 @@ void hostile_tick(void)
         if (!q->live || !hostile || hostile->ticks == 0 || --hostile->ticks > 0)
             continue;
         swap_used_idx(q, hostile->hidden,
-                      hostile->truth); // unless the device itself has written a newer one
+                      hostile->truth); // unless the device has written a newer index
     }
 }
 

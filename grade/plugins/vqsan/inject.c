@@ -1,21 +1,26 @@
-// Injection: inject.h is the contract.
+// Injection. inject.h is the contract.
 //
-// Harts run at the same time, so what is held back must never reach a hart that has a right to see it:
-// - a used element is held only from q->acquired on, and any hart's r,r that acquires it lets it go for all;
-// - what a driver has stored is let go by a fence of any hart that orders such a store, and before any load
-//   that is known to read it (found while warming up: most drivers never read what they wrote);
-// - a newer store to the same place puts an end to it, whoever made it.
-// And a device must never see avail->idx go back: where it is hidden, devices have been standing still since
-// before the store.
-// To let go too early is always right: it is the outcome of a quicker store buffer.
+// Harts run at the same time, so vqsan must never show a held-back value to a hart that may see the
+// new one:
+// - It holds used elements only from q->acquired on. When any hart's r,r acquires one, vqsan lets
+//   it go for all harts.
+// - It lets go what a driver has stored at a fence of any hart that orders such a store, and before
+//   any load known to read it. (It learns these loads while warming up: most drivers never read
+//   what they wrote.)
+// - A newer store to the same place ends it, whichever hart made it.
+//
+// A device must never see avail->idx go back. Therefore vqsan stops devices before any store of
+// avail->idx that it may hide.
+//
+// Letting go too early is always correct: it is the outcome of a faster store buffer.
 
 #include "grade/plugins/vqsan/inject.h"
 
 #include "grade/plugins/vqsan/hold.h"
 
 #define WARM_UP_KICKS 4
-#define SHORT_NS 5000000ull  // what lasts until nobody needs it any more
-#define LONG_NS 100000000ull // what waits for the device to do something
+#define SHORT_NS 5000000ull  // for a value that ends as soon as nobody needs it
+#define LONG_NS 100000000ull // for a value that waits until the device does something
 
 bool inject_devices_stopped;
 
@@ -46,9 +51,9 @@ static bool chance(const struct queue *q, unsigned kind)
 
 // ---- rmb: used elements ----
 //
-// After the load of used->idx the slots that it announces show what they held before, as if the hart had
-// loaded them first, until some hart acquires them. Not where the address of the element depends on the
-// index: no hart can load such an element early.
+// After a load of used->idx, the slots that it announces show their old content until some hart
+// acquires them, as if the hart had loaded them first. Not if the address of the element depends on
+// the index: no hart can load such an element early.
 
 void inject_acquired(struct queue *q, uint16_t from)
 {
@@ -70,8 +75,8 @@ static void used_idx_loaded(struct hart *h, const struct site *site, struct queu
 
 // ---- wmb: what a publish covers ----
 //
-// R3 has found the index stored first. The device sees the index, and descriptors and ring entries as they
-// were, until the doorbell has returned.
+// R3 has found that the driver stored the index first. Until the doorbell has returned, the device
+// sees the new index with old descriptors and ring entries.
 
 void inject_unordered_publish(struct queue *q)
 {
@@ -81,17 +86,18 @@ void inject_unordered_publish(struct queue *q)
 
 // ---- mb and iob: the index that is published ----
 //
-// iob: the device sees the old index until a w,o fence, or until the doorbell has returned: the doorbell has
-// overtaken the store. A w,r fence ends it where no doorbell need follow, for from then on the device may
-// count on having been able to see it: when it has asked not to be kicked.
+// iob: the device sees the old index until a w,o fence, or until the doorbell has returned: the
+// doorbell has overtaken the store. A w,r fence also ends it if no doorbell has to follow, that is,
+// if the device has asked not to be kicked: after that fence the device may assume that it can see
+// the index.
 //
-// mb: the wish that the driver reads next is an old one, of when the device was still at work and wanted no
-// kick, until a w,r fence, or until it has been read.
+// mb: the driver next reads an old used->flags, from when the device was still busy and wanted no
+// kick. This lasts until a w,r fence, or until the driver has read it.
 
-// Is it certain that the driver will ring the doorbell, if it does as the device wishes?
+// Is it certain that a driver that does what the device wants will ring the doorbell?
 static bool wants_kick(const struct queue *q, uint16_t old_idx)
 {
-    if (q->event_idx) // or it may be moving its event index just now
+    if (q->event_idx) // the device may be moving its event index right now
         return ram_u16(used_idx_address(q)) == old_idx;
     return !(ram_u16(q->used) & 1);
 }
@@ -99,7 +105,7 @@ static bool wants_kick(const struct queue *q, uint16_t old_idx)
 static void avail_idx_stored(struct hart *h, struct queue *q)
 {
     struct held *held = q->held;
-    // What the device has seen last: the one hidden so far comes before the one stored now.
+    // The index to show instead of the new one: the previous one, even if it was hidden until now.
     uint16_t old = held->avail_idx.held ? held->avail_idx.truth : held->shadow[shadow_idx(q)];
     forget_word(&held->avail_idx);
     held->shadow[shadow_idx(q)] = ram_u16(avail_idx_address(q));
@@ -113,7 +119,7 @@ static void avail_idx_stored(struct hart *h, struct queue *q)
         held->avail_idx.held ? held->avail_idx.truth : ram_u16(avail_idx_address(q));
 }
 
-// The driver has read whether the device wants a kick. If not, no doorbell follows.
+// The driver has checked whether the device wants a kick. If it wants none, no doorbell follows.
 static void wish_loaded(struct queue *q)
 {
     struct held *held = q->held;
@@ -124,8 +130,8 @@ static void wish_loaded(struct queue *q)
 
 // ---- mb: the wish for an interrupt ----
 //
-// The device sees notifications still off until a w,r fence, or until it has completed something in that
-// belief: 5 ms later at most it sees the store.
+// The device sees notifications still off until a w,r fence, or until it has completed something
+// while it sees them off: at most 5 ms later, it sees the store.
 
 static void wish_stored(struct hart *h, struct queue *q, uint64_t address, unsigned shadow_index)
 {

@@ -1,4 +1,4 @@
-// Options: options.h lists them.
+// Parses the options that options.h lists.
 
 #include "grade/plugins/vqsan/options.h"
 
@@ -10,7 +10,7 @@
 
 struct options options = {.seed = 1};
 
-// "rmb+mb" as a mask; false if it is none.
+// Adds kinds like "rmb+mb" to the mask; false if a name is unknown.
 static bool parse_kinds(const char *text)
 {
     static const struct {
@@ -48,7 +48,7 @@ static bool parse_rules(const char *text)
     return true;
 }
 
-// QEMU splits at commas, so of inject=rmb,mb the second half comes as an option "mb=on".
+// QEMU splits options at commas: the second half of inject=rmb,mb arrives as an option "mb=on".
 bool options_parse(char *option)
 {
     char *value = strchr(option, '=');

@@ -1,4 +1,4 @@
-// Learning the queues: queue.h is the contract. Section numbers are those of VirtIO 1.2.
+// Learns the queues. queue.h is the contract. Section numbers refer to VirtIO 1.2.
 
 #include "grade/plugins/vqsan/queue.h"
 
@@ -21,7 +21,7 @@ enum {
     REG_DRIVER_FEATURES_SEL = 0x24,
     REG_QUEUE_SEL = 0x30,
     REG_QUEUE_NUM = 0x38,
-    REG_QUEUE_PFN = 0x40, // of the legacy interface
+    REG_QUEUE_PFN = 0x40, // legacy interface only
     REG_QUEUE_READY = 0x44,
     REG_QUEUE_NOTIFY = 0x50,
     REG_INTERRUPT_STATUS = 0x60,
@@ -31,7 +31,7 @@ enum {
     REG_USED_LOW = 0xa0,
 };
 
-#define FEATURE_EVENT_IDX 29 // bits (6)
+#define FEATURE_EVENT_IDX 29 // feature bits (6)
 #define FEATURE_RING_PACKED 34
 
 // What the driver has written to a slot so far.
@@ -46,7 +46,7 @@ static struct {
 
 static uint32_t device_ids[MAX_SLOTS];
 
-// Indirect tables. A place holds at most one; an old one gives way.
+// Indirect tables. When the array is full, a new table replaces an old one.
 #define MAX_INDIRECT 1024
 static struct {
     struct queue *queue;
@@ -78,7 +78,7 @@ static void mark_pages(uint64_t phys, uint64_t bytes)
         end = rings_start + rings_bytes;
     if (rings_bytes && rings_start < start)
         start = rings_start;
-    // A hart that reads them meanwhile, without the lock, looks nowhere for a moment.
+    // A hart that reads these meanwhile, without the lock, sees an empty range for a moment.
     __atomic_store_n(&rings_bytes, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&rings_start, start, __ATOMIC_RELEASE);
     __atomic_store_n(&rings_bytes, end - start, __ATOMIC_RELEASE);
@@ -89,7 +89,7 @@ static struct place avail_place(struct queue *q, uint64_t offset, unsigned size)
     struct place place = {.queue = q};
     if (offset < 2 && offset + size <= 2) {
         place.field = FIELD_AVAIL_FLAGS;
-    } else if (offset < 4) { // also an access of 4 bytes that covers flags and index
+    } else if (offset < 4) { // or 4 bytes: both flags and index
         place.field = FIELD_AVAIL_IDX;
     } else if (offset - 4 < 2 * (uint64_t)q->size) {
         place.field = FIELD_AVAIL_RING;
@@ -200,13 +200,13 @@ static struct queue *queue_ready(unsigned slot, unsigned index)
     uint64_t used = slots[slot].queue[index].used;
     struct queue *q = find(slot, index);
     if (slots[slot].features >> FEATURE_RING_PACKED & 1) {
-        report_note("slot %u queue %u is a packed ring, which vqsan does not watch", slot, index);
+        report_note("slot %u queue %u is a packed ring; vqsan does not watch it", slot, index);
         return NULL;
     }
     if (size == 0 || size > 32768 || (size & (size - 1)) != 0 || !in_ram(desc, 16 * size) ||
         !in_ram(avail, 6 + 2 * size) || !in_ram(used, 6 + 8 * size)) {
-        report_note("slot %u queue %u: size %u or its addresses make no sense; not watched", slot,
-                    index, size);
+        report_note("slot %u queue %u: size %u or an address is invalid; not watched", slot, index,
+                    size);
         return NULL;
     }
     if (!q) {
@@ -214,7 +214,7 @@ static struct queue *queue_ready(unsigned slot, unsigned index)
             return NULL;
         q = &queues[queue_count];
     }
-    // What was counted and allocated outlives a reset of the device; all else begins anew.
+    // Counts and allocations survive a reset of the device; everything else starts again.
     struct queue old = *q;
     memset(q, 0, sizeof(*q));
     q->count = old.count;
@@ -288,7 +288,7 @@ enum register_event queue_register_written(uint64_t vaddr, uint64_t value, struc
         slots[slot].queue[sel].num = value;
         break;
     case REG_QUEUE_PFN:
-        report_note("slot %u is driven through the legacy interface, which vqsan does not watch: "
+        report_note("slot %u uses the legacy interface, which vqsan does not watch: "
                     "use -global virtio-mmio.force-legacy=false",
                     slot);
         break;

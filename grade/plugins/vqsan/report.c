@@ -1,4 +1,4 @@
-// Reports: report.h is the contract. All functions are called with vqsan's lock held.
+// Reports. report.h is the contract. Call all functions with vqsan's lock held.
 
 #include "grade/plugins/vqsan/report.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Each rule's name, and what is to be said of its two accesses. The last text is the promise that is broken.
+// Each rule: its name, what it says about its two accesses, and what goes wrong without the order.
 static const struct {
     const char *code, *missing, *title, *between, *consequence;
 } rules[RULE_COUNT] = {
@@ -17,26 +17,26 @@ static const struct {
                       "between them there is no `fence r,r`",
                       "the hart may have read the element first, before the device wrote it"},
     [RULE_EARLY] = {"R2", "order of loads", "element read too early",
-                    "the element is read before used->idx says that it is there",
-                    "it may be what was there before"},
+                    "the driver reads the element before used->idx says that it is there",
+                    "the driver may get an old element"},
     [RULE_PUBLISH] = {"R3", "fence w,w", "missing fence w,w",
                       "between them there is no `fence w,w`",
                       "the device may see the index first and take an old descriptor"},
     [RULE_DOORBELL] = {"R4", "fence w,o", "missing fence w,o",
                        "between them there is no `fence w,o`",
-                       "the doorbell may come before the store, and the device finds nothing"},
+                       "the doorbell may overtake the store, and the device finds nothing"},
     [RULE_RECHECK] =
         {"R5", "fence w,r", "missing fence w,r",
-         "notifications are enabled, then used->idx is not looked at in order (`fence w,r`)",
-         "the device may not have seen the wish for an interrupt: a lost wake-up"},
+         "after enabling notifications, the hart does not check used->idx in order (`fence w,r`)",
+         "the device may not know yet that the driver wants an interrupt: a lost wake-up"},
     [RULE_KICK] = {"R6", "fence w,r", "missing fence w,r", "between them there is no `fence w,r`",
-                   "the device may go to sleep without having seen the index: a lost kick"},
+                   "the device may go to sleep before it sees the index: a lost kick"},
     [RULE_UNSEEN] = {"R7", "load of used->idx", "unseen answer",
-                     "the device has moved used->idx since it was last read, and the hart goes on "
-                     "waiting for that",
-                     "the answer is there, and nobody sees it"},
+                     "the device has moved used->idx since the driver last read it, and the hart "
+                     "still waits for it",
+                     "the answer is there, and the driver does not see it"},
     [RULE_IRQ] = {"R8", "fence i,r", "missing fence i,r", "between them there is no `fence i,r`",
-                  "the index may be older than the interrupt that told of it"},
+                  "the index may be older than the interrupt that announced it"},
 };
 
 static const char *const field_names[] = {
@@ -95,7 +95,7 @@ void report_note(const char *format, ...)
     va_end(args);
 }
 
-// QEMU translates the same code more than once; the counts of one address add up in count_at().
+// QEMU translates the same code more than once; count_at() adds up the counts of one address.
 void report_add_fence(struct site *site)
 {
     site->next_fence = fences;
@@ -142,7 +142,7 @@ static void print_event(struct event e)
                 at.line, (unsigned long long)e.pc);
 }
 
-// Has the same been said of this function already, of another queue or of another word of the same element?
+// Has a report named this function already, for another queue or another word of the same element?
 static bool said_before(const struct violation *v)
 {
     for (const struct violation *u = violations; u != v; u++)
@@ -214,7 +214,7 @@ static const char *fence_name(const struct insn *insn, char *buffer)
     return buffer;
 }
 
-// Fences executed, by kind. There are few kinds.
+// Fences executed, by kind.
 struct kind_count {
     char name[24];
     uint64_t count;
@@ -238,7 +238,7 @@ static unsigned count_kinds(struct kind_count kinds[], unsigned room)
     return n;
 }
 
-// ---- for machines ----
+// ---- JSON, for programs ----
 
 static void json_event(FILE *f, const char *key, struct event e)
 {
@@ -301,8 +301,8 @@ static void json_queues(FILE *f)
     }
 }
 
-// How often the fence at a site was executed, in all translations of it; 0 if another one in the list stands
-// for it.
+// How often the fence at a site was executed, in all its translations. Returns 0 if an earlier
+// entry in the list counts for this one.
 static uint64_t count_at(const struct site *site)
 {
     uint64_t count = site->count;
@@ -334,7 +334,7 @@ static void json_fences(FILE *f)
     }
 }
 
-// Under another name first, so that a reader never meets half a file.
+// Writes under another name first, so that a reader never sees half a file.
 void report_save(void)
 {
     static uint64_t last_accesses;
@@ -398,7 +398,7 @@ static void print_fences(void)
     }
 }
 
-// Once for each place in the code, whatever the queue.
+// Prints each place in the code once, for all queues together.
 static unsigned print_totals(void)
 {
     unsigned shown = 0;

@@ -1,11 +1,11 @@
-// What vqsan says: violations as they happen, a summary at the end, and the same for machines as JSON.
+// vqsan's output: violations as they happen, a summary at the end, and both as JSON for programs.
 
 #ifndef VQSAN_REPORT_H
 #define VQSAN_REPORT_H
 
 #include "grade/plugins/vqsan/queue.h"
 
-// See rules.c.
+// The rules that rules.c explains.
 enum rule {
     RULE_NONE,
     RULE_ELEMENT,  // R1
@@ -19,22 +19,23 @@ enum rule {
     RULE_COUNT,
 };
 
-// Options. Files are opened now, so that it is now that it fails; NULL: standard error, no JSON.
+// Opens the log now, so that an error shows at once. `log` NULL: standard error. `json` NULL: no
+// JSON.
 bool report_open(const char *log, const char *json);
-// Rules in the mask (1 << rule) are counted and in the JSON, but neither printed nor in the summary.
+// Rules in the mask (1 << rule) appear in the JSON only, not in the log or the summary.
 void report_hide(unsigned rules);
 
-// A violation between two accesses of a hart. Printed once for each pair of places in the code.
+// Reports a violation between two accesses of a hart. Prints it once for each pair of code places.
 void report(enum rule rule, struct queue *q, unsigned hart, struct event first,
             struct event second);
 
-// A line of another kind: what vqsan cannot watch, what it has done to the device's answers.
+// Prints another line: what vqsan cannot watch, or how it has changed the device's answers.
 void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// A fence instruction was translated: from now on its count is part of the summary.
+// QEMU has translated a fence instruction: from now on the summary includes its count.
 void report_add_fence(struct site *site);
 
-// Writes the JSON anew if something has changed; then, at the end, the summary too.
+// report_save() writes the JSON if something has changed; report_summary() is for the end.
 void report_save(void);
 void report_summary(void);
 

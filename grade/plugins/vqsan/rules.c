@@ -1,15 +1,17 @@
-// Rules R1 to R8: rules.h is the contract, docs/ordering.md the long story.
+// Rules R1 to R8. rules.h is the contract; docs/ordering.md explains them at length.
 //
-// Above each rule stands its litmus shape: what driver and device do, and the outcome that the missing fence
-// allows. The memory model is RVWMO; a device counts as another hart. Indices are 16 bits and wrap.
+// Above each rule is its litmus test: what driver and device do, and the outcome that a missing
+// fence allows. The memory model is RVWMO; a device counts as another hart. Indices are 16 bits and
+// wrap.
 
 #include "grade/plugins/vqsan/rules.h"
 
 #include "grade/plugins/vqsan/inject.h"
 #include "grade/plugins/vqsan/report.h"
 
-#define MANY_LOOKS 100 // at an index that does not move: it waits
-// Harts that are woken with an answer there look at it. If all go back to sleep so often, the wake-up is lost.
+#define MANY_LOOKS 100 // looks at an index that does not move: the hart is waiting
+// A hart that wakes up while an answer is there looks at it. If all harts go back to sleep this
+// many times without looking, the wake-up is lost.
 #define SLEEPS_TOO_MANY 3
 
 struct order fence_order(const struct insn *insn)
@@ -52,14 +54,14 @@ static void acquire_up_to(struct queue *q, uint16_t index)
 
 // ---- loads ----
 
-// R5: notifications enabled, then used->idx loaded, without w,r between.
+// R5: the driver enables notifications, then loads used->idx, without w,r in between.
 //
 //     driver                      device
 //     avail->flags = 0            used->idx = n + 1
 //     (fence w,r)                 fence w,r
 //     load used->idx -> n         load avail->flags -> NO_INTERRUPT
 //
-// Both look before they see the other's store: no interrupt, and the driver sleeps.
+// Each looks before it sees the other's store: no interrupt, and the driver sleeps.
 static void check_recheck(struct hart *h, struct queue *q, struct event load)
 {
     const struct event *enabled = pending(&q->view[h->number].armed);
@@ -67,14 +69,15 @@ static void check_recheck(struct hart *h, struct queue *q, struct event load)
         report(RULE_RECHECK, q, h->number, *enabled, load);
 }
 
-// R8: interrupt status read, then used->idx loaded, without i,r between.
+// R8: the driver reads the interrupt status, then loads used->idx, without i,r in between.
 //
 //     driver                               device
 //     load InterruptStatus -> 1            used->idx = n + 1
 //     (fence i,r)                          interrupt
 //     load used->idx -> n
 //
-// The index is older than the interrupt that told of it; the interrupt has been acknowledged.
+// The index is older than the interrupt that announced it, and the interrupt is already
+// acknowledged.
 static void check_irq(struct hart *h, struct queue *q, struct event load)
 {
     if (h->irq_read.pc && h->irq_slot == q->slot) {
@@ -83,7 +86,7 @@ static void check_irq(struct hart *h, struct queue *q, struct event load)
     }
 }
 
-// R7, see rules_sleep(): the hart has slept, and the device has moved the index meanwhile.
+// R7, see rules_sleep(): the hart slept, and the device moved the index in the meantime.
 static void check_slept(struct queue *q, struct hart *h, uint16_t index)
 {
     if (q->slept.pc && index != q->seen)
@@ -129,8 +132,8 @@ static void used_idx_loaded(struct hart *h, struct queue *q, const struct site *
     }
 }
 
-// The sequence number of the element in `slot`, from how far the driver has come: the next one, the one
-// before it again, or one further ahead.
+// The sequence number of the element in `slot`. The driver reads the next element, or the previous
+// one again, or one further ahead.
 static uint16_t element_number(const struct queue *q, uint16_t index, unsigned slot)
 {
     unsigned next = q->taken & (q->size - 1);
@@ -139,16 +142,17 @@ static uint16_t element_number(const struct queue *q, uint16_t index, unsigned s
     return q->taken + ((slot - next) & (q->size - 1));
 }
 
-// R1: element loaded after the index that covers it, without r,r between.
-// R2: element loaded before the driver knows that it is there.
+// R1: the driver loads an element after the index that covers it, without r,r in between.
+// R2: the driver loads an element before it knows that the element is there.
 //
 //     device                      driver
 //     used->ring[k] = element     load used->idx -> n + 1
 //     fence w,w                   (fence r,r)
 //     used->idx = n + 1           load used->ring[k] -> what was there before
 //
-// A branch between the two loads orders nothing, for the processor may guess it. An address that is computed
-// from the index does. R2 is what the compiler makes of R1 where no fence tells it not to.
+// A branch between the two loads orders nothing, because the processor may guess it. An address
+// that is computed from the index does order them. R2 is R1 after the compiler has reordered the
+// loads, if no fence stops it.
 static void element_loaded(struct hart *h, struct queue *q, const struct site *site,
                            struct event load)
 {
@@ -169,14 +173,14 @@ static void element_loaded(struct hart *h, struct queue *q, const struct site *s
     }
 }
 
-// R6: avail->idx stored, then the device's wish for kicks loaded, without w,r between.
+// R6: the driver stores avail->idx, then checks whether the device wants a kick, without w,r.
 //
 //     driver                          device
 //     avail->idx = n + 1              used->flags = 0
 //     (fence w,r)                     fence w,r
 //     load used->flags -> NO_NOTIFY   load avail->idx -> n
 //
-// Both look before they see the other's store: no kick, and the device sleeps.
+// Each looks before it sees the other's store: no kick, and the device sleeps.
 static void wish_loaded(struct hart *h, struct queue *q, struct event load)
 {
     struct view *v = &q->view[h->number];
@@ -217,22 +221,23 @@ void rules_irq_status(struct hart *h, const struct site *site, unsigned slot)
 
 // ---- stores ----
 
-// The hart publishes or switches notifications, and will look before it waits. Another that looked last was there for
-// somebody else, as an interrupt handler is: should it sleep now, it does not wait for this queue.
+// The hart publishes, or switches notifications, and will look before it waits. Another hart that
+// looked last did so for somebody else, as an interrupt handler does: if it sleeps now, it does not
+// wait for this queue.
 static void drives(struct hart *h, struct queue *q)
 {
     if (q->waiter != (int)h->number)
         q->waiter = -1;
 }
 
-// R3: avail->idx stored while a descriptor or ring entry that it covers lacks w,w.
+// R3: the driver stores avail->idx while a descriptor or ring entry that it covers lacks w,w.
 //
 //     driver                      device
 //     avail->ring[k] = head       load avail->idx -> n + 1
 //     (fence w,w)                 fence r,r
 //     avail->idx = n + 1          load avail->ring[k] -> what was there before
 //
-// The device runs an old descriptor. An `.rl` on the store of the index does as well.
+// The device uses an old descriptor. An `.rl` on the store of the index is as good as the fence.
 static void published(struct hart *h, struct queue *q, const struct site *site, struct event store)
 {
     struct view *v = &q->view[h->number];
@@ -258,7 +263,7 @@ static void notifications(struct hart *h, struct queue *q, struct event store, b
     struct view *v = &q->view[h->number];
     drives(h, q);
     if (enable) {
-        // Storing again what was there races with nothing; a new event index does.
+        // Storing the same value again causes no race; a new event index does.
         if (!q->enabled || q->event_idx)
             v->armed.fresh = v->unchecked = store;
     } else {
@@ -294,7 +299,7 @@ void rules_store(struct hart *h, const struct site *site, struct place place)
             notifications(h, q, store, !(ram_u16(q->avail) & 1));
         break;
     case FIELD_USED_EVENT:
-        // An index that is not one of the next completions asks for no interrupt soon.
+        // An index beyond the next completions asks for no interrupt soon.
         if (q->event_idx)
             notifications(h, q, store,
                           (uint16_t)(ram_u16(used_event_address(q)) - q->taken) < q->size);
@@ -304,15 +309,15 @@ void rules_store(struct hart *h, const struct site *site, struct place place)
     }
 }
 
-// R4: the doorbell rung while an entry lacks w,o.
+// R4: the driver rings the doorbell while an entry lacks w,o.
 //
 //     driver                      device
 //     avail->idx = n + 1          sees the doorbell
 //     (fence w,o)                 load avail->idx -> n
 //     QueueNotify = q
 //
-// The doorbell overtakes the index: the device finds nothing and sleeps. Memory and device registers are
-// ordered only by a fence that names both; `fence rw,rw` and every AMO order memory alone.
+// The doorbell overtakes the index: the device finds nothing and sleeps. To order memory and device
+// registers, a fence must name both; `fence rw,rw` and every AMO order only memory.
 void rules_doorbell(struct hart *h, const struct site *site, struct queue *q)
 {
     struct view *v = &q->view[h->number];
@@ -327,7 +332,7 @@ void rules_doorbell(struct hart *h, const struct site *site, struct queue *q)
 
 // ---- order ----
 
-// Is anything left that a fence could order?
+// Does the hart have anything left that a fence could order?
 static void recompute_stake(struct hart *h)
 {
     h->stake = h->irq_read.pc != 0;
@@ -395,7 +400,7 @@ void rules_acquire(struct hart *h, const struct site *site)
         struct view *v = &q->view[h->number];
         if (q->live && v->load_released)
             acquire_up_to(q, v->index_released);
-        // The load of the index may be the one with `.aq`.
+        // The load of the index may itself carry the `.aq`.
         if (q->live && v->loaded && v->load.pc == site->pc)
             acquire_up_to(q, v->index);
         v->load_released = false;
@@ -405,33 +410,34 @@ void rules_acquire(struct hart *h, const struct site *site)
 
 // ---- waiting ----
 
-// R7: the driver waits for completions, the device has moved its index, and the driver does not look.
-// docs/ordering.md says how that comes about. Seen as a loop that takes the same
-// jump back a thousand times, stores nothing and loads the same, or as a hart that has waited, then slept with
-// notifications off, and finds the index moved when it looks again. After an atomic such a loop is a wait for a lock.
+// R7: the driver waits for completions, the device has moved its index, and the driver does not
+// look. docs/ordering.md explains how that happens. vqsan recognizes two cases. A hart goes round a
+// loop a thousand times, stores nothing and loads from the same addresses. Or a hart has waited,
+// slept with notifications off, and finds the index moved when it looks again. After an atomic,
+// such a loop waits for a lock instead.
 void rules_spinning(struct hart *h, const struct block *block)
 {
     if (h->look.atomic)
         return;
     for (unsigned i = 0; i < queue_count; i++) {
         struct queue *q = &queues[i];
-        // With notifications on, an interrupt will end it.
+        // With notifications on, an interrupt will end the wait.
         if (!q->live || q->waiter != (int)h->number || q->looks == 0 || q->enabled)
             continue;
-        q->looks = MANY_LOOKS; // it waits, in whatever way
+        q->looks = MANY_LOOKS; // it waits, however it does so
         if (ram_u16(used_idx_address(q)) == q->seen)
             continue;
-        if (q->moved_unseen) { // so it was a thousand turns ago
+        if (q->moved_unseen) { // true a thousand turns ago already
             report(RULE_UNSEEN, q, h->number, q->last_look,
                    (struct event){block->last_pc, FIELD_NONE, 0});
-            q->looks = 0; // once for each look that is missing
+            q->looks = 0; // one report for each missing look
         }
         q->moved_unseen = true;
     }
 }
 
-// The same seen as a number: in how many turns of its waiting loops has the hart loaded used->idx? In a right
-// loop in each.
+// The same as a number: in how many turns of its waiting loops does the hart load used->idx? In a
+// correct loop, in every turn.
 void rules_turn(struct hart *h, const struct block *block)
 {
     struct wait_loop *loop = h->look.queue->loops;
@@ -468,7 +474,7 @@ void rules_sleep(struct hart *h, const struct site *site, bool all)
             q->sleeps_unseen = 0;
         else if (all && ++q->sleeps_unseen == SLEEPS_TOO_MANY)
             q->count.lost_wakeups++;
-        // Whether that was wrong, the next look tells.
+        // The next look shows whether this sleep was wrong.
         if (q->looks >= MANY_LOOKS && !q->enabled)
             q->slept = sleep;
         q->looks = 0;

@@ -1,4 +1,4 @@
-"""vqsan for tests: the arguments that put it into a machine, and what it has found.
+"""vqsan for tests: the QEMU arguments that load it, and what it has found.
 
     def test_something(machine_factory, vqsan):
         sanitizer = vqsan("inject=rmb,seed=3")
@@ -8,30 +8,30 @@
         assert not report.violations, report
         assert report.loads_per_turn("gpu") > 0.9
 
-docs/ordering.md says what the rules mean, grade/plugins/vqsan/options.h what the options do. The JSON that vqsan keeps up to
-date, ten times a second and at QEMU's end, has three lists, and a Report the same three:
+docs/ordering.md explains the rules; grade/plugins/vqsan/options.h lists the options. vqsan writes its JSON ten times a
+second and when QEMU exits. The JSON has three lists, and a Report has the same three:
 
-    violations   once for each rule, queue and pair of places in the code
-        rule, missing    "R1", "fence r,r": what is lacking between the accesses
-        device, slot, queue, hart     where; the hart that did it first
+    violations   one for each rule, queue and pair of places in the code
+        rule, missing    "R1", "fence r,r": what is missing between the accesses
+        device, slot, queue, hart     where; the first hart that did it
         count            how often
-        hidden           true: not printed, at the option hide=
+        hidden           true: not printed, because of the option hide=
         first, second    the two accesses: what ("used->idx"; "" is a wait), function, file, line, pc
-    queues       one for each queue there has been; counts go on over a reset of the device
+    queues       one for each queue; counts continue after the device is reset
         device, slot, queue, size
-        polls, spins     loads of used->idx; those of them that found nothing new
+        polls, spins     loads of used->idx; how many of them found nothing new
         publishes, kicks, kicks_saved     stores of avail->idx; doorbells; kicks that the device did not want
         completions      elements that the driver has taken off the used ring
-        deepest          most chains in flight at one time
+        deepest          most chains in flight at once
         sleeps           times that a hart went to sleep (wfi) with chains in flight, after a look that found nothing
-        sleeps_unnotified    those of them with notifications off: no answer wakes it, only a timer
-        lost_wakeups     times that all harts slept, woke and slept again over an answer that was there, with notifications on
+        sleeps_unnotified    sleeps with notifications off: no answer ends them, only a timer
+        lost_wakeups     times that all harts slept, woke and slept again with notifications on, while an answer was there
         loops            loops in which a hart waited: function, file, line of the jump back; turns; and looks: how many
                          of the turns loaded used->idx
-        injected, corrupted    what vqsan itself has done (inject=, device=)
-        accesses, violations   to the ring; summed up
-    fences       one for each fence instruction of the kernel that was executed: kind ("fence r,r"), function, file,
-                 line, count
+        injected, corrupted    how often vqsan itself interfered (inject=, device=)
+        accesses, violations   accesses to the ring; violations in total
+    fences       one for each fence instruction that the kernel executed: kind ("fence r,r"), function, file, line,
+                 count
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ class Violation:
     queue: int
     hart: int
     count: int
-    hidden: bool  # not to be shown
+    hidden: bool  # the option hide= hides it
     first: Place
     second: Place
 
     @property
     def asleep(self) -> bool:
-        """R7 found after a sleep and not in a loop: it was the wait that did not look. A driver that polls and then sleeps
-        to the next tick comes to that on a busy host, however it polls."""
+        """R7, found after a sleep and not in a loop: the hart slept without looking first. On a busy host this happens to
+        any driver that polls and then sleeps until the next tick."""
         return self.rule == "R7" and self.second.function == "idle_loop"
 
     def __str__(self) -> str:
@@ -106,15 +106,15 @@ class Report:
         return [violation for violation in self.violations if violation.device == device]
 
     def loads_per_turn(self, device: str, files: str = "kernel/virtio/") -> float:
-        """In what part of the turns of its waiting loops in these files the driver of a device loaded used->idx: 1 where it
-        looks in each turn. 1 too if it never had to wait."""
+        """How often a device's driver looks while it waits: the share of turns of its waiting loops in these files that
+        loaded used->idx. 1 if every turn looks, and also if the driver never had to wait."""
         loops = [loop for queue in self.queues if queue["device"] == device for loop in queue["loops"]]
         loops = [loop for loop in loops if loop["file"].startswith(files)]
         turns = sum(loop["turns"] for loop in loops)
         return sum(loop["looks"] for loop in loops) / turns if turns else 1.0
 
     def fences_per_completion(self, files: str = "kernel/virtio/", kinds: Iterable[str] = ()) -> float:
-        """Fences executed in these files, of these kinds (none: all), for each element taken, of whatever queue."""
+        """Fences of these kinds (none: all) executed in these files, per element taken from any queue."""
         chosen = [fence for fence in self.fences if fence["file"].startswith(files)]
         wanted = set(kinds)
         count = sum(fence["count"] for fence in chosen if not wanted or fence["kind"] in wanted)
@@ -148,7 +148,7 @@ def read_report(path: Path) -> Report:
 
 
 def plugin_arguments(build: Path, options: str = "", kernel: Optional[Path] = None) -> list[str]:
-    """QEMU's arguments for the vqsan of that build, watching `kernel` or, without one, the build's own."""
+    """QEMU's arguments for the vqsan in `build`. It watches `kernel`, or the build's own kernel."""
     plugin = f"{build / 'host/vqsan.so'},elf={kernel or build / 'kernel.elf'}" + (f",{options}" if options else "")
     return ["-plugin", plugin]
 
@@ -162,15 +162,15 @@ class Sanitizer:
         self.arguments = plugin_arguments(job.build, f"{mine},{options}" if options else mine, kernel)
 
     def report(self) -> Report:
-        """What has been found so far, a tenth of a second old at most."""
+        """What vqsan has found so far; at most 0.1 s old."""
         return read_report(self.json) if self.json.exists() else Report([], [], [])
 
     def finish(self, machine: Machine) -> Report:
-        """Ends the machine; all that was found."""
+        """Ends the machine and returns everything that vqsan found."""
         if machine.qmp is not None and machine.process is not None and machine.process.poll() is None:
             try:
                 machine.qmp.command("quit")
-            except Exception:  # it may be gone before it answers
+            except Exception:  # QEMU may exit before it answers
                 pass
             try:
                 machine.process.wait(20 * patience.scale())
@@ -181,7 +181,7 @@ class Sanitizer:
 
 @pytest.fixture(scope="session")
 def vqsan(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sanitizer]]:
-    """Makes sanitizers, one for each machine."""
+    """Makes sanitizers. Each machine needs its own."""
     if sys.platform != "linux":
         pytest.skip("vqsan needs Linux")
     assert (job.build / "host/vqsan.so").exists(), "run make first"

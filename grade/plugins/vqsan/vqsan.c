@@ -1,17 +1,18 @@
-// vqsan, the virtqueue sanitizer: a QEMU plugin that checks whether a driver keeps the order that its device
-// relies on. docs/ordering.md explains it; rules.c holds the rules.
+// vqsan, the virtqueue sanitizer: a QEMU plugin that checks whether a driver keeps the memory order
+// that its device relies on. docs/ordering.md explains it; rules.c holds the rules.
 //
-// This file connects QEMU to the rest: it reads the options, looks at each block of the kernel's code when
-// QEMU translates it, and passes on what the code then does. Only the guest kernel's own code is watched,
-// and of its accesses only those near a ring or a virtio-mmio register get further than one comparison.
+// This file connects QEMU to the rest: it reads the options, inspects each block of the kernel's
+// code when QEMU translates it, and passes on what the code then does. vqsan watches only the guest
+// kernel's own code. Most accesses cost one comparison; only those near a ring or a virtio-mmio
+// register go on.
 
+#include "grade/plugins/common/qemu.h"
+#include "grade/plugins/common/symbols.h"
 #include "grade/plugins/vqsan/hostile.h"
 #include "grade/plugins/vqsan/inject.h"
 #include "grade/plugins/vqsan/options.h"
-#include "grade/plugins/common/qemu.h"
 #include "grade/plugins/vqsan/report.h"
 #include "grade/plugins/vqsan/rules.h"
-#include "grade/plugins/common/symbols.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -20,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-// Guards everything but what a hart alone uses in struct hart.
+// Guards everything except the members of struct hart that only the hart itself uses.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hart harts[MAX_HARTS];
 static unsigned hart_count;
@@ -125,7 +126,7 @@ static bool is_atomic(const struct site *site)
     return site->insn.kind == INSN_LR || site->insn.kind == INSN_SC || site->insn.kind == INSN_AMO;
 }
 
-// One access: to a ring, to a device register, or of no interest.
+// Handles one access: to a ring, to a device register, or to other memory, which it ignores.
 static __attribute__((noinline)) void dispatch(struct hart *h, qemu_plugin_meminfo_t info,
                                                uint64_t vaddr, struct site *site)
 {
@@ -137,7 +138,7 @@ static __attribute__((noinline)) void dispatch(struct hart *h, qemu_plugin_memin
     } else if (near_registers(vaddr)) {
         on_register(h, info, site, vaddr);
     }
-    // What an atomic acquires it acquires with this access.
+    // An atomic with `.aq` acquires with this access.
     if (site->insn.aq && (h->stake || inject_held) && (store || !amo)) {
         pthread_mutex_lock(&lock);
         rules_acquire(h, site);
@@ -150,8 +151,9 @@ static __attribute__((noinline)) void dispatch(struct hart *h, qemu_plugin_memin
     }
 }
 
-// After each load, store and atomic, of which nearly all are of no interest: dispatch() is not to be inlined, so that
-// these are short. QEMU has no more than MAX_HARTS harts here, see qemu_plugin_install().
+// QEMU calls these after each load, store and atomic. They ignore nearly all of them, so dispatch()
+// must not be inlined: that keeps these functions short. QEMU has at most MAX_HARTS harts here, see
+// qemu_plugin_install().
 
 static void on_load(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
 {
@@ -169,8 +171,8 @@ static void on_store(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr
         dispatch(h, info, vaddr, data);
 }
 
-// The same for eight bytes, which is how memory is copied: no register of virtio-mmio is so wide (4.2.2.2), and devices
-// are stopped only for injection and for hostile ones.
+// The same for accesses of eight bytes, with which the kernel copies memory. No virtio-mmio
+// register is so wide (4.2.2.2), and vqsan stops devices only for injection and hostile devices.
 
 static void on_wide_load(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
 {
@@ -188,7 +190,8 @@ static void on_wide_store(unsigned number, qemu_plugin_meminfo_t info, uint64_t 
         dispatch(h, info, vaddr, data);
 }
 
-// With one hart QEMU does an AMO as a load and a store and calls twice, with several once.
+// For an AMO, QEMU calls this twice with one hart (a load and a store), and once with several
+// harts.
 static void on_atomic(unsigned number, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
 {
     struct hart *h = &harts[number];
@@ -213,7 +216,7 @@ static void on_fence(unsigned number, void *data)
     pthread_mutex_unlock(&lock);
 }
 
-// Before an atomic with `.rl`.
+// Called before an atomic with `.rl`.
 static void on_release(unsigned number, void *data)
 {
     (void)data;
@@ -236,7 +239,7 @@ static void on_sleep(unsigned number, void *data)
     pthread_mutex_unlock(&lock);
 }
 
-// Before a load that may read what the driver has stored and injection hides.
+// Called before a load that may read a value that the driver has stored and injection hides.
 static void before_load(unsigned number, void *data)
 {
     const struct site *site = data;
@@ -248,7 +251,7 @@ static void before_load(unsigned number, void *data)
     pthread_mutex_unlock(&lock);
 }
 
-// Before a load that may be a look at used->idx, where the device is a slow one.
+// Called before a load that may load used->idx, if the device is a slow one.
 static void before_look(unsigned number, void *data)
 {
     const struct site *site = data;
@@ -260,7 +263,7 @@ static void before_look(unsigned number, void *data)
     pthread_mutex_unlock(&lock);
 }
 
-// Before a store that may publish, where its effect may be hidden.
+// Called before a store that may publish, if vqsan may hide its effect.
 static void before_store(unsigned number, void *data)
 {
     const struct site *site = data;
@@ -273,7 +276,7 @@ static void before_store(unsigned number, void *data)
 static __attribute__((noinline)) void look_at_block(struct hart *h, struct block *block, bool spins)
 {
     bool waits = block->loops && rules_waits(h);
-    if (h->devices_stopped) { // for an access that was not done: a store-conditional that failed
+    if (h->devices_stopped) { // the access did not happen: a failed store-conditional
         h->devices_stopped = false;
         qemu_resume_devices();
     }
@@ -290,7 +293,7 @@ static __attribute__((noinline)) void look_at_block(struct hart *h, struct block
     pthread_mutex_unlock(&lock);
 }
 
-// Before each block of the kernel; again, most are of no interest.
+// Called before each block of the kernel. It ignores most of them too.
 static void on_block(unsigned number, void *data)
 {
     struct hart *h = &harts[number];
@@ -308,9 +311,10 @@ static void on_loop(unsigned number, void *data)
         look_at_block(h, data, spins);
 }
 
-// A load or store through the stack pointer, the thread pointer, or downwards from the frame pointer: rings are never
-// there, and half of all accesses are of this kind. So the guest must be built with -fno-omit-frame-pointer: without it
-// clang 19 reaches a device's registers downwards from s0.
+// Is this a load or store through the stack pointer, the thread pointer, or below the frame
+// pointer? Rings are never there, and half of all accesses are of this kind. The guest must
+// therefore be built with -fno-omit-frame-pointer: without it, clang 19 reaches device registers
+// below s0.
 static bool is_private(const struct insn *insn)
 {
     return (insn->kind == INSN_LOAD || insn->kind == INSN_STORE) &&
@@ -335,7 +339,8 @@ static void watch_insn(struct qemu_plugin_insn *insn, struct site *site)
     }
     if (site->insn.rl)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, on_release, QEMU_CB_NO_REGS, site);
-    // The fields of the rings have 16 bits, those of descriptors up to 64; an index may be half a word.
+    // Ring fields have 16 bits, descriptor fields up to 64. An index may also be half of a 32-bit
+    // access.
     bool loads = is_atomic(site) || (site->load != NOT_A_LOAD && site->insn.bytes >= 2);
     if (hostile_mode() == HOSTILE_SLOW && loads)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, before_look, QEMU_CB_NO_REGS, site);
@@ -351,7 +356,7 @@ static void watch_insn(struct qemu_plugin_insn *insn, struct site *site)
     qemu_plugin_register_vcpu_mem_cb(insn, cb, QEMU_CB_NO_REGS, QEMU_MEM_RW, site);
 }
 
-// QEMU calls this when it translates, one block at a time.
+// QEMU calls this for each block that it translates, one at a time.
 static void on_translation(struct qemu_plugin_tb *tb)
 {
     uint64_t first = qemu_plugin_tb_vaddr(tb);
@@ -380,7 +385,7 @@ static void on_translation(struct qemu_plugin_tb *tb)
 static void *tick(void *unused)
 {
     (void)unused;
-    // Without injection and hostile device there is only the JSON to keep up to date.
+    // Without injection and a hostile device, only the JSON needs updating.
     unsigned step = inject_kinds() || options.hostile ? 1 : SAVE_EVERY, passed = 0;
     while (!__atomic_load_n(&ended, __ATOMIC_RELAXED)) {
         nanosleep(&(struct timespec){.tv_nsec = step * MILLISECOND}, NULL);
@@ -399,7 +404,7 @@ static void start_ticking(void)
 {
     pthread_t thread;
     sigset_t all, old;
-    // QEMU's signals are for its own threads.
+    // Only QEMU's own threads may receive its signals.
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     if (pthread_create(&thread, NULL, tick, NULL) == 0)
@@ -422,7 +427,8 @@ qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, in
     for (int i = 0; i < argc; i++) {
         char *given = strdup(argv[i]);
         if (!options_parse(argv[i])) {
-            fprintf(stderr, "vqsan: there is no %s; grade/plugins/vqsan/options.h lists the options\n",
+            fprintf(stderr,
+                    "vqsan: unknown option %s; grade/plugins/vqsan/options.h lists the options\n",
                     given);
             return 1;
         }
@@ -430,7 +436,7 @@ qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, in
     }
     if (!options.elf || !symbols_load(options.elf, &error)) {
         fprintf(stderr, "vqsan: elf=%s %s\n", options.elf ? options.elf : "",
-                options.elf ? error : "is needed: the guest's kernel");
+                options.elf ? error : "is missing: give the guest's kernel");
         return 1;
     }
     if (!report_open(options.log, options.json)) {
@@ -443,7 +449,7 @@ qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, in
     inject_configure(options.kinds, options.every, options.seed);
     hostile_configure(options.hostile, options.every, options.most, options.seed, options.only);
     if (!info->system_emulation || info->max_harts > MAX_HARTS) {
-        fprintf(stderr, "vqsan: only whole machines, of at most %d harts\n", MAX_HARTS);
+        fprintf(stderr, "vqsan: supports only system emulation with at most %d harts\n", MAX_HARTS);
         return 1;
     }
     hart_count = info->harts;

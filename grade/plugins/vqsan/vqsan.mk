@@ -1,6 +1,6 @@
-# How vqsan is built; the Makefile includes this.
+# Builds vqsan. The Makefile includes this file.
 
-# The plugin is made for, and tested on, Linux.
+# The plugin supports Linux only.
 ifeq ($(shell uname -s),Linux)
 .PHONY: vqsan
 all: vqsan

@@ -1,4 +1,4 @@
-"""A Ringfence image that a test may read and damage (kernel/fs/format.h), and the programs that make and read one."""
+"""A Ringfence file system image (kernel/fs/format.h) that a test can read and damage, and the host programs for images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INODE_FIELDS.update({f"direct{i}": ("<I", 16 + 4 * i) for i in range(DIRECT)})
 
 
 def run(*command: object, ok: bool = True) -> subprocess.CompletedProcess[str]:
-    """Runs one of the host programs; it must succeed if `ok`."""
+    """Runs one of the host programs. If `ok`, it must succeed."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60 * patience.scale())
     if ok:
         assert done.returncode == 0, done.stdout + done.stderr
@@ -39,7 +39,7 @@ def run(*command: object, ok: bool = True) -> subprocess.CompletedProcess[str]:
 
 
 def contents(host: Path, image: Path, path: str) -> bytes:
-    """What a file of an image holds."""
+    """The contents of a file in an image."""
     limit = 60 * patience.scale()
     return subprocess.run([host / "fscat", image, path], stdout=subprocess.PIPE, check=True, timeout=limit).stdout
 
@@ -59,7 +59,7 @@ class FsImage:
         self.data = bytearray(path.read_bytes())
 
     def save(self, path: Path) -> Path:
-        """Blocks of zeros become holes, which saves most of the time."""
+        """Writes blocks of zeros as holes, which makes it much faster."""
         with path.open("wb") as file:
             file.truncate(len(self.data))
             for at in range(0, len(self.data), BLOCK):
@@ -75,12 +75,12 @@ class FsImage:
         return self.word(1, SUPER_FIELDS.index(field))
 
     def set_super(self, field: str, value: int, valid: bool = True) -> None:
-        """Changes a field and, if `valid`, puts the checksum right again."""
+        """Changes a field. If `valid`, also corrects the checksum."""
         self.set_word(1, SUPER_FIELDS.index(field), value)
         if valid:
             self.set_word(1, 10, checksum(0, self.data[BLOCK : BLOCK + 40]))
 
-    # Blocks of 32-bit words, such as those of block numbers.
+    # Blocks of 32-bit words, for example of block numbers.
 
     def word(self, block: int, index: int) -> int:
         return int(struct.unpack_from("<I", self.data, block * BLOCK + 4 * index)[0])
@@ -140,7 +140,7 @@ class FsImage:
         self.data[byte] = self.data[byte] | bit if used else self.data[byte] & ~bit
 
     def log(self, at: int, sequence: int, blocks: dict[int, bytes]) -> int:
-        """Puts a valid transaction at block `at` of the log; returns where the next one goes."""
+        """Writes a valid transaction at block `at` of the log. Returns the position of the next one."""
         start = self.super("log_start") + at
         numbers = struct.pack(f"<{len(blocks)}I", *blocks)
         first = struct.pack("<IQI", self.super("salt"), sequence, len(blocks))

@@ -1,4 +1,4 @@
-"""What the tests of the labs share: a small lab, make in a handout, and what grading has found."""
+"""Shared by the tests of the labs: a small lab, make in a handout, and reading the results of grading."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LAB = Lab(
 
 
 def make(tree: Path, *words: str, status: int = 0, seconds: float = 180, stdin: str = "", **variables: str) -> str:
-    """Runs make there, by itself: not as a part of the make and the pytest that run us. What it printed."""
+    """Runs make in `tree` and returns its output. It is independent of the make and the pytest that run this test."""
     process = subprocess.Popen(
         ["make", *words],
         cwd=tree,
@@ -43,7 +43,7 @@ def make(tree: Path, *words: str, status: int = 0, seconds: float = 180, stdin: 
     try:
         output = process.communicate(stdin, timeout=seconds * patience.scale())[0]
     except subprocess.TimeoutExpired:
-        process.terminate()  # make ends what it has started
+        process.terminate()  # make stops its children
         output = process.communicate()[0]
         raise AssertionError(f"make {' '.join(words)} does not end; it printed:\n{output[-3000:]}") from None
     assert process.returncode == status, f"make {' '.join(words)}: status {process.returncode}\n{output[-3000:]}"
@@ -55,20 +55,20 @@ def graded(folder: Path) -> dict[str, Any]:
 
 
 def lost(results: dict[str, Any]) -> str:
-    """Why not full marks."""
+    """Says why the results are not full marks."""
     tests = [test for lab in results["labs"] for test in lab["tests"] if test["status"] in ("FAIL", "PART")]
     return results.get("reason", "") + "\n".join(f"{test['id']}: {test['seen'][:300]}" for test in tests)
 
 
 def put_reference(lab: Lab, tree: Path, *choice: str) -> None:
-    """Solves the lab in a handout that is as it was made. `choice` is of a compiler: some answers depend on it."""
+    """Solves the lab in a fresh handout. `choice` selects a compiler (as in "CC=clang"): some answers depend on it."""
     everything = {name: True for name in solved_at()[lab.name]}
     facts = lab.folder / "staff_facts.py"
     if facts.exists():
         subprocess.run([sys.executable, facts, tree, *choice], env=Job.from_environment().environment(), check=True)
     for name in lab.files:
         if (ROOT / name).with_name(f"staff_{Path(name).name}").exists():
-            continue  # the staff's own answers, already there
+            continue  # staff_facts.py has written these answers
         (tree / name).write_text(resolve(ROOT / name, everything) or "")
 
 
@@ -77,7 +77,7 @@ def graded_labs() -> list[str]:
 
 
 def submit(tree: Path, lab: str, results: Path, cache: Path) -> dict[str, Any]:
-    """Grades `tree` as staff do."""
+    """Grades `tree` as staff do, and returns the results."""
     job = Job.from_environment()
     words = ["grade", f"LAB={find_lab(lab).name}", f"SUBMISSION={tree}", f"RESULTS={results}"]
     make(ROOT, *words, f"BUILD={job.build_for_make}", GRADE_CACHE=str(cache))

@@ -1,10 +1,10 @@
-"""What some tests need and not every machine has. These are the only reasons to skip a test.
+"""The tools that some tests need and some machines lack. A test may be skipped for no other reason.
 
     @pytest.mark.needs("chromium", "selenium")     or, while a fixture runs, need("bubblewrap")
 
-Where something is missing, the test is skipped, and the end of the run says what to install. In CI (the environment
-variable CI is set) it fails instead, unless EXPECTED_SKIPS, a list separated by commas, names what is missing. A test that
-skips itself in any other way fails everywhere: see conftest.py.
+If this machine lacks the tool, pytest skips the test and at the end says what to install. In CI (the environment variable
+CI is set) the test fails instead, unless EXPECTED_SKIPS, a comma-separated list, names the tool. A test that skips itself
+in any other way fails everywhere: see conftest.py.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ def _fuzzer() -> bool:
     return here("clang") and subprocess.run(command, input=code, capture_output=True, text=True).returncode == 0
 
 
-# Name: is it here, and what to do if it is not.
+# Name: (is it here?, what to do if it is not).
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
-    "linux": (lambda: sys.platform == "linux", "run them on Linux: they read /proc, or put a plugin into QEMU"),
+    "linux": (lambda: sys.platform == "linux", "run them on Linux: they read /proc, or load a plugin into QEMU"),
     "solved-tree": (
         lambda: not re.search(r"\b(START|SAN)=", " ".join(Job.from_environment().choice)),
-        "run them without START= and SAN=: they are about the tree that is graded",
+        "run them without START= and SAN=: they test the tree that is graded",
     ),
-    "x86-64": (lambda: platform.machine() in ("x86_64", "AMD64"), "run them on an x86-64 host, which they are about"),
-    "sandbox": (_sandbox, "apt-get install bubblewrap, and allow it user namespaces; or run as root"),
-    "bubblewrap": (_bubblewrap, "apt-get install bubblewrap, and allow it user namespaces"),
+    "x86-64": (lambda: platform.machine() in ("x86_64", "AMD64"), "run them on an x86-64 host: they test its behaviour"),
+    "sandbox": (_sandbox, "apt-get install bubblewrap and let it use user namespaces; or run as root"),
+    "bubblewrap": (_bubblewrap, "apt-get install bubblewrap and let it use user namespaces"),
     "root": (lambda: os.geteuid() == 0, "run them as root"),
     "chromium": (_commands("chromium", "chromedriver"), "apt-get install chromium chromium-driver"),
     "selenium": (lambda: bool(importlib.util.find_spec("selenium")), "apt-get install python3-selenium"),
@@ -74,7 +74,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 
 
 class Missing(Skipped):
-    """Skips a test for a good reason."""
+    """Skips a test because this machine lacks something."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"needs {name}: {NEEDS[name][1]}")
@@ -87,7 +87,7 @@ def here(name: str) -> bool:
 
 
 def need(name: str) -> None:
-    """Goes on only if this machine has it."""
+    """Returns if this machine has it; otherwise skips the test, or fails it in CI."""
     if here(name):
         return
     if os.environ.get("CI") and name not in os.environ.get("EXPECTED_SKIPS", "").split(","):

@@ -1,8 +1,8 @@
-// Crashes. One process runs a workload while the RAM disk records every write and flush, and notes
-// after each system call what the whole tree looks like. Then, for many moments, the disk is put
-// together as it may be after a power failure at that moment: all that was flushed, and any part of
-// what was written since. It is mounted, and the tree must be that after some system call: none
-// that was made durable may be missing, and none may be there by half.
+// Crashes. One process runs a workload. Meanwhile the RAM disk records every write and flush, and
+// the process records after each system call what the whole tree looks like. Then, for many
+// moments, this test builds the disk that a power failure at that moment may leave: everything
+// flushed, and any part of the writes since then. It mounts that disk. The tree must be the one
+// after some system call: everything durable must be there, and no call may be there by half.
 
 #include <sys/mman.h>
 
@@ -12,15 +12,15 @@
 #define ROUNDS 6
 #define SECTOR 512
 
-// What came through of the writes since the last flush.
+// What the crash does to the writes since the last flush.
 enum loss { LOST_NOTHING, LOST_ALL, LOST_HALF, LOST_SECTORS, LOST_FEW, LOST_FIRST, LOSS_KINDS };
 
 // Shared between the processes.
 static struct shared {
-    uint64_t hash[OPERATIONS + 1]; // of the tree after each operation
-    uint64_t done;                 // operations
-    uint64_t low, high;            // the trial: the tree must be that of one of these operations
-    uint64_t found;                // its hash
+    uint64_t hash[OPERATIONS + 1]; // hash of the tree after each operation
+    uint64_t done;                 // operations so far
+    uint64_t low, high;            // this trial: allowed range of the last operation
+    uint64_t found;                // hash of the tree in this trial
     bool ask_fsck;
 } * shared;
 
@@ -67,7 +67,7 @@ static void apply_unflushed(struct record *record, const struct event *event, en
         apply(record, event, true);
 }
 
-// Puts the image together as it is when the machine stops before event `moment`.
+// Builds the image that a crash before event `moment` leaves.
 static void crash_at(struct record *record, const char *before, uint64_t moment, enum loss loss)
 {
     uint64_t flushed = 0;
@@ -87,7 +87,7 @@ static void crash_at(struct record *record, const char *before, uint64_t moment,
     }
 }
 
-// Which operations' trees may be found after it.
+// Sets which operations' trees are allowed after the crash.
 static void set_bounds(const struct record *record, uint64_t moment)
 {
     shared->low = shared->high = 0;
@@ -97,7 +97,7 @@ static void set_bounds(const struct record *record, uint64_t moment)
         if (record->event[i].kind == EVENT_OPERATION)
             shared->high = record->event[i].value;
     }
-    // The operation that was under way may have been committed.
+    // The operation in progress may have been committed.
     shared->high = min_u64(shared->high + 1, shared->done);
 }
 
@@ -128,8 +128,8 @@ static void mount_and_compare(void *unused)
         check_image("after recovery");
 }
 
-// Mounts the image in a child, which crashes again several times while it recovers: nothing may
-// come of it.
+// Mounts the image in a child, which crashes several times more while it recovers. The result must
+// stay the same.
 static bool mount_and_crash_again(void)
 {
     char *crashed = copy_image();
@@ -149,7 +149,7 @@ static bool mount_and_crash_again(void)
 static uint64_t random_moment(const struct record *record)
 {
     uint64_t moment = random_below(record->events + 1);
-    // Often the last moment before a flush, when most can be lost.
+    // Often the last moment before a flush, when a crash can lose the most.
     if (random_below(2))
         while (moment < record->events && record->event[moment].kind != EVENT_FLUSH)
             moment++;
@@ -187,7 +187,7 @@ static bool crash_round(unsigned round_seed, unsigned count)
     good = good && trials(record, before, count);
     if (!good)
         fprintf(stderr, "in the round with seed %u\n", round_seed);
-    // The next round begins with a crashed disk, and with all that is in its log.
+    // The next round begins with a crashed disk and everything in its log.
     crash_at(record, before, random_below(record->events + 1), random_below(LOSS_KINDS));
     record_free(record);
     free(before);
@@ -210,8 +210,9 @@ bool test_crash(unsigned first_seed, unsigned count)
 
 // ---- old transactions ----
 
-// Each life of the machine makes commits of the same size, so that their places in the log match,
-// and is cut off. An old one that was taken for new would bring an older value back.
+// Each "life" of the machine makes commits of the same size, so that their places in the log match,
+// and then loses power. If the kernel took an old commit for a new one, an older value would come
+// back.
 static const int commits[] = {9, 6, 3, 30, 7, 5, 1, 1, 8};
 
 static void live_once(void *argument)

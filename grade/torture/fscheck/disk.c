@@ -1,6 +1,6 @@
-// A RAM disk. It serves a read or a flush at once, and a write when somebody waits for it or for
-// another: a flush sent before a write was waited for does not cover it (VirtIO 1.2, 5.2.6.2). Or
-// (ram_disk_async) it serves all of them from a thread of its own and in any order.
+// A RAM disk. It serves a read or a flush at once. It serves a write only when somebody waits for
+// that or another request: a flush sent before a write is complete does not cover it (VirtIO 1.2,
+// 5.2.6.2). If ram_disk_async is set, a separate thread serves all requests in any order instead.
 
 #include "shim.h"
 
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define MAX_QUEUED 65536
-#define FLUSH_MICROSECONDS 100 // long enough for other threads to get in between
+#define FLUSH_MICROSECONDS 100 // long enough for other threads to run
 
 struct record *ram_disk_record;
 bool ram_disk_async;
@@ -21,7 +21,7 @@ static struct spinlock disk_lock = SPINLOCK("ram disk");
 static struct wait_queue finished, work;
 static struct block_request *queue[MAX_QUEUED];
 static unsigned queued;
-static struct block_request *unserved; // writes, the last one first
+static struct block_request *unserved; // writes, newest first
 
 // ---- the record ----
 
@@ -104,7 +104,7 @@ static void finish(struct block_request *request)
     int status = serve(request);
     void (*done)(struct block_request *) = request->done;
     spin_lock(&disk_lock);
-    request->status = status; // from here on the request is its owner's again
+    request->status = status; // from here on the request belongs to its owner again
     if (!done)
         wake_all(&finished);
     spin_unlock(&disk_lock);
@@ -190,5 +190,5 @@ void ram_disk_init(char *memory, uint64_t bytes)
     ram_disk.blocks = bytes / BLOCK_SIZE;
     pthread_t thread;
     if (ram_disk_async && pthread_create(&thread, NULL, disk_thread, NULL))
-        panic("no thread for the disk");
+        panic("cannot start the disk's thread");
 }

@@ -1,10 +1,10 @@
-// Devices that fail and images that are corrupt: calls may fail, but the kernel does not.
+// Devices that fail and images that are corrupt: system calls may fail, but the kernel must not.
 
 #include "fscheck.h"
 
 #define STEPS 1500
 
-// There are files then, and none of them in the cache of the machine that comes next.
+// Makes files on the disk. The cache of the next "machine" is empty.
 static void make_tree(void *argument)
 {
     seed = *(unsigned *)argument;
@@ -33,13 +33,13 @@ static void run_with_errors(void *argument)
     mount_image();
     workload_start();
     error_rate = 1 + random_below(60);
-    error_operations = 1 + random_below(7); // a bit for each enum block_op
+    error_operations = 1 + random_below(7); // one bit for each enum block_op
     ram_disk_fail = fail_sometimes;
     if (random_below(3) == 0)
         memory_fail_one_in(20);
     for (int i = 0; i < STEPS; i++)
         workload_step();
-    // Whatever failed: with no call under way, only the log holds buffers.
+    // Whatever failed: while no call is in progress, only the log may hold buffers.
     memory_fail_one_in(0);
     log_shutdown();
     unsigned held = buf_total() - buf_idle();
@@ -47,7 +47,7 @@ static void run_with_errors(void *argument)
         panic("%u buffers are held, but the log holds only %u", held, log_pinned());
 }
 
-// Then the machine is switched off and on again, with a device that works.
+// Power off and on again, with a device that works.
 static void mount_and_check(void *unused)
 {
     (void)unused;
@@ -59,7 +59,7 @@ static void mount_and_check(void *unused)
 bool test_errors(unsigned first_seed, unsigned count)
 {
     char *before = copy_image();
-    blocks_may_be_lost = true; // a table that cannot be read when its file is removed (map.c)
+    blocks_may_be_lost = true; // if a table is unreadable when its file is removed (map.c)
     for (unsigned s = first_seed; s < first_seed + count; s++) {
         memcpy(image, before, image_bytes);
         if (!in_child(make_tree, &s) || !in_child(run_with_errors, &s) ||
@@ -73,8 +73,8 @@ bool test_errors(unsigned first_seed, unsigned count)
 
 // ---- corrupt ----
 
-// Changes one 32-bit word somewhere, most often where it matters: inodes, tables and directories.
-// `good` is the super block as it was.
+// Changes one 32-bit word, most often in an important place: inodes, tables or directories. `good`
+// is the original super block.
 static void corrupt_word(const struct super_block *good)
 {
     struct super_block *super = (void *)(image + SUPER_BLOCK * BLOCK_SIZE);

@@ -1,4 +1,4 @@
-// What the tests of fscheck share: the disk image, system calls as functions, random operations.
+// Shared by fscheck's tests: the disk image, system calls as functions, random operations.
 
 #ifndef FSCHECK_H
 #define FSCHECK_H
@@ -80,31 +80,32 @@ static inline long k_link(const char *from, const char *to)
 extern char *image; // the disk's contents, shared between processes
 extern uint64_t image_bytes;
 
-extern __thread unsigned seed; // of this thread's random numbers
+extern __thread unsigned seed; // for this thread's random numbers
 unsigned random_below(unsigned n);
 
 void mount_image(void);
-// Runs a function in a process of its own, so that it finds the file system's variables fresh. True
-// if it returned.
+// Runs a function in a separate process, where the file system's variables are fresh. True if it
+// returned.
 bool in_child(void (*function)(void *), void *argument);
-// fsck must find nothing wrong with the image, except, where that is set, blocks that nothing uses.
+// Panics if fsck finds anything wrong with the image. If blocks_may_be_lost, unused blocks that are
+// marked in use do not count.
 extern bool blocks_may_be_lost;
 void check_image(const char *when);
-// Everything that was ever written is home, and fsck agrees.
+// Writes everything to its place on the disk, then checks the image.
 void shut_down(const char *when);
 char *copy_image(void);
 
 // ---- workload.c ----
 
 extern int workload_max_write;      // bytes of one write
-extern unsigned workload_sync_rate; // the larger, the rarer
+extern unsigned workload_sync_rate; // the larger, the less often
 
 void workload_start(void);
-// One random system call. True if everything so far is durable now.
+// Makes one random system call. True if everything so far is durable now.
 bool workload_step(void);
 uint64_t tree_hash(void); // names, types, link counts and contents of everything below "/"
 
-// ---- the tests; each returns whether all was well ----
+// ---- the tests; each returns whether it passed ----
 
 bool test_crash(unsigned first_seed, unsigned count);
 bool test_stale(unsigned first_seed, unsigned count);
@@ -115,7 +116,7 @@ bool test_share(unsigned first_seed, unsigned count);
 bool test_errors(unsigned first_seed, unsigned count);
 bool test_corrupt(unsigned first_seed, unsigned count);
 
-// model.c: random operations below a directory, each compared with what a simple model says.
+// model.c: random operations inside a directory, each compared with a simple model.
 void model_start(const char *directory);
 void model_step(void);
 void model_finish(void); // compares and removes everything

@@ -1,4 +1,4 @@
-# The kernel's file system as a sanitized host program (main.c says what it is for). Built for the tests only.
+# Builds the kernel's file system as a sanitized host program, for tests only (main.c explains it).
 
 FSCHECK_SOURCES := $(wildcard grade/torture/fscheck/*.c) $(filter-out %/kstat.c %/block.c,$(wildcard kernel/fs/*.c))
 FSCHECK_OBJECTS := $(patsubst %,$(BUILD)/host/fscheck.obj/%.o,$(FSCHECK_SOURCES))

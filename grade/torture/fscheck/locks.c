@@ -1,4 +1,4 @@
-// The kernel's locks and sleeps made of pthread mutexes and condition variables.
+// The kernel's locks and sleeping, built from pthread mutexes and condition variables.
 
 #include "shim.h"
 
@@ -8,7 +8,7 @@
 
 #include "kernel/dev/device.h"
 
-const struct device *const devices[DEV_MAX]; // none: T_DEVICE inodes cannot be opened
+const struct device *const devices[DEV_MAX]; // empty: T_DEVICE inodes cannot be opened
 uint64_t timebase = 1000000000;
 
 static __thread struct proc *self;

@@ -1,22 +1,23 @@
-// Runs the kernel's file system (kernel/fs, but for kstat.c and block.c) as an ordinary program, on
+// Runs the kernel's file system (kernel/fs, except kstat.c and block.c) as an ordinary program, on
 // a RAM disk, and tries hard to break it.
 //
-//   FSCK=fsck fscheck TEST IMAGE [SEED [COUNT]]     IMAGE is made by mkfs, and only read
+//   FSCK=fsck fscheck TEST IMAGE [SEED [COUNT]]     mkfs makes IMAGE; fscheck only reads it
 //
 //   crash     the machine stops, COUNT times, and the disk loses any of the writes not flushed
 //   stale     old transactions in the log are not taken for new ones
 //   model     COUNT random calls, compared with a model
-//   stress    six threads do that at once, and quarrel over a directory
-//   full      the disk fills up, twice, and every block and inode comes back
+//   stress    six threads run the model at once, and share the names in one directory
+//   full      the disk fills up, twice, and every block and inode is free again afterwards
 //   share     pages that "processes" share with the buffer cache keep their contents
-//   errors    COUNT runs on a device that fails now and then
-//   corrupt   COUNT runs on corrupted images: errors are fine, a panic or a wild access is not
+//   errors    COUNT runs on a device that sometimes fails
+//   corrupt   COUNT runs on corrupt images: errors are fine, a panic or an invalid access is not
 //
-// Environment: PAGES (of memory, default 4096), SEGMENTS (of a request, default 30).
+// Environment: PAGES (of memory, default 4096), SEGMENTS (per request, default 30).
 //
-// Build, from the project's root, with any of -fsanitize=address,undefined or -fsanitize=thread:
-//   cc -std=gnu11 -g -O1 -Igrade/torture/fscheck/host -Igrade/torture/fscheck -I. -o fscheck grade/torture/fscheck/*.c
-//      $(ls kernel/fs/*.c | grep -v -e kstat.c -e block.c) -lpthread
+// Build, from the project's root, with -fsanitize=address,undefined or -fsanitize=thread or
+// neither:
+//   cc -std=gnu11 -g -O1 -Igrade/torture/fscheck/host -Igrade/torture/fscheck -I. -o fscheck
+//      grade/torture/fscheck/*.c $(ls kernel/fs/*.c | grep -v -e kstat.c -e block.c) -lpthread
 
 #include "fscheck.h"
 
@@ -65,17 +66,17 @@ void check_image(const char *when)
     const char *fsck = getenv("FSCK");
     char command[512];
     if (!fsck)
-        panic("FSCK is not set: it names the program to check images with");
+        panic("FSCK is not set: set it to the fsck program");
     FILE *file = fopen(scratch, "wb");
     CHECK(file && fwrite(image, image_bytes, 1, file) == 1);
     fclose(file);
-    if (blocks_may_be_lost) // then no other line may come
+    if (blocks_may_be_lost) // then fsck may print only such lines
         snprintf(command, sizeof(command), "! %s -q %s | grep -v 'marked in use, but nothing uses'",
                  fsck, scratch);
     else
         snprintf(command, sizeof(command), "%s -q %s", fsck, scratch);
     if (system(command) != 0)
-        panic("fsck is not content %s", when);
+        panic("fsck finds problems %s", when);
     unlink(scratch);
 }
 

@@ -1,5 +1,5 @@
-// Pages from an arena, poisoned for the address sanitizer while they are free; and "user memory",
-// which is this program's own: addresses below 4096 stand for bad ones.
+// Pages from an arena, poisoned for the address sanitizer while they are free. "User memory" is
+// this program's own memory; addresses below 4096 stand for invalid ones.
 
 #include "shim.h"
 
@@ -14,7 +14,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(start, bytes) ((void)(start))
 #endif
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // guards all below
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // guards everything below
 static char *arena;
 static uint64_t total_pages, free_pages;
 static unsigned *refs;
@@ -26,7 +26,7 @@ void memory_init(uint64_t pages)
     total_pages = pages;
     arena =
         mmap(NULL, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    madvise(arena, pages * PAGE_SIZE, MADV_HUGEPAGE); // fewer faults for whoever forks often
+    madvise(arena, pages * PAGE_SIZE, MADV_HUGEPAGE); // fewer page faults for tests that fork often
     refs = calloc(pages, sizeof(*refs));
     free_list = calloc(pages, sizeof(*free_list));
     while (free_pages < pages) {
@@ -74,14 +74,14 @@ void *page_alloc_zeroed(void)
     return page ? memset(page, 0, PAGE_SIZE) : NULL;
 }
 
-// Only wanted at mount, while the free list is still one descending stretch.
+// Used only at mount, while the free list is still one descending stretch.
 void *page_alloc_contiguous(uint64_t count)
 {
     pthread_mutex_lock(&lock);
     uint64_t first = free_list[free_pages - 1];
     for (uint64_t i = 0; i < count; i++) {
         if (free_list[--free_pages] != first + i)
-            panic("page_alloc_contiguous: the free list is not in order any more");
+            panic("page_alloc_contiguous: the free list is no longer in order");
         take(first + i);
     }
     pthread_mutex_unlock(&lock);

@@ -1,11 +1,11 @@
-// A model of a small tree: four directories and the one above them, a dozen names in each, files
-// with hard links and holes, some of them open. Every call's result and every byte read is compared
-// with it.
+// A model of a small tree: four directories inside one directory, a dozen names in each, files with
+// hard links and holes, some of them open. The test compares every call's result and every byte it
+// reads with this model.
 
 #include "fscheck.h"
 
 #define DIRECTORIES 4
-#define HERE DIRECTORIES // the directory above them
+#define HERE DIRECTORIES // the directory that holds the four
 #define NAMES 12
 #define OPEN_FILES 5
 #define MAX_SIZE 5000000 // bytes; well into the double-indirect blocks
@@ -42,8 +42,8 @@ static void name_path(char *path, unsigned directory, unsigned name)
         sprintf(path, "%sd%u/n%u", base, directory, name);
 }
 
-// Has a call failed for want of space? Then there must be next to none: a block and its tables.
-// Among many processes another may have made room since.
+// Did a call fail for lack of space? Then hardly any may be free: one block and its tables. With
+// many processes, another one may have freed some since then.
 static bool out_of_space(bool failed)
 {
     if (failed && !ram_disk_async && fs_free_blocks() > 3)
@@ -59,7 +59,7 @@ static void node_drop(struct node *node)
     }
 }
 
-// Reads the whole file in pieces and compares; leaves the offset at its end.
+// Reads the whole file in pieces and compares it. Leaves the offset at the end.
 static void verify(long fd, const struct node *node)
 {
     struct stat stat;
@@ -83,7 +83,7 @@ static void verify_path(const char *path, const struct node *node)
     EXPECT(k_close(fd), 0);
 }
 
-// ---- one function a call ----
+// ---- one function for each call ----
 
 static void try_mkdir(unsigned directory)
 {
@@ -150,7 +150,7 @@ static void try_open(unsigned slot, unsigned directory, unsigned name)
     files[slot].append = flags & O_APPEND;
 }
 
-// Notes what a write of `n` bytes must have done.
+// Does to the model what a write of `n` bytes must have done.
 static void model_write(struct node *node, long offset, long n)
 {
     if (!node->data)

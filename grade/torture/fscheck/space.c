@@ -1,4 +1,4 @@
-// Full disks, and pages that are shared with the buffer cache.
+// Tests full disks, and pages shared with the buffer cache.
 
 #include "fscheck.h"
 
@@ -6,7 +6,7 @@ static char junk[1 << 20];
 
 // ---- full ----
 
-// Writes files until the disk is full; how many there are.
+// Writes files until the disk is full. Returns how many.
 static unsigned fill_disk(void)
 {
     char path[32];
@@ -98,7 +98,7 @@ static void check_pages(char *const page[])
             CHECK(page[i][k] == i);
 }
 
-// Sends so much through the log that it has let go of every older block.
+// Writes so much to the log that it no longer holds any older block.
 static void cycle_log(void)
 {
     for (int i = 0; i < 100; i++) {
@@ -118,8 +118,8 @@ static long write_file(const char *path, unsigned megabytes)
     return fd;
 }
 
-// A "program" of SHARED_PAGES pages is run, then overwritten, unlinked, and its blocks and buffers
-// are used again.
+// Shares the SHARED_PAGES pages of a "program" file, then overwrites and unlinks the file, and uses
+// its blocks and buffers again: the pages must not change.
 bool test_share(unsigned first_seed, unsigned count)
 {
     (void)first_seed, (void)count;

@@ -1,5 +1,5 @@
-// Many processes at once: each follows a model below a directory of its own, and all of them
-// quarrel over the names in one that they share. Meant for the thread sanitizer too.
+// Many processes at once: each follows a model in its own directory, and all of them fight over the
+// names in one shared directory. Also for the thread sanitizer.
 
 #include "fscheck.h"
 
@@ -8,7 +8,7 @@
 
 static unsigned steps, first;
 
-// In a directory that others may be removing.
+// Works in a directory that other processes may be removing.
 static void visit(const char *directory)
 {
     if (k_chdir(directory) < 0)

@@ -1,5 +1,5 @@
-// Random system calls on a small set of names, so that they meet; and a hash of all that can be
-// seen.
+// Random system calls on a small set of names, so that they often meet; and a hash of the whole
+// visible tree.
 
 #include "fscheck.h"
 
@@ -110,7 +110,7 @@ static uint64_t mix(uint64_t hash, const void *data, size_t n)
 
 static uint64_t hash_path(const char *path);
 
-// The sum over the entries: their order does not matter.
+// A sum over the entries, so that their order does not matter.
 static uint64_t hash_entries(long fd, const char *path)
 {
     struct dir_entry entry;

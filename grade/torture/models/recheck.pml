@@ -1,30 +1,30 @@
 /* Before a driver sleeps (kernel/virtio/virtqueue.c, virtq_enable_cb): enable notifications, full fence, look again.
 
-   Two machines share two words. The driver stores avail->flags and then loads used->idx; the device stores used->idx
-   and then loads avail->flags. A store is not seen by the other side at once: it waits in a buffer of its own, and may
-   be overtaken by later loads. So both may look too early, both be content, and the driver sleeps for ever.
+   Driver and device share two words. The driver stores avail->flags and then loads used->idx; the device stores used->idx
+   and then loads avail->flags. The other side does not see a store at once: it waits in a store buffer, and later loads may
+   overtake it. So both may look too early: the device sends no interrupt, and the driver sleeps for ever.
 
-     make models          runs this, and each of these mistakes:
-     NO_FENCE             nothing between the driver's store and its load
-     READ_FENCE           `fence r,r`: orders loads with loads, and lets the store wait
+     make models          checks this, and each of these mistakes:
+     NO_FENCE             no fence between the driver's store and its load
+     READ_FENCE           `fence r,r`: orders loads with loads, but lets the store wait
      NO_LOOK              the driver enables notifications and sleeps
      LOOK_FIRST           the driver looks, then enables notifications and sleeps
 
-   VirtIO 1.2, 2.7.7 and 2.7.14. The device's side of the bargain is kept by every correct device. */
+   VirtIO 1.2, 2.7.7 and 2.7.14. Every correct device does its part. */
 
 #define REQUESTS 3
 
-bool notify;               /* avail->flags says: interrupt me. What memory holds. */
-byte used_idx;             /* what memory holds */
+bool notify;               /* in memory: avail->flags asks for an interrupt */
+byte used_idx;             /* in memory */
 
-bool driver_buffered, driver_value;     /* the driver's store that waits */
+bool driver_buffered, driver_value;     /* the driver's waiting store */
 bool device_buffered; byte device_value;
 
 bool interrupt;            /* pending */
 byte taken;                /* by the driver */
-byte submitted;            /* by the driver, seen by the device: the kick orders it */
+byte submitted;            /* by the driver; the device sees it, because the kick orders it */
 
-/* Buffers drain whenever they like. */
+/* A buffer may drain at any time. */
 active proctype driver_buffer() {
 end:
     do
@@ -39,7 +39,7 @@ end:
 }
 
 inline store_notify(v) { atomic { !driver_buffered -> driver_value = v; driver_buffered = true } }
-inline fence_rw_rw()    { !driver_buffered }   /* waits until the store is out */
+inline fence_rw_rw()    { !driver_buffered }   /* waits until the store is in memory */
 
 active proctype driver() {
     byte seen;
@@ -66,7 +66,7 @@ active proctype driver() {
 #endif
           if
 #ifndef NO_LOOK
-          :: seen != taken -> skip              /* do not sleep: take it */
+          :: seen != taken -> skip              /* do not sleep: take the answer */
           :: else -> interrupt -> interrupt = false
 #else
           :: interrupt -> interrupt = false

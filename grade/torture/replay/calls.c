@@ -1,4 +1,4 @@
-// The calls of the workload, made again in a model: what each should answer, and what it leaves.
+// Repeats the workload's calls in a model: what each call should return, and what it leaves.
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,17 +10,17 @@
 
 struct node {
     unsigned links;
-    uint64_t size, room; // room: of data
+    uint64_t size, room; // room: bytes allocated for data
     uint8_t *data;
     uint64_t hash;
-    unsigned changed; // by this call last
+    unsigned changed; // number of the last call that changed it
 };
 
 struct model {
     bool exists[HOME + 1];
     struct node *name[HOME + 1][WORKLOAD_NAMES];
-    unsigned number; // of the call that is being made
-    uint8_t *buffer; // what it writes
+    unsigned number; // of the current call
+    uint8_t *buffer; // the data that it writes
 };
 
 static struct node **slot(struct model *m, struct place place)
@@ -34,7 +34,7 @@ static void touch(struct model *m, struct node *node)
     node->hash = hash_more(hash_start(node->size), node->data, node->size);
 }
 
-// ---- the calls: what each answers on a disk with room, and does ----
+// ---- the calls: each returns the result that it has if the disk has room ----
 
 static int64_t make_directory(struct model *m, unsigned directory)
 {
@@ -154,7 +154,7 @@ static int64_t perform(struct model *m, const struct call *call, uint32_t length
     return -EINVAL;
 }
 
-// ---- what they leave ----
+// ---- what the calls leave ----
 
 static unsigned first_place(const struct model *m, const struct node *node)
 {
@@ -182,7 +182,7 @@ static uint64_t model_hash(const struct model *m)
     return tree_hash(&tree);
 }
 
-// How many calls of the process are durable once this one has returned.
+// How many of the process's calls are durable once this one has returned.
 static unsigned kept_after(struct model *m, const struct done *done, unsigned before)
 {
     unsigned kept = before;
@@ -199,21 +199,21 @@ static bool needs_room(enum call_kind kind)
            kind == CALL_LINK;
 }
 
-// Did it find the disk full, or fail with it? Then it has done nothing.
+// Did the call fail because the disk was full or failed? Then it has done nothing.
 static bool was_refused(const struct done *done, bool errors)
 {
     return (done->result == -ENOSPC && needs_room(done->call.kind)) ||
            (errors && (done->result == -EIO || done->result == -EROFS));
 }
 
-// Did it find no room for all it wrote? Then the rest is not there.
+// Did the write find room for only a part? Then the rest is not there.
 static bool was_cut(const struct done *done)
 {
     bool writes = done->call.kind == CALL_WRITE || done->call.kind == CALL_APPEND;
     return writes && done->result > 0 && done->result < done->call.length;
 }
 
-// Makes the calls of one process, as far as they have marks.
+// Repeats the calls of one process, as many as have marks.
 static void make_calls(struct history *history, unsigned number, struct workload *work, bool errors)
 {
     struct process *process = &history->process[number];
@@ -229,7 +229,7 @@ static void make_calls(struct history *history, unsigned number, struct workload
         if (!refused)
             expected = perform(&model, call, cut ? done->result : call->length);
         if (expected != done->result)
-            fail("call %u of process %u (kind %d) answered %ld, not %ld", model.number, number,
+            fail("call %u of process %u (kind %d) returned %ld, not %ld", model.number, number,
                  call->kind, (long)done->result, (long)expected);
         done->tree = model_hash(&model);
         done->kept = kept_after(&model, done, done[-1].kept);
@@ -244,7 +244,7 @@ static void add_mark(struct history *history, unsigned number, const struct mark
 {
     struct process *process = &history->process[number];
     if (mark->magic != MARK_MAGIC || mark->process != number || mark->calls != process->count + 1)
-        fail("mark %u of process %u does not follow the one before", process->count, number);
+        fail("mark %u of process %u does not follow the previous one", process->count, number);
     process->done = realloc(process->done, (++process->count + 1) * sizeof(*process->done));
     process->done[process->count] = (struct done){.result = mark->result, .returned = returned};
 }

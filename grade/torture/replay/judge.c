@@ -1,9 +1,9 @@
-// Is an image one that a crash at this moment may leave?
+// Can a crash at this moment leave this image?
 //
-// Of each process it must hold the first k calls, whole, and nothing of the others. k is not known,
-// but bounded: by what was durable from below, by the call that was under way from above. And if a
-// call is there, then every call of any process that had returned before it began must be: a
-// transaction is never durable without those before it.
+// For each process, the image must hold its first k calls, each one whole, and nothing of the later
+// calls. k is unknown, but it has bounds: it is at least the number of durable calls, and at most
+// includes the call in progress. Also, if a call is in the image, then so is every call, of any
+// process, that had returned before it began: a transaction is never durable without earlier ones.
 
 #include "grade/torture/replay/replay.h"
 
@@ -16,12 +16,12 @@ static unsigned find(const struct process *process, uint64_t tree, unsigned from
 }
 
 struct bounds {
-    uint64_t tree; // as found in the image
-    unsigned k;    // the smallest that fits so far
+    uint64_t tree; // hash of the tree in the image
+    unsigned k;    // the smallest possible one so far
     unsigned high;
 };
 
-// Process p has at least `least` calls in the image.
+// Process p must have at least `least` calls in the image.
 static void raise_to(const struct history *history, struct bounds *bounds, unsigned p,
                      unsigned least, const char *why)
 {
@@ -32,13 +32,14 @@ static void raise_to(const struct history *history, struct bounds *bounds, unsig
         return;
     unsigned older = find(process, b->tree, 0, process->count);
     if (older <= process->count)
-        fail("process %u: call %u is the last that is there; calls %u to %u may be (%s)", p, older,
-             least, b->high, why);
+        fail("process %u: its last call in the image is %u; calls %u to %u are allowed (%s)", p,
+             older, least, b->high, why);
     fail("process %u: its directory is as after none of its calls; calls %u to %u may be the last",
          p, least, b->high);
 }
 
-// Raises the others to what had returned before the last call of p began. Whether anything changed.
+// Raises the other processes' k to the calls that had returned before p's last call began. Returns
+// whether anything changed.
 static bool close_over(const struct history *history, struct bounds *bounds, unsigned p)
 {
     bool raised = false;
@@ -48,7 +49,7 @@ static bool close_over(const struct history *history, struct bounds *bounds, uns
     for (unsigned q = 0; q < history->processes; q++) {
         unsigned least = history_returned(&history->process[q], began);
         if (bounds[q].k < least) {
-            raise_to(history, bounds, q, least, "a later call of another process is there");
+            raise_to(history, bounds, q, least, "the image holds a later call of another process");
             raised = true;
         }
     }
@@ -60,7 +61,7 @@ void judge(const struct history *history, const struct image *image, size_t entr
 {
     struct bounds bounds[WORKLOAD_PROCESSES];
     if (rest_hash(image) != expected_rest)
-        fail("files that nobody touched have changed");
+        fail("files that no process touched have changed");
     for (unsigned p = 0; p < history->processes; p++) {
         const struct process *process = &history->process[p];
         unsigned returned = history_returned(process, entry);

@@ -1,8 +1,8 @@
-// Reading the log of QEMU's blklogwrites: the format of Linux's dm-log-writes.
+// Reads the log of QEMU's blklogwrites, in the format of Linux's dm-log-writes.
 //
-// Sector 0 is a super block; then come entries: one sector that says what follows, and its data.
-// The number of entries in the super block may be an old one, so the log is read until an entry
-// says nothing.
+// Sector 0 is a super block. Then come entries: one sector that describes the entry, then its data.
+// The number of entries in the super block may be out of date, so this code reads until an empty
+// entry.
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static const uint8_t *map(const char *path, size_t *bytes)
     struct stat stat;
     int fd = open(path, O_RDONLY);
     if (fd < 0 || fstat(fd, &stat) < 0 || stat.st_size < 4096)
-        fail("%s is no log of writes", path);
+        fail("%s is not a log of writes", path);
     *bytes = stat.st_size;
     void *data = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED)
@@ -53,20 +53,20 @@ void log_open(struct write_log *log, const char *path)
     const struct log_super *super = (const void *)data;
     uint64_t sector = super->sector;
     if (super->magic != LOG_WRITES_MAGIC || sector < sizeof(struct log_entry))
-        fail("%s is no log of writes", path);
+        fail("%s is not a log of writes", path);
     *log = (struct write_log){0};
     for (size_t at = sector; at + sector <= bytes;) {
         const struct log_entry *entry = (const void *)(data + at);
         uint64_t length = entry->sectors * sector, offset = entry->sector * sector;
         at += sector;
         if (entry->flags & FLAG_DISCARD)
-            fail("a discard in the log: our kernel sends none");
+            fail("the log has a discard, which our kernel never sends");
         if (length == 0 && !(entry->flags & FLAG_FLUSH))
-            break; // its end
+            break; // the end of the log
         if (at + length > bytes)
-            break; // cut off while it was written: QEMU had not answered it yet
+            break; // cut off: QEMU had not completed this write yet
         if (offset % BLOCK_SIZE || length % BLOCK_SIZE)
-            fail("a write of %lu bytes at %lu: no whole blocks", length, offset);
+            fail("a write of %lu bytes at %lu is not whole blocks", length, offset);
         if (length)
             add(log, (struct entry){offset / BLOCK_SIZE, length / BLOCK_SIZE, data + at});
         if (entry->flags & FLAG_FLUSH)

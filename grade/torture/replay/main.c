@@ -1,21 +1,29 @@
-// replay: every state that a crash may have left on a disk whose writes QEMU has recorded.
+// replay: tries every state that a crash may leave on a disk whose writes QEMU has recorded.
 //
 //   replay [OPTIONS] BASE LOG SEED PROCESSES MAX-WRITE SYNC-RATE
 //
 // BASE is the disk before the guest ran `workload SEED PROCESSES CALLS MAX-WRITE SYNC-RATE` on it
-// (user/workload/workload.h), LOG is what blklogwrites recorded meanwhile. The states are, block by block:
-// each prefix of the log; for stretches between two flushes of at most -x blocks, every subset of
-// them; and -n subsets of others, some with sectors torn. (A disk may keep its writes in any order:
-// that makes no other states than these, because of two writes to a block the later one is kept.)
-// Each is recovered and judged (state.h). One line for each state that is lost, and a summary:
+// (user/workload/workload.h). LOG is what blklogwrites recorded during the run. The states are, block by
+// block: each prefix of the log; if at most -x blocks were written between two flushes, every
+// subset of these blocks; and -n subsets of other stretches, some with torn sectors. (A disk may
+// perform its writes in any order, but that gives no other states: of two writes to one block, the
+// later one stays.) replay recovers and judges each state (state.h). It prints one line for each
+// lost state, and a summary:
 //
 //   states 8213 lost 0 entries 911 flushes 122 calls 640 refused 0
 //
-// Options: -n SUBSETS, -x BLOCKS, -r SEED of the choices, -j JOBS, -o SERIAL (that state alone), and
-// with -o: -s FILE (save it, unrecovered, instead), -i FILE (judge this image instead of it). With
-// -i alone, that image is judged as the one at the log's end, and there is no summary. With -e, calls
-// may have failed because the disk did: with EIO or EROFS, and then they have done nothing.
-// The exit status is 0 if nothing was lost, 1 if something was, 2 for a wrong command line.
+// Options:
+//   -n SUBSETS, -x BLOCKS    see above
+//   -r SEED                  of the random choices
+//   -j JOBS                  processes at the same time
+//   -o SERIAL                try only that state
+//   -o SERIAL -s FILE        only save that state, unrecovered, to FILE
+//   -o SERIAL -i FILE        judge the image in FILE instead of that state
+//   -i FILE                  judge FILE as the disk at the log's end; prints no summary
+//   -e                       calls may have failed with EIO or EROFS because the disk failed; then
+//                            they have done nothing
+//
+// The exit status is 0 if nothing was lost, 1 if something was, 2 for an invalid command line.
 
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -30,24 +38,24 @@
 #define CHILD_SECONDS 300
 #define SECTOR 512
 #define MAX_JOBS 16
-#define SHOWN 8 // lost states that are described
+#define SHOWN 8 // how many lost states it describes
 
 static struct {
     unsigned subsets, exhaustive, jobs;
     uint64_t seed;
-    int64_t only; // -1: all
+    int64_t only; // -1: try all states
     bool errors;
     const char *save, *judge;
 } option = {.subsets = 1000, .exhaustive = 4, .jobs = 2, .seed = 1, .only = -1};
 
 static struct scene scene;
-static uint8_t *disk; // what is durable at the point that the walk has reached
+static uint8_t *disk; // what is durable at the current point of the walk
 static size_t disk_bytes;
 static uint64_t serial, lost;
 
 // ---- the stretch between two flushes ----
 
-struct unit { // a block that was written
+struct unit { // a written block
     uint64_t block;
     const uint8_t *data;
     size_t entry;
@@ -56,7 +64,7 @@ struct unit { // a block that was written
 static struct {
     struct unit *units;
     size_t count, room;
-    size_t end; // the entry of the flush that ends it, or the log's end
+    size_t end; // the entry of the flush that ends the stretch, or the log's end
 } stretch;
 
 static void add_unit(struct unit unit)
@@ -68,7 +76,8 @@ static void add_unit(struct unit unit)
     stretch.units[stretch.count++] = unit;
 }
 
-// Takes the entries from `from` up to the next flush; marks are no part of the file system.
+// Takes the entries from `from` up to the next flush. Skips marks, which are outside the file
+// system.
 static void take_stretch(const struct write_log *log, size_t from)
 {
     stretch.count = 0;
@@ -95,7 +104,7 @@ static void apply_torn(const struct unit *unit, unsigned *seed)
             memcpy(disk + unit->block * BLOCK_SIZE + at, unit->data + at, SECTOR);
 }
 
-// ---- which of its blocks came through ----
+// ---- which blocks of the stretch survive ----
 
 enum loss {
     KEEP_ALL,
@@ -111,7 +120,7 @@ enum loss {
 
 struct choice {
     enum loss loss;
-    size_t written; // of the stretch, when the machine stopped
+    size_t written; // blocks of the stretch written when the machine stopped
     uint64_t mask;  // for KEEP_MASK
 };
 
@@ -134,7 +143,7 @@ static void apply_choice(const struct choice *choice, unsigned *seed)
     }
 }
 
-// ---- a state, in a process of its own ----
+// ---- a state, in a separate process ----
 
 static void write_file(const char *path)
 {
@@ -153,7 +162,7 @@ static void read_file(const char *path)
 
 static void run_state(const struct choice *choice, uint64_t number)
 {
-    // Every entry before the next block was completed when the machine stopped.
+    // When the machine stopped, every entry before the next block was complete.
     size_t n = choice->written;
     size_t entry = n < stretch.count ? stretch.units[n].entry : stretch.end;
     unsigned seed = option.seed * 2654435761u + number;
@@ -163,17 +172,17 @@ static void run_state(const struct choice *choice, uint64_t number)
         return write_file(option.save);
     if (option.judge) {
         read_file(option.judge);
-        state_judge(&scene, disk, entry, "of the booted kernel's disk");
+        state_judge(&scene, disk, entry, "on the booted kernel's disk");
         return;
     }
     state_check(&scene, disk, entry, number);
 }
 
 static struct job {
-    pid_t pid; // 0: none
+    pid_t pid; // 0: this slot is free
     int output;
     uint64_t serial;
-    size_t from; // entry where its stretch ends
+    size_t from; // entry where the state's stretch ends
     struct choice choice;
 } jobs[MAX_JOBS];
 
@@ -195,7 +204,7 @@ static void finish(struct job *job, int status)
     job->pid = 0;
 }
 
-// Waits for one job, if there is any. Whether there was.
+// Waits for one job to end. Returns whether there was one.
 static bool wait_for_one(void)
 {
     int status;
@@ -226,7 +235,7 @@ static void try_state(struct choice choice)
     job->output = memfd_create("output", MFD_CLOEXEC);
     job->pid = fork();
     if (job->pid < 0 || job->output < 0)
-        fail("no process for a state");
+        fail("cannot start a process for a state");
     if (job->pid == 0) {
         dup2(job->output, 1);
         dup2(job->output, 2);
@@ -248,7 +257,7 @@ static void every_subset(void)
 {
     if (stretch.count == 0 || stretch.count > option.exhaustive)
         return;
-    // All of them is a prefix.
+    // The full set is also a prefix, tried already.
     for (uint64_t mask = 0; mask < (1ull << stretch.count) - 1; mask++)
         try_state((struct choice){.loss = KEEP_MASK, .written = stretch.count, .mask = mask});
 }
@@ -257,7 +266,7 @@ static void some_subsets(unsigned n, unsigned *seed)
 {
     for (unsigned i = 0; i < n; i++) {
         struct choice choice = {.loss = LOSE_HALF + rand_r(seed) % (LOSSES - LOSE_HALF)};
-        // Most can be lost right before the flush.
+        // Right before the flush, a crash can lose the most.
         choice.written = rand_r(seed) % 2 ? stretch.count : rand_r(seed) % (stretch.count + 1);
         try_state(choice);
     }
@@ -271,7 +280,7 @@ static size_t walk(const struct write_log *log, size_t flushes)
         take_stretch(log, at);
         every_prefix();
         every_subset();
-        // They are spread evenly over the stretches.
+        // Spreads the subsets evenly over the stretches.
         size_t due = (uint64_t)option.subsets * ++seen / (flushes + 1);
         some_subsets(due - done, &seed);
         done = due;
@@ -300,7 +309,7 @@ static void open_base(const char *path)
 static void usage(void)
 {
     fprintf(stderr, "usage: replay [OPTIONS] BASE LOG SEED PROCESSES MAX-WRITE SYNC-RATE; "
-                    "the head of main.c says more\n");
+                    "see the head of main.c\n");
     exit(2);
 }
 
@@ -355,7 +364,7 @@ int main(int argc, char **argv)
     scene.history = &history;
     if (option.judge && option.only < 0) {
         read_file(option.judge);
-        state_judge(&scene, disk, log.count, "of this disk");
+        state_judge(&scene, disk, log.count, "on this disk");
         return 0;
     }
     state_init();

@@ -1,5 +1,6 @@
-// One state of the disk after a crash: recovered by the kernel's own code, then checked. It runs in
-// a process of its own, which finds the kernel's variables fresh and ends with the verdict.
+// One state of the disk after a crash: the kernel's own code recovers it, then it is checked. It
+// runs in a separate process, where the kernel's variables are fresh, and whose exit status is the
+// verdict.
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,10 +14,10 @@
 #include "mkfs/check.h"
 #include "shim.h"
 
-#define RECOVERY_EVENTS 20000 // recorded of a recovery, at most
+#define RECOVERY_EVENTS 20000 // of one recovery, at most
 #define RECOVERY_BYTES (64ul << 20)
 #define SECOND_CRASHES 3
-#define MEMORY_PAGES 2048 // of the kernel that recovers
+#define MEMORY_PAGES 2048 // memory of the recovering kernel
 
 void fail(const char *format, ...)
 {
@@ -65,7 +66,7 @@ unsigned state_judge(const struct scene *scene, uint8_t *data, size_t entry, con
         check_all(&check);
     }
     if (problems)
-        fail("fsck is not content %s", when);
+        fail("fsck finds problems %s", when);
     judge(scene->history, &check.image, entry, scene->rest);
     check_free(&check);
     return transactions;
@@ -93,7 +94,7 @@ static void recover_and_judge(const struct scene *scene, uint8_t *data, size_t e
 
 // ---- a second crash, during recovery ----
 
-// Puts together what a crash before event `moment` of the recovery leaves.
+// Builds the disk that a crash before event `moment` of the recovery leaves.
 static void crash_recovery(struct record *record, uint8_t *data, uint64_t moment, unsigned *seed)
 {
     uint64_t flushed = 0;
@@ -140,7 +141,7 @@ static void crash_again(const struct scene *scene, uint8_t *data, size_t entry, 
 
 void state_check(const struct scene *scene, uint8_t *data, size_t entry, uint64_t serial)
 {
-    // What the host's tools make of the log, now and then: they must agree with the kernel.
+    // Sometimes the host's tools read the log too: they must agree with the kernel.
     if (serial % 4 == 0) {
         uint8_t *copy = malloc(scene->blocks * BLOCK_SIZE);
         memcpy(copy, data, scene->blocks * BLOCK_SIZE);

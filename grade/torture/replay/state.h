@@ -7,20 +7,20 @@
 
 struct scene {
     const struct history *history;
-    uint64_t blocks; // of the file system
-    uint64_t rest;   // hash of what the workload does not touch
+    uint64_t blocks; // size of the file system
+    uint64_t rest;   // hash of the files that the workload does not touch
 };
 
-// Once, before all.
+// Call it once, first.
 void state_init(void);
 
-// Recovers the image with the kernel's code and checks it; for some, what the host's tools make of
-// it too, and that a crash during recovery does no harm. Fails, or returns. `data` is changed, and
-// the kernel's variables are used up: call it in a process of its own. The image is one after the
-// first `entry` entries of the log.
+// Recovers the image with the kernel's code and checks it. For some serial numbers, also checks
+// what the host's tools read, and that a crash during recovery does no harm. The image is the disk
+// after the first `entry` entries of the log. On failure, prints the reason and exits. Changes
+// `data` and the kernel's variables: call it in a separate process.
 void state_check(const struct scene *scene, uint8_t *data, size_t entry, uint64_t serial);
 
-// Checks an image that may be recovered or not. Returns how many transactions its log holds.
+// Checks an image, recovered or not. Returns how many transactions its log holds.
 unsigned state_judge(const struct scene *scene, uint8_t *data, size_t entry, const char *when);
 
 #endif

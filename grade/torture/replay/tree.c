@@ -1,4 +1,4 @@
-// Hashes of a process's directory, and reading it from an image. Nothing here is the kernel's code.
+// Hashes of a process's directory, and reading it from an image. None of this is the kernel's code.
 
 #include <string.h>
 
@@ -65,7 +65,7 @@ static uint64_t file_hash(const struct image *image, const struct disk_inode *in
 
 typedef void entry_fn(void *context, const char *name, unsigned inode);
 
-// Calls `found` for the entries of a directory, but for "." and "..".
+// Calls `found` for the entries of a directory except "." and "..".
 static void for_each_entry(const struct image *image, const struct disk_inode *directory,
                            entry_fn *found, void *context)
 {
@@ -89,8 +89,8 @@ struct reading {
     uint16_t inode[(WORKLOAD_DIRECTORIES + 1) * WORKLOAD_NAMES]; // of the file at each place
 };
 
-// Files are numbered by place, and a directory's own files come last: `first` is settled when all
-// have been read.
+// Numbers files by place. A directory's own files come last, so settle_first() sets `first` after
+// all files have been read.
 static void read_file(void *context, const char *name, unsigned number)
 {
     struct reading *r = context;
@@ -112,7 +112,7 @@ static void read_entry(void *context, const char *name, unsigned number)
         return read_file(context, name, number);
     const struct disk_inode *inode = image_inode(r->image, number);
     if (inode->type != T_DIR)
-        fail("%s is no directory", name);
+        fail("%s is not a directory", name);
     r->tree->directory[d] = true;
     r->directory = d;
     for_each_entry(r->image, inode, read_file, r);
@@ -157,7 +157,7 @@ void tree_read(struct tree *tree, const struct image *image, unsigned process)
 
 struct rest {
     const struct image *image;
-    uint64_t sum; // over the entries: their order does not matter
+    uint64_t sum; // a sum over the entries, so that their order does not matter
 };
 
 static void add_rest(void *context, const char *name, unsigned number)

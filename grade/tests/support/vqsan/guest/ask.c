@@ -1,17 +1,18 @@
-// ask: asks a device so many times, whatever comes, and says how often what came.
+// ask: sends many requests to a device, continues after errors, and prints how many succeeded.
 //
 //   ask blk 10000        reads of 4 KiB from /dev/disk0, 32 at a time
 //   ask rng 10000        reads of 16 bytes from /dev/random
 //   ask gpu 10000        presents of one small rectangle
 //
-// For tests of a device that breaks its promises (test_vqsan_kernel.py): other programs end with the first error.
+// test_vqsan_kernel.py uses it with a device that breaks its promises. Other programs would stop at
+// the first error.
 
 #include "lib/fb.h"
 #include "lib/user.h"
 
 #define DEPTH 32
 
-// Each does `n` requests and returns -1 with errno if they failed.
+// Each function makes `n` requests. If they fail, it returns -1 and sets errno.
 
 static int ask_blk(unsigned n)
 {
@@ -25,7 +26,7 @@ static int ask_blk(unsigned n)
     for (unsigned i = 0; i < n; i++) {
         request.entry[i].buffer = (uintptr_t)memory[i];
         request.entry[i].blocks = 1;
-        request.entry[i].block = (block += 7) % 4096; // apart, so that they are not joined
+        request.entry[i].block = (block += 7) % 4096; // apart, so that they are not merged
     }
     return ioctl(disk, DISK_READV, &request);
 }

@@ -1,22 +1,22 @@
-// A virtqueue driver with interchangeable fences, for the self-test of vqsan: it drives virtio-rng with one or
-// two requests in flight and checks every answer. Which fence stands where comes from outside, in the eight
-// bytes at PARAMETERS (test_vqsan.py puts them there), so that one guest is every driver: right ones of all
-// kinds, and each kind of wrong one.
+// A virtqueue driver with interchangeable fences, for vqsan's self-test. It drives virtio-rng with
+// one or two requests in flight and checks every answer. The eight bytes at PARAMETERS choose the
+// fence for each place; test_vqsan.py writes them. So one guest can be any driver: each kind of
+// correct one and each kind of wrong one.
 //
-// It ends with END_GOOD when all requests were answered rightly, END_BITTEN when something happened that
-// only a missing fence explains.
+// It ends with END_GOOD if all answers were right, and with END_BITTEN if something happened that
+// only a missing fence explains. Tests look up lines of this file by their comments.
 
 #include "grade/tests/support/vqsan/selftest/machine.h"
 
 #define PARAMETERS (*(const struct parameters *)0x80100000)
 struct parameters {
-    uint8_t rmb, wmb, kick, enable, iob; // which shape, see below
+    uint8_t rmb, wmb, kick, enable, iob; // an enum shape for each place
     uint8_t mode;                        // bits of MODE_...
     uint8_t requests;                    // in hundreds
     uint8_t harts;
 };
 
-// What stands between two accesses. One list serves all five places.
+// What orders two accesses. One list serves all five places.
 enum shape {
     NONE,
     FENCE_RR,
@@ -30,28 +30,28 @@ enum shape {
     FENCE_RWR,
     FENCE_I,
     AMO_PLAIN,
-    AMO_AQ, // as a lock taken in between
+    AMO_AQ, // like taking a lock in between
     AMO_AQRL,
-    AMO_RL_AQ, // as a lock given back and taken again
+    AMO_RL_AQ, // like releasing a lock and taking it again
     FENCE_WO,
     FENCE_ALL,
-    LOAD_AQ,    // rmb: the load of the index is an lr.aq
+    LOAD_AQ,    // rmb: an lr.aq loads the index
     ADDRESS,    // rmb: the address of the element is computed from the index
-    AMO_RL_IDX, // wmb: the index is stored by an amoadd.rl
-    WIDE,       // rmb: nothing, and the element is read by one load of eight bytes
+    AMO_RL_IDX, // wmb: an amoadd.rl stores the index
+    WIDE,       // rmb: no fence, and one load of eight bytes reads the element
 };
 
 enum {
-    MODE_SLEEP = 1,    // wait by interrupt, else poll
+    MODE_SLEEP = 1,    // wait for an interrupt, else poll
     MODE_EVENT = 2,    // VIRTIO_F_EVENT_IDX
     MODE_INDIRECT = 4, // VIRTIO_F_INDIRECT_DESC
-    MODE_RESET = 8,    // reset the device and begin anew, halfway
+    MODE_RESET = 8,    // halfway through, reset the device and start again
     MODE_EARLY = 16,   // read the element before the index
     MODE_HOISTED = 32, // look once, then wait for a register to change
-    MODE_NO_IR = 64,   // no fence i,r after the interrupt status
+    MODE_NO_IR = 64,   // no fence i,r after reading the interrupt status
     MODE_FORGET = 128, // sleep without asking for an interrupt
 };
-// With two harts: how they can stand beside each other.
+// With two harts, MODE_SLEEP means: hart 1 looks at the index but does not wait, see be_hart_1().
 #define MODE_BESIDE MODE_SLEEP
 
 #define SIZE 8 // of the queue
@@ -84,7 +84,7 @@ static struct {
 } tables[SIZE] __attribute__((aligned(4096)));
 static uint64_t answers[SIZE];
 
-// Under `lock` where several harts drive.
+// If several harts drive, `lock` guards these.
 static uint16_t next_avail, last_used, kicked;
 static uint32_t to_ask, to_take;
 static volatile int lock, dummy, done;
@@ -113,7 +113,7 @@ static __attribute__((noinline)) void order(enum shape shape)
         CASE(AMO_AQ, "amoadd.w.aq zero, zero, (%0)");
         CASE(AMO_AQRL, "amoadd.w.aqrl zero, zero, (%0)");
         CASE(AMO_RL_AQ, "amoadd.w.rl zero, zero, (%0)\n\tamoadd.w.aq zero, zero, (%0)");
-    default: // NONE, and what stands in another place
+    default: // NONE, and shapes that other code implements
         asm volatile("" ::: "memory");
     }
 }
@@ -158,8 +158,8 @@ static void set_up(void)
 
 // ---- to the device ----
 
-// The descriptor of request n. The same slot of the ring meets another one in each round, so an element of
-// the round before is never right by accident.
+// The descriptor of request n. In each round of the ring, a slot holds a different one. So an
+// element left from the previous round is never right by accident.
 static unsigned head_of(uint16_t n)
 {
     return (n + n / SIZE) % SIZE;
@@ -169,7 +169,7 @@ static void publish(void)
 {
     order(PARAMETERS.wmb);
     if (PARAMETERS.wmb == AMO_RL_IDX) {
-        // flags and idx in one word; adding to its upper half adds to idx.
+        // flags and idx share one word; adding to its upper half adds to idx.
         volatile uint32_t *word = (volatile uint32_t *)(void *)&ring.avail;
         asm volatile("amoadd.w.rl zero, %1, %0" : "+A"(*word) : "r"(0x10000) : "memory");
     } else {
@@ -223,7 +223,7 @@ static uint16_t load_index(void)
     return word >> 16;
 }
 
-// The answers come in the order of the requests: the virtio-rng of QEMU is made so.
+// QEMU's virtio-rng answers requests in order.
 static void check(uint32_t id, uint32_t len)
 {
     if (id != head_of(last_used) || len != 8)
@@ -242,7 +242,7 @@ static bool take(void)
     if (index == last_used)
         return false;
     if (PARAMETERS.rmb == ADDRESS) {
-        // The slot as computed from the index: that of the oldest element not taken.
+        // Computes from the index the slot of the oldest element not taken.
         slot = (uint16_t)(index - (uint16_t)(index - last_used));
         asm volatile("sub %0, %1, %2" : "=r"(slot) : "r"(index), "r"(index - last_used));
         slot %= SIZE;
@@ -266,14 +266,14 @@ static bool take(void)
 
 // ---- waiting ----
 
-// So many timers in a row without an answer, and there will be none.
+// After this many timers in a row without an answer, none will come.
 #define PATIENCE 20
 #define SLEEP_MS 10
 
 static struct {
     unsigned timers;
-    uint32_t to_take; // then
-} patience[8];        // of each hart
+    uint32_t to_take; // when the hart began to wait
+} patience[8];        // one per hart
 
 static void be_patient(unsigned hart)
 {
@@ -282,7 +282,7 @@ static void be_patient(unsigned hart)
     timer_start(1);
 }
 
-// To be called again and again while no answer comes.
+// Call repeatedly while no answer comes.
 static bool out_of_patience(unsigned hart)
 {
     if (patience[hart].to_take != to_take)
@@ -319,7 +319,7 @@ static void wait_by_interrupt(void)
             asm volatile("fence i, r" ::: "memory");
         interrupt_done();
     } else if (READ_ONCE(ring.used.idx) != last_used && !(PARAMETERS.mode & MODE_FORGET)) {
-        // The answer is there. Is the interrupt on its way?
+        // The answer is there. Is its interrupt still coming?
         be_patient(0);
         while (!interrupt_pending())
             if (out_of_patience(0))
@@ -328,7 +328,7 @@ static void wait_by_interrupt(void)
     enable(false);
 }
 
-// What a compiler makes of a loop over a plain load: the load is done once, before it.
+// What a compiler may make of a loop over a plain load: it loads once, before the loop.
 static void wait_on_register(void)
 {
     uint64_t turns = 3000000;
@@ -354,7 +354,7 @@ static void drive(void)
 {
     be_patient(0);
     while (to_take > 0) {
-        // Sixteen requests one by one, so that each kick counts; then sixteen with two in flight.
+        // Sixteen requests one at a time, so that each kick matters; then sixteen two at a time.
         unsigned depth = next_avail & 16 ? 2 : 1;
         while (to_ask > 0 && (uint16_t)(next_avail - last_used) < depth)
             ask();
@@ -382,7 +382,7 @@ static void acquire(void)
     }
 }
 
-// A lock is given back by an amo with .rl or by a fence and a store, in turn.
+// Releases the lock, in turn by an amo with .rl or by a fence and a store.
 static void give_back(unsigned turn)
 {
     if (turn & 1)
@@ -391,7 +391,7 @@ static void give_back(unsigned turn)
         asm volatile("fence rw, w\n\tsw zero, %0" : "=m"(lock)::"memory");
 }
 
-// All harts drive the queue under one lock, and look at the index without it before they take it.
+// All harts drive the queue under one lock. Before taking it, they look at the index without it.
 static void drive_together(unsigned hart)
 {
     be_patient(hart);
@@ -412,7 +412,7 @@ static void drive_together(unsigned hart)
     }
 }
 
-static volatile int scene; // of the two below
+static volatile int scene; // of the two functions below
 
 static void wait_for_scene(int number)
 {
@@ -429,9 +429,10 @@ static void wait_for_timers(unsigned count)
     }
 }
 
-// Hart 0 asks, looks too early, and waits long for a lock, meanwhile the answer comes: so it does not see it, and has
-// done nothing wrong. Then hart 1 looks, finds nothing, as at the end of an interrupt, and comes to rest after hart 0
-// has asked again: it does not wait for that answer.
+// First, hart 0 asks, looks too early, and waits a long time for a lock. Meanwhile the answer
+// comes: hart 0 does not see it, but has done nothing wrong. Then hart 1 looks in vain, as at the
+// end of an interrupt, and goes to sleep after hart 0 has asked again: hart 1 does not wait for
+// that answer.
 static void ask_beside_hart_1(void)
 {
     wait_for_scene(1);

@@ -1,4 +1,4 @@
-// Entry of a self-test guest: M-mode, no firmware, all harts at once at 0x80000000.
+// Entry of a self-test guest: M-mode, no firmware. All harts start together at 0x80000000.
 
     .section .text.entry, "ax"
     .globl _start

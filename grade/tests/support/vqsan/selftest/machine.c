@@ -1,14 +1,14 @@
-// The bare machine: machine.h is the contract. QEMU's `virt`, M-mode.
+// The bare machine: QEMU's `virt` in M-mode. machine.h is the contract.
 
 #include "grade/tests/support/vqsan/selftest/machine.h"
 
 #define UART (*(volatile uint8_t *)0x10000000)
 #define FINISHER (*(volatile uint32_t *)0x100000)
 #define MTIME (*(volatile uint64_t *)0x200bff8)
-#define MTIMECMP ((volatile uint64_t *)0x2004000) // one a hart
+#define MTIMECMP ((volatile uint64_t *)0x2004000) // one per hart
 #define TIMER_TICKS_PER_MS 10000
 
-#define IRQ 1 // of slot 0
+#define IRQ 1 // slot 0's interrupt
 #define PLIC_PRIORITY (*(volatile uint32_t *)(0x0c000000 + 4 * IRQ))
 #define PLIC_PENDING (*(volatile uint32_t *)0x0c001000)
 #define PLIC_ENABLE (*(volatile uint32_t *)0x0c002000) // context 0: hart 0 in M-mode
@@ -50,7 +50,7 @@ void timer_start(unsigned ms)
 {
     uint64_t hart, until;
     asm volatile("csrr %0, mhartid" : "=r"(hart));
-    // One that is over before it is set would end at once, and not in QEMU's loop.
+    // A timer that is over before it is set would end at once, outside QEMU's loop.
     do {
         until = MTIME + ms * TIMER_TICKS_PER_MS;
         MTIMECMP[hart] = until;
@@ -69,7 +69,7 @@ void interrupt_init(void)
     PLIC_PRIORITY = 1;
     PLIC_ENABLE = 1 << IRQ;
     PLIC_THRESHOLD = 0;
-    // mstatus.MIE stays off: an interrupt wakes wfi and is not taken.
+    // mstatus.MIE stays off: an interrupt wakes the hart from wfi but causes no trap.
     asm volatile("csrw mie, %0" ::"r"(MIP_TIMER | MIP_EXTERNAL));
 }
 

@@ -1,4 +1,4 @@
-// The bare machine of a self-test guest: console, clock, one virtio device, sleep and the end.
+// The bare machine under a self-test guest: console, clock, one virtio device, sleep, and end.
 
 #ifndef SELFTEST_MACHINE_H
 #define SELFTEST_MACHINE_H
@@ -6,16 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// How a run ends; the exit status of QEMU.
+// How a run ends; also QEMU's exit status. BITTEN: the driver noticed harm from a missing fence.
 enum { END_GOOD = 0, END_BITTEN = 1, END_FAILED = 2, END_TRAP = 3 };
 _Noreturn void end(int status, const char *why);
 
 void print(const char *text);
 void print_number(const char *text, uint64_t number);
 
-// A timer of the calling hart's own. QEMU ends timers in the loop in which its devices work, so when one ends, the
-// device has had its turn with all that it was told before. Counting them is patience without a clock: it is the same
-// on a host that is a hundred times slower.
+// A timer for the calling hart. QEMU ends timers in the loop in which its devices work: when a
+// timer ends, the device has had time to handle all earlier requests. So the guest counts timers
+// instead of reading a clock, and works the same on a host that is a hundred times slower.
 void timer_start(unsigned ms);
 bool timer_ended(void);
 
@@ -39,12 +39,12 @@ enum {
     REG_USED = 0xa0,
 };
 
-// Lets the device's interrupt wake hart 0.
+// Lets the device's interrupt wake hart 0 from wfi.
 void interrupt_init(void);
 bool interrupt_pending(void);
-// Sleeps (wfi) until the device interrupts or the timer ends. True: it has interrupted.
+// Sleeps (wfi) until the device interrupts or the timer ends. True if the device has interrupted.
 bool sleep_until_interrupt(void);
-// After the device has been told: the interrupt is dealt with.
+// Completes the interrupt at the PLIC. Acknowledge it to the device first.
 void interrupt_done(void);
 
 #endif

@@ -1,4 +1,4 @@
-// The page allocator, for the host.
+// The page allocator's interface, for the host.
 
 #ifndef RINGFENCE_PAGE_H
 #define RINGFENCE_PAGE_H

@@ -1,4 +1,5 @@
-// User memory, for the host: addresses below 4096 stand for bad ones, all others are the host's.
+// User memory, for the host: addresses below 4096 stand for invalid ones; all others are host
+// addresses.
 
 #ifndef RINGFENCE_VM_H
 #define RINGFENCE_VM_H

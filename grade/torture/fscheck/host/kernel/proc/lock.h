@@ -1,4 +1,4 @@
-// The kernel's locks, for the host: threads take the place of processes.
+// The kernel's locks, for the host: threads play processes.
 
 #ifndef RINGFENCE_LOCK_H
 #define RINGFENCE_LOCK_H
@@ -22,7 +22,7 @@ void spin_lock(struct spinlock *lock);
 void spin_unlock(struct spinlock *lock);
 
 struct wait_queue {
-    pthread_cond_t *wakeup; // made by the first sleeper
+    pthread_cond_t *wakeup; // the first sleeper creates it
 };
 
 struct mutex {

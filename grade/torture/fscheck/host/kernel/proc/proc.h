@@ -1,4 +1,4 @@
-// What the file system needs of processes, for the host.
+// The part of processes that the file system uses, for the host.
 
 #ifndef RINGFENCE_PROC_H
 #define RINGFENCE_PROC_H
