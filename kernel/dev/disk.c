@@ -20,7 +20,7 @@ static struct block_device *disk(void)
     return block_find("disk0");
 }
 
-static long get_info(struct block_device *device, uint64_t user_info)
+static long disk_get_info(struct block_device *device, uint64_t user_info)
 {
     struct disk_info info = {
         .blocks = device->blocks,
@@ -50,7 +50,7 @@ static int fetch_call(const struct block_device *device, uint64_t user_call, uin
 }
 
 // Fills segments[from...] with the pages of an entry; their number, or -EFAULT.
-static long gather(uint32_t entry, unsigned from, enum block_op op)
+static long list_user_pages(uint32_t entry, unsigned from, enum block_op op)
 {
     for (uint64_t i = 0; i < call.entry[entry].blocks; i++) {
         void *page = user_page(call.entry[entry].buffer + i * PAGE_SIZE, op == BLOCK_READ);
@@ -77,11 +77,11 @@ static int run(struct block_device *device, unsigned n)
 
 // Does what `call` says. An entry becomes one request, or more if it has more pages than the device
 // takes at once; only when those fill requests[] does a second kick follow.
-static int transfer(struct block_device *device, enum block_op op)
+static int disk_transfer(struct block_device *device, enum block_op op)
 {
     unsigned n = 0, from = 0;
     for (uint32_t entry = 0; entry < call.count; entry++) {
-        long count = gather(entry, from, op);
+        long count = list_user_pages(entry, from, op);
         if (count < 0)
             return -EFAULT;
         from += count;
@@ -110,7 +110,7 @@ static int transfer(struct block_device *device, enum block_op op)
 static int read_blocks(struct block_device *device, uint64_t user_call)
 {
     int error = fetch_call(device, user_call, DISK_MAX_BATCH);
-    return error ? error : transfer(device, BLOCK_READ);
+    return error ? error : disk_transfer(device, BLOCK_READ);
 }
 
 // Writes only where no mounted file system can be hurt.
@@ -121,7 +121,7 @@ static int write_blocks(struct block_device *device, uint64_t user_call)
         return error;
     if (call.entry[0].block < device->mounted_blocks)
         return -EBUSY;
-    return transfer(device, BLOCK_WRITE);
+    return disk_transfer(device, BLOCK_WRITE);
 }
 
 static int disk_open(int minor)
@@ -140,7 +140,7 @@ static long disk_ioctl(int minor, uint64_t request, uint64_t user_argument)
         return -ENODEV;
     mutex_lock(&disk_mutex);
     if (request == DISK_GET_INFO)
-        result = get_info(device, user_argument);
+        result = disk_get_info(device, user_argument);
     else if (request == DISK_READV)
         result = read_blocks(device, user_argument);
     else if (request == DISK_WRITE)

@@ -11,49 +11,49 @@ static struct {
     unsigned taken;    // entries that have ever been used
     unsigned in_use;
     struct file files[MAX_OPEN_FILES];
-} table = {.lock = SPINLOCK("files")};
+} file_table = {.lock = SPINLOCK("files")};
 
 unsigned file_count(void)
 {
-    return table.in_use;
+    return file_table.in_use;
 }
 
 struct file *file_alloc(void)
 {
-    spin_lock(&table.lock);
-    struct file *file = table.free;
+    spin_lock(&file_table.lock);
+    struct file *file = file_table.free;
     if (file)
-        table.free = file->next_free;
-    else if (table.taken < MAX_OPEN_FILES)
-        file = &table.files[table.taken++];
+        file_table.free = file->next_free;
+    else if (file_table.taken < MAX_OPEN_FILES)
+        file = &file_table.files[file_table.taken++];
     if (file) {
         *file = (struct file){.references = 1};
-        table.in_use++;
+        file_table.in_use++;
     }
-    spin_unlock(&table.lock);
+    spin_unlock(&file_table.lock);
     return file;
 }
 
 struct file *file_dup(struct file *file)
 {
-    spin_lock(&table.lock);
+    spin_lock(&file_table.lock);
     file->references++;
-    spin_unlock(&table.lock);
+    spin_unlock(&file_table.lock);
     return file;
 }
 
 void file_close(struct file *file)
 {
-    spin_lock(&table.lock);
+    spin_lock(&file_table.lock);
     bool last = --file->references == 0;
     struct file old = *file;
     if (last) {
         file->kind = FILE_FREE;
-        file->next_free = table.free;
-        table.free = file;
-        table.in_use--;
+        file->next_free = file_table.free;
+        file_table.free = file;
+        file_table.in_use--;
     }
-    spin_unlock(&table.lock);
+    spin_unlock(&file_table.lock);
     if (!last)
         return;
     if (old.kind == FILE_PIPE)

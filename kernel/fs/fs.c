@@ -121,7 +121,7 @@ static void find_orphan(uint32_t number, const struct disk_inode *disk)
 // ---- mount ----
 
 // *problem says what went wrong, unless that has been printed already.
-static int mount(struct block_device *device, const char **problem)
+static int mount_volume(struct block_device *device, const char **problem)
 {
     uint64_t sequence;
     fs.bitmap_blocks = (fs.super.size + BITS_PER_BLOCK - 1ull) / BITS_PER_BLOCK;
@@ -154,7 +154,7 @@ int fs_mount(struct block_device *device)
     int status = read_super(device, &fs.super);
     if (status < 0)
         return status;
-    status = mount(device, &problem);
+    status = mount_volume(device, &problem);
     if (status < 0 && problem)
         kprintf("%s: cannot mount: %s (error %d)\n", device->name, problem, -status);
     return status;
@@ -164,12 +164,12 @@ int fs_mount(struct block_device *device)
 
 void log_thread(void)
 {
-    static struct spinlock lock = SPINLOCK("log thread");
+    static struct spinlock log_thread_lock = SPINLOCK("log thread");
     static struct wait_queue nobody;
     for (;;) {
-        spin_lock(&lock);
-        sleep_on_until(&nobody, &lock, time_now() + timebase);
-        spin_unlock(&lock);
+        spin_lock(&log_thread_lock);
+        sleep_on_until(&nobody, &log_thread_lock, time_now() + timebase);
+        spin_unlock(&log_thread_lock);
         inode_reap();
         // Errors have been reported on the console and make the file system read-only.
         log_sync(log_sequence());

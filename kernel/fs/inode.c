@@ -5,7 +5,7 @@
 // reference belongs to a list, and inode_reap() frees it in an operation of its own. After a crash,
 // fs_mount() finds it by nlink 0 and does the same.
 //
-// Lock order: an inode's mutex, then table.lock, which is never held across a sleep.
+// Lock order: an inode's mutex, then inode_cache.lock, which is never held across a sleep.
 
 #include "kernel/fs/fs.h"
 
@@ -19,18 +19,18 @@ static struct {
     unsigned taken; // entries of inodes[] that have ever been used
     unsigned referenced;
     struct inode inodes[MAX_CACHED_INODES];
-} table = {.lock = SPINLOCK("inodes")};
+} inode_cache = {.lock = SPINLOCK("inodes")};
 
 unsigned inode_count(void)
 {
-    return table.referenced;
+    return inode_cache.referenced;
 }
 
-// ---- the lists; the caller holds table.lock ----
+// ---- the lists; the caller holds inode_cache.lock ----
 
 static struct inode **bucket(uint32_t number)
 {
-    return &table.hash[number % HASH_SIZE];
+    return &inode_cache.hash[number % HASH_SIZE];
 }
 
 static void hash_remove(struct inode *inode)
@@ -44,28 +44,28 @@ static void hash_remove(struct inode *inode)
 
 static void idle_remove(struct inode *inode)
 {
-    *(inode->colder ? &inode->colder->hotter : &table.coldest) = inode->hotter;
-    *(inode->hotter ? &inode->hotter->colder : &table.hottest) = inode->colder;
+    *(inode->colder ? &inode->colder->hotter : &inode_cache.coldest) = inode->hotter;
+    *(inode->hotter ? &inode->hotter->colder : &inode_cache.hottest) = inode->colder;
 }
 
 static void idle_insert(struct inode *inode, bool hot)
 {
-    inode->colder = hot ? table.hottest : NULL;
-    inode->hotter = hot ? NULL : table.coldest;
-    *(inode->colder ? &inode->colder->hotter : &table.coldest) = inode;
-    *(inode->hotter ? &inode->hotter->colder : &table.hottest) = inode;
+    inode->colder = hot ? inode_cache.hottest : NULL;
+    inode->hotter = hot ? NULL : inode_cache.coldest;
+    *(inode->colder ? &inode->colder->hotter : &inode_cache.coldest) = inode;
+    *(inode->hotter ? &inode->hotter->colder : &inode_cache.hottest) = inode;
 }
 
 // A place in the table for another inode, or NULL.
 static struct inode *take_place(void)
 {
-    struct inode *inode = table.coldest;
+    struct inode *inode = inode_cache.coldest;
     if (inode) {
         idle_remove(inode);
         if (inode->number)
             hash_remove(inode);
-    } else if (table.taken < MAX_CACHED_INODES) {
-        inode = &table.inodes[table.taken++];
+    } else if (inode_cache.taken < MAX_CACHED_INODES) {
+        inode = &inode_cache.inodes[inode_cache.taken++];
         mutex_init(&inode->lock, "inode");
     }
     return inode;
@@ -75,7 +75,7 @@ static struct inode *take_place(void)
 
 struct inode *inode_get(uint32_t number)
 {
-    spin_lock(&table.lock);
+    spin_lock(&inode_cache.lock);
     struct inode *inode = *bucket(number);
     while (inode && inode->number != number)
         inode = inode->hash_next;
@@ -90,30 +90,30 @@ struct inode *inode_get(uint32_t number)
         *bucket(number) = inode;
     }
     if (inode && inode->references++ == 0)
-        table.referenced++;
-    spin_unlock(&table.lock);
+        inode_cache.referenced++;
+    spin_unlock(&inode_cache.lock);
     return inode;
 }
 
 struct inode *inode_dup(struct inode *inode)
 {
-    spin_lock(&table.lock);
+    spin_lock(&inode_cache.lock);
     inode->references++;
-    spin_unlock(&table.lock);
+    spin_unlock(&inode_cache.lock);
     return inode;
 }
 
 void inode_put(struct inode *inode)
 {
-    spin_lock(&table.lock);
+    spin_lock(&inode_cache.lock);
     if (inode->references == 1 && inode->valid && inode->disk.nlink == 0) {
-        inode->orphan_next = table.orphans; // which takes over the reference
-        table.orphans = inode;
+        inode->orphan_next = inode_cache.orphans; // which takes over the reference
+        inode_cache.orphans = inode;
     } else if (--inode->references == 0) {
         idle_insert(inode, inode->valid);
-        table.referenced--;
+        inode_cache.referenced--;
     }
-    spin_unlock(&table.lock);
+    spin_unlock(&inode_cache.lock);
 }
 
 void inode_adopt_orphan(uint32_t number)
@@ -121,32 +121,32 @@ void inode_adopt_orphan(uint32_t number)
     struct inode *inode = inode_get(number);
     if (!inode)
         return; // the next mount will find it
-    spin_lock(&table.lock);
-    inode->orphan_next = table.orphans;
-    table.orphans = inode;
-    spin_unlock(&table.lock);
+    spin_lock(&inode_cache.lock);
+    inode->orphan_next = inode_cache.orphans;
+    inode_cache.orphans = inode;
+    spin_unlock(&inode_cache.lock);
 }
 
 // Drops the last reference and forgets the inode.
 static void forget(struct inode *inode)
 {
-    spin_lock(&table.lock);
+    spin_lock(&inode_cache.lock);
     inode->valid = false;
     if (--inode->references == 0) {
         hash_remove(inode);
         idle_insert(inode, false);
-        table.referenced--;
+        inode_cache.referenced--;
     }
-    spin_unlock(&table.lock);
+    spin_unlock(&inode_cache.lock);
 }
 
 static struct inode *next_orphan(void)
 {
-    spin_lock(&table.lock);
-    struct inode *inode = table.orphans;
+    spin_lock(&inode_cache.lock);
+    struct inode *inode = inode_cache.orphans;
     if (inode)
-        table.orphans = inode->orphan_next;
-    spin_unlock(&table.lock);
+        inode_cache.orphans = inode->orphan_next;
+    spin_unlock(&inode_cache.lock);
     return inode;
 }
 

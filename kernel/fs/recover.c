@@ -20,7 +20,7 @@ struct recovery {
 };
 
 // Reads or writes `count` neighbouring blocks, as many in a request as the device takes.
-static int transfer(struct recovery *r, enum block_op op, uint64_t block, unsigned count)
+static int transfer_chunk(struct recovery *r, enum block_op op, uint64_t block, unsigned count)
 {
     unsigned n;
     for (unsigned i = 0; i < count; i += n) {
@@ -41,7 +41,7 @@ static int transfer_page(struct block_device *device, enum block_op op, uint64_t
     return block_do(device, &request);
 }
 
-static int flush(struct block_device *device)
+static int recovery_flush(struct block_device *device)
 {
     struct block_request request = {.op = BLOCK_FLUSH};
     return block_do(device, &request);
@@ -54,7 +54,7 @@ int log_mark_empty(struct block_device *device, uint32_t log_start, uint64_t seq
     header->magic = LOG_MAGIC;
     header->sequence = sequence;
     int status = transfer_page(device, BLOCK_WRITE, log_start, header);
-    return status < 0 ? status : flush(device);
+    return status < 0 ? status : recovery_flush(device);
 }
 
 // Does the log hold a whole transaction at `at` (blocks from the log's start)? Its header is left
@@ -75,7 +75,7 @@ static int transaction_valid(struct recovery *r, uint32_t at, uint64_t sequence)
     unsigned n;
     for (uint32_t i = 0; i < header->count; i += n) {
         n = min_u64(header->count - i, CHUNK);
-        status = transfer(r, BLOCK_READ, super->log_start + at + 1 + i, n);
+        status = transfer_chunk(r, BLOCK_READ, super->log_start + at + 1 + i, n);
         if (status < 0)
             return status;
         for (unsigned k = 0; k < n; k++)
@@ -105,7 +105,7 @@ static int copy_home(struct recovery *r, uint32_t at)
     }
     for (uint32_t i = 0; i < header->count; i += n) {
         n = min_u64(header->count - i, CHUNK);
-        int status = transfer(r, BLOCK_READ, r->super->log_start + at + 1 + i, n);
+        int status = transfer_chunk(r, BLOCK_READ, r->super->log_start + at + 1 + i, n);
         if (status < 0)
             return status;
         for (unsigned k = 0; k < n; k++)
@@ -164,7 +164,7 @@ static int recover(struct recovery *r, uint64_t *sequence)
     int count = replay(r, sequence);
     if (count <= 0)
         return count;
-    int status = flush(r->device);
+    int status = recovery_flush(r->device);
     if (status == 0)
         status = log_mark_empty(r->device, r->super->log_start, *sequence, r->header);
     if (status == 0)

@@ -18,7 +18,7 @@
 struct virtio_queue {
     struct virtio_device *device;
     struct spinlock lock; // guards all below, and what the driver says it guards
-    struct virtq vq;
+    struct virtq virtq;
     unsigned sleeping; // processes asleep in virtio_queue_wait()
     unsigned
         unattended; // requests that nobody waits for, which need the interrupt: the driver counts

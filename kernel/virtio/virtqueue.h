@@ -80,8 +80,8 @@ struct virtq_stats {
 struct virtq {
     uint16_t size;             // power of two, 1 to VIRTQ_MAX_SIZE
     bool broken;               // the device has violated the protocol, or virtq_break() was called
-    const char *fault;         // how, for the message; NULL while all is well
-    uint32_t fault_value;      // the offending value
+    const char *broken_by;     // how, for the message; NULL while all is well
+    uint32_t broken_value;     // the offending value
     bool callbacks;            // notifications are enabled
     struct virtq_desc *desc;   // written by the driver only
     struct virtq_avail *avail; // written by the driver only
@@ -145,7 +145,7 @@ void virtq_disable_cb(struct virtq *q);
 
 // Marks the queue broken for a reason of the caller's (a static string), such as no answer in time.
 // Messages show the value after the reason: "used id out of range: 12".
-void virtq_break(struct virtq *q, const char *fault, uint32_t value);
+void virtq_break(struct virtq *q, const char *reason, uint32_t value);
 
 // After the queue broke or the device was reset: the token of one chain still in flight, NULL when
 // no more is. The device must have been reset before its buffers are used again.
