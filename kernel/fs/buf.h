@@ -11,14 +11,12 @@
 #define RINGFENCE_BUF_H
 
 #include "kernel/fs/block.h"
+#include "kernel/fs/lru.h"
 
 struct buf {
     // Guarded by the cache's lock (buf.c).
-    uint32_t block;
-    uint32_t references;
-    struct buf *hash_next;
-    struct buf *colder, *hotter; // neighbours in the list of unreferenced buffers
-    bool prefetching;            // locked on behalf of the device
+    struct lru_entry lru; // lru.number is the block
+    bool prefetching;     // locked on behalf of the device
 
     struct mutex lock;
     // Guarded by `lock`.

@@ -8,6 +8,7 @@
 
 #include "kernel/abi.h"
 #include "kernel/fs/format.h"
+#include "kernel/fs/lru.h"
 #include "kernel/lib.h"
 #include "kernel/proc/lock.h"
 
@@ -16,11 +17,8 @@
 // An inode in memory. One that nobody references stays until its place is wanted.
 struct inode {
     // Guarded by the table's lock (inode.c).
-    uint32_t number;
-    uint32_t references;
-    struct inode *hash_next;
-    struct inode *colder, *hotter; // neighbours in the list of unreferenced inodes
-    struct inode *orphan_next;     // in the list of those to be freed
+    struct lru_entry lru;      // lru.number is the inode's number
+    struct inode *orphan_next; // in the list of those to be freed
 
     struct mutex lock;
     // Guarded by `lock`, which inode_lock() takes; it also reads the inode from the disk the first

@@ -115,7 +115,7 @@ static int write_transaction(void)
     header->count = log.gathered_count;
     header->sequence = log.sequence;
     for (unsigned i = 0; i < log.gathered_count; i++)
-        header->block[i] = log.gathered[i]->block;
+        header->block[i] = log.gathered[i]->lru.number;
     uint32_t sum = log_checksum_start(log.salt, header);
     for (unsigned i = 0; i < log.gathered_count; i++)
         sum = fs_checksum(sum, log.gathered[i]->data, BLOCK_SIZE);
@@ -150,7 +150,7 @@ static void sort_by_block(struct buf **bufs, unsigned n)
         for (unsigned i = gap; i < n; i++) {
             struct buf *buf = bufs[i];
             unsigned j = i;
-            for (; j >= gap && bufs[j - gap]->block > buf->block; j -= gap)
+            for (; j >= gap && bufs[j - gap]->lru.number > buf->lru.number; j -= gap)
                 bufs[j] = bufs[j - gap];
             bufs[j] = buf;
         }
@@ -165,7 +165,7 @@ static int checkpoint(void)
     unsigned requests = 0, segments = 0;
     sort_by_block(log.logged, log.logged_count);
     for (unsigned i = 0; i < log.logged_count; i++)
-        add_write(&requests, &segments, log.logged[i]->block, log.logged[i]->data);
+        add_write(&requests, &segments, log.logged[i]->lru.number, log.logged[i]->data);
     int status = requests ? write_and_flush(requests) : 0;
     if (status == 0)
         status = log_mark_empty(log.device, log.start, log.sequence, log.header);

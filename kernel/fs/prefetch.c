@@ -34,10 +34,10 @@ static void prefetch_done(struct block_request *request)
 static void batch_add(struct batch *batch, struct buf *buf, unsigned max_segments)
 {
     struct block_request *last = batch->requests ? &batch->request[batch->requests - 1] : NULL;
-    if (!last || last->block + last->count != buf->block || last->count == max_segments) {
+    if (!last || last->block + last->count != buf->lru.number || last->count == max_segments) {
         struct block_request *request = &batch->request[batch->requests++];
         *request = (struct block_request){.op = BLOCK_READ,
-                                          .block = buf->block,
+                                          .block = buf->lru.number,
                                           .segments = &batch->segment[batch->count],
                                           .done = prefetch_done,
                                           .owner = batch};

@@ -19,7 +19,7 @@ static int link_in(struct inode *dir, const char *name, struct inode *inode)
     else if (inode->disk.nlink == INT16_MAX)
         status = -EMLINK;
     else
-        status = dir_add(dir, name, inode->number);
+        status = dir_add(dir, name, inode->lru.number);
     if (status == 0) {
         inode->disk.nlink++;
         status = inode_update(inode);

@@ -26,7 +26,7 @@ static int new_entry(struct inode *dir, const char *name, struct inode *inode, s
     inode->disk.minor = kind.minor;
     int status = inode_update(inode);
     if (status == 0 && kind.type == T_DIR) {
-        status = dir_init(inode, dir->number);
+        status = dir_init(inode, dir->lru.number);
         if (status == 0) {
             dir->disk.nlink++; // the new ".."
             status = inode_update(dir);
@@ -36,7 +36,7 @@ static int new_entry(struct inode *dir, const char *name, struct inode *inode, s
     }
     if (status < 0)
         return status;
-    status = dir_add(dir, name, inode->number);
+    status = dir_add(dir, name, inode->lru.number);
     if (status < 0 && kind.type == T_DIR) {
         dir->disk.nlink--;
         inode_update(dir);
