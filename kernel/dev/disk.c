@@ -61,18 +61,12 @@ static long list_user_pages(uint32_t entry, unsigned from, enum block_op op)
     return call.entry[entry].blocks;
 }
 
-// Submits requests[0..n) with one kick and waits for all; the first error.
-static int run(struct block_device *device, unsigned n)
+// Sends requests[0] to requests[n - 1] with one kick and waits for all of them. 0, or an error.
+static int run_requests(struct block_device *device, unsigned n)
 {
-    int error = 0;
-    for (unsigned i = 0; i < n; i++)
-        requests[i].next = i + 1 < n ? &requests[i + 1] : NULL;
-    block_submit(device, requests);
-    for (unsigned i = 0; i < n; i++) {
-        int status = block_wait(device, &requests[i]);
-        error = error ? error : status;
-    }
-    return error;
+    for (unsigned i = 0; i + 1 < n; i++)
+        requests[i].next = &requests[i + 1];
+    return block_run(device, requests, n);
 }
 
 // Does what `call` says. An entry becomes one request, or more if it has more pages than the device
@@ -91,7 +85,7 @@ static int disk_transfer(struct block_device *device, enum block_op op)
         for (uint64_t at = 0, count; at < call.entry[entry].blocks; at += count, from += count) {
             count = min_u64(call.entry[entry].blocks - at, device->max_segments);
             if (n == MAX_REQUESTS) {
-                int error = run(device, n);
+                int error = run_requests(device, n);
                 if (error)
                     return error;
                 n = 0;
@@ -104,7 +98,7 @@ static int disk_transfer(struct block_device *device, enum block_op op)
             };
         }
     }
-    return run(device, n);
+    return run_requests(device, n);
 }
 
 static int read_blocks(struct block_device *device, uint64_t user_call)
@@ -133,7 +127,6 @@ static int disk_open(int minor)
 static long disk_ioctl(int minor, uint64_t request, uint64_t user_argument)
 {
     struct block_device *device = disk();
-    struct block_request flush = {.op = BLOCK_FLUSH};
     long result = -ENOTTY;
     (void)minor;
     if (!device)
@@ -146,7 +139,7 @@ static long disk_ioctl(int minor, uint64_t request, uint64_t user_argument)
     else if (request == DISK_WRITE)
         result = write_blocks(device, user_argument);
     else if (request == DISK_FLUSH)
-        result = block_do(device, &flush);
+        result = block_flush(device);
     mutex_unlock(&disk_mutex);
     return result;
 }

@@ -70,6 +70,26 @@ static inline int block_wait(struct block_device *device, struct block_request *
 // Submits one request without done() and waits for it.
 int block_do(struct block_device *device, struct block_request *request);
 
+// Sends one block, a page, to or from the device and waits for it.
+int block_transfer(struct block_device *device, enum block_op op, uint64_t block, void *page);
+// Returns when every write that is done by now is on the disk for good.
+int block_flush(struct block_device *device);
+
+// Sends `count` requests without done(), linked by `next`, with one kick, and waits for all of
+// them. 0, or the first error.
+int block_run(struct block_device *device, struct block_request *requests, unsigned count);
+
+// Requests for many single blocks. You own the two arrays, with room for each block.
+struct block_list {
+    struct block_device *device;
+    enum block_op op;
+    struct block_request *requests; // linked by `next`
+    struct block_segment *segments;
+    unsigned count, blocks; // used of each array
+};
+// Adds a block, whose contents are or will be in `page`: to the last request if it goes on there.
+void block_list_add(struct block_list *list, uint64_t block, void *page);
+
 // For drivers: is the request one that the device can be given? 0, -EINVAL (segments, or beyond the
 // end) or -EROFS.
 int block_check(const struct block_device *device, const struct block_request *request);

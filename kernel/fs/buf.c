@@ -159,10 +159,7 @@ int buf_read(uint32_t block, struct buf **out)
     if (status < 0)
         return status;
     if (!buf->valid) {
-        struct block_segment segment = {buf->data, BLOCK_SIZE};
-        struct block_request request = {
-            .op = BLOCK_READ, .block = block, .segments = &segment, .count = 1};
-        status = block_do(cache.device, &request);
+        status = block_transfer(cache.device, BLOCK_READ, block, buf->data);
         buf->valid = status == 0;
         if (status < 0) {
             buf_release(buf);

@@ -54,11 +54,10 @@ static int read_super(struct block_device *device, struct super_block *super)
     void *page = page_alloc();
     if (!page)
         return -ENOMEM;
-    struct block_segment segment = {page, BLOCK_SIZE};
-    struct block_request request = {
-        .op = BLOCK_READ, .block = SUPER_BLOCK, .segments = &segment, .count = 1};
-    int status = SUPER_BLOCK < device->blocks ? block_do(device, &request) : 0;
-    if (SUPER_BLOCK >= device->blocks)
+    int status = 0;
+    if (SUPER_BLOCK < device->blocks)
+        status = block_transfer(device, BLOCK_READ, SUPER_BLOCK, page);
+    else
         memset(page, 0, sizeof(*super));
     memcpy(super, page, sizeof(*super));
     page_put(page);
