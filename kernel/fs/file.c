@@ -64,14 +64,9 @@ void file_close(struct file *file)
 
 // ---- reading and writing ----
 
-static const struct device *device_of(const struct file *file)
-{
-    return devices[file->major];
-}
-
 static long device_read(struct file *file, uint64_t user_dst, uint64_t n)
 {
-    const struct device *device = device_of(file);
+    const struct device *device = devices[file->major];
     long got = device->read ? device->read(file->minor, user_dst, n, file->offset) : -EINVAL;
     if (got > 0)
         file->offset += got;
@@ -80,7 +75,7 @@ static long device_read(struct file *file, uint64_t user_dst, uint64_t n)
 
 static long device_write(struct file *file, uint64_t user_src, uint64_t n)
 {
-    const struct device *device = device_of(file);
+    const struct device *device = devices[file->major];
     long put = device->write ? device->write(file->minor, user_src, n, file->offset) : -EINVAL;
     if (put > 0)
         file->offset += put;

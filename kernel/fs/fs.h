@@ -88,7 +88,7 @@ bool name_is_dot(const char *name);                 // "." or ".."
 // ---- path.c ----
 
 // Like path_lookup(), but stops at the directory that holds the last element, which goes to name
-// (NAME_SIZE + 1 bytes). -ENOENT for "", -EEXIST for "/".
-int path_parent(const char *path, char *name, struct inode **out);
+// (NAME_SIZE + 1 bytes). The directory is locked. -ENOENT for "", -EEXIST for "/".
+int path_lock_parent(const char *path, char *name, struct inode **out);
 
 #endif

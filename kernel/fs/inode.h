@@ -53,6 +53,11 @@ static inline void inode_put_outside(struct inode *inode)
 }
 int inode_lock(struct inode *inode); // 0, or -EIO: then it is not locked
 void inode_unlock(struct inode *inode);
+static inline void inode_unlock_put(struct inode *inode)
+{
+    inode_unlock(inode);
+    inode_put(inode);
+}
 
 // These want the inode locked. `user` says whether `address` is the current process's or the
 // kernel's.

@@ -77,7 +77,10 @@ int path_lookup(const char *path, struct inode **out)
     return path_walk(path, false, name, out);
 }
 
-int path_parent(const char *path, char *name, struct inode **out)
+int path_lock_parent(const char *path, char *name, struct inode **out)
 {
-    return path_walk(path, true, name, out);
+    int status = path_walk(path, true, name, out);
+    if (status == 0 && (status = inode_lock(*out)) < 0)
+        inode_put(*out);
+    return status;
 }

@@ -71,12 +71,13 @@ static int create_in(struct inode *dir, const char *name, struct kind kind, bool
         inode->disk.nlink = 0;
         inode_update(inode);
     }
+    if (status < 0) {
+        inode_unlock_put(inode);
+        return status;
+    }
     inode_unlock(inode);
-    if (status < 0)
-        inode_put(inode);
-    else
-        *out = inode;
-    return status;
+    *out = inode;
+    return 0;
 }
 
 // Inside an operation of CREATE_COST.
@@ -84,14 +85,11 @@ static int create_path(const char *path, struct kind kind, bool may_exist, struc
 {
     char name[NAME_SIZE + 1];
     struct inode *dir;
-    int status = path_parent(path, name, &dir);
+    int status = path_lock_parent(path, name, &dir);
     if (status < 0)
         return status;
-    if ((status = inode_lock(dir)) == 0) {
-        status = create_in(dir, name, kind, may_exist, out);
-        inode_unlock(dir);
-    }
-    inode_put(dir);
+    status = create_in(dir, name, kind, may_exist, out);
+    inode_unlock_put(dir);
     return status;
 }
 
