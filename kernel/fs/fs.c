@@ -17,7 +17,7 @@ static bool areas_valid(const struct super_block *super)
     uint64_t inode_blocks = (super->inodes + INODES_PER_BLOCK - 1) / INODES_PER_BLOCK;
     uint64_t bitmap_blocks = ((uint64_t)super->size + BITS_PER_BLOCK - 1) / BITS_PER_BLOCK;
     return super->inodes > ROOT_INODE && super->inodes <= MAX_INODES + 1 &&
-           super->log_blocks >= 64 && super->log_start > SUPER_BLOCK &&
+           super->log_blocks >= LOG_MIN_BLOCKS && super->log_start > SUPER_BLOCK &&
            (uint64_t)super->log_start + super->log_blocks <= super->inode_start &&
            super->inode_start + inode_blocks <= super->bitmap_start &&
            super->bitmap_start + bitmap_blocks <= super->data_start &&
