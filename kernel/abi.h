@@ -1,11 +1,13 @@
-// The contract between the kernel and user programs: system calls, flags, structures, error numbers.
+// The contract between the kernel and user programs: system calls, flags, structures, error
+// numbers.
 //
-// Calls 1 to 21 have the numbers, arguments, results and limits of xv6-riscv, so that its binaries run
-// unchanged. A call puts its number in a7 and its arguments in a0 to a5. The result comes back in a0, -1
-// for every failure, as xv6 has it; a1 then holds the reason (one of the E numbers below) and 0 after a
-// success. xv6's programs treat a1 as scratch; ours find it in `errno`.
+// Calls 1 to 21 have the numbers, arguments, results and limits of xv6-riscv, so xv6's binaries run
+// unchanged. A program puts the number of the call in a7 and the arguments in a0 to a5. The result
+// comes back in a0: -1 for every failure, as in xv6. Then a1 contains the reason, one of the E
+// numbers below; after a success it contains 0. Programs of xv6 ignore a1, ours find it in `errno`.
 //
-// Kernel and user programs include this file; it declares no function. Host tools take inode_types.h.
+// The kernel and user programs include this file. It declares no functions. Host programs include
+// inode_types.h instead.
 
 #ifndef RINGFENCE_ABI_H
 #define RINGFENCE_ABI_H
@@ -49,7 +51,7 @@
 #define SYS_reboot 71        // reboot(REBOOT_*): sync, then SBI system reset
 #define SYS_MAX 71
 
-// Limits that programs can see (xv6's).
+// Limits that programs can see, the same as in xv6.
 #define NOFILE 16   // open files of one process
 #define MAXARG 32   // arguments of exec
 #define MAXPATH 128 // bytes of a path, with its zero
@@ -75,7 +77,7 @@
 #define REBOOT_POWEROFF 0
 #define REBOOT_RESTART 1
 
-// Errors, Linux's numbers.
+// Errors, with Linux's numbers.
 #define EPERM 1
 #define ENOENT 2
 #define ESRCH 3
@@ -111,7 +113,7 @@
 
 #ifndef __ASSEMBLER__
 
-// fstat(); xv6's layout.
+// fstat(), with xv6's layout.
 struct stat {
     int32_t dev;   // file system's disk device
     uint32_t ino;  // inode number
@@ -122,28 +124,28 @@ struct stat {
 
 // ---- /dev/console ----
 
-// ioctl: pass a pointer to a uint32_t. Raw: read() returns bytes as they come, unechoed. Cooked (the
-// default): lines, with erase (backspace), kill line (^U), end of file (^D); ^C kills the foreground
-// process and its descendants.
+// ioctl(): pass a pointer to a uint32_t. In raw mode, read() returns bytes as they arrive, without
+// an echo. In cooked mode (the default), it returns lines, and you can erase a byte (backspace),
+// erase the line (^U) or end the file (^D). ^C kills the foreground process and its descendants.
 #define CONSOLE_SET_RAW 0x101        // in: 1 raw, 0 cooked
 #define CONSOLE_SET_FOREGROUND 0x102 // in: the pid that ^C kills, 0 for none
 #define CONSOLE_GET_PENDING 0x103    // out: bytes that a raw read() would return at once
 
 // ---- /dev/fb0 ----
 //
-// Two buffers of width x height pixels, 32 bits each (0x00RRGGBB), rows `stride` bytes apart. mmap(fd)
-// with offset 0 and length FB_BUFFERS * buffer_bytes maps both, buffer 0 first. A mapping outlives a
-// change of mode, but what is drawn into an old one is not shown.
+// Two buffers of width x height pixels, 32 bits each (0x00RRGGBB), rows `stride` bytes apart.
+// mmap(fd) with offset 0 and length FB_BUFFERS * buffer_bytes maps both, buffer 0 first. A mapping
+// stays valid after a change of mode, but the display does not show what you draw into it.
 
 #define FB_GET_INFO 0x201 // out: struct fb_info
 #define FB_SET_MODE 0x202 // in: struct fb_mode; EINVAL for a size of 0 or above FB_MAX_*, ENOMEM
 #define FB_PRESENT 0x203  // in: struct fb_present
-#define FB_WAIT 0x204     // argument unused: returns when every present so far is done
+#define FB_WAIT 0x204     // no argument; returns when every present so far is done
 
 #define FB_BUFFERS 2
 #define FB_MAX_WIDTH 3840
 #define FB_MAX_HEIGHT 2160
-#define FB_MAX_RECTS 15 // as many as one kick can tell the device of (gpu_batch.h)
+#define FB_MAX_RECTS 15 // what fits into one batch of commands (gpu_batch.h)
 
 struct fb_info {
     uint32_t width, height;                 // pixels
@@ -161,9 +163,10 @@ struct fb_rect {
     uint32_t x, y, width, height;
 };
 
-// Transfers the damaged rectangles of `buffer` to the host, shows that buffer, and flushes them: one kick.
-// With FB_ASYNC the call returns once they are with the device; the buffer must not be drawn into before
-// a later FB_WAIT, or a later present of the other buffer without FB_ASYNC, has returned.
+// Transfers the damaged rectangles of `buffer` to the host, shows that buffer, and flushes them,
+// all with one kick. With FB_ASYNC the call does not wait for the device. Then do not draw into the
+// buffer until a later FB_WAIT, or a later present of the other buffer without FB_ASYNC, has
+// returned.
 struct fb_present {
     uint32_t buffer; // 0 or 1
     uint32_t flags;  // FB_ASYNC
@@ -178,8 +181,8 @@ struct fb_present {
 #define DISK_GET_INFO 0x301 // out: struct disk_info
 #define DISK_READV 0x302 // in: struct disk_readv; reads past every cache, all requests in one kick
 #define DISK_FLUSH 0x303 // argument unused: VIRTIO_BLK_T_FLUSH
-// in: struct disk_readv with count 1; only when the disk is not mounted, or to a block past the file
-// system's end
+// in: struct disk_readv with count 1; only when the disk is not mounted, or to a block past the
+// file system's end
 #define DISK_WRITE 0x304
 
 struct disk_info {
@@ -202,7 +205,8 @@ struct disk_readv {
 
 // ---- /dev/vqstat ----
 
-// One a queue, read() returns as many whole entries as fit. Counts since boot (device reset clears none).
+// One for each queue. read() returns as many whole entries as fit. The counts start at boot; a
+// reset of the device does not change them.
 struct vqstat {
     char name[16];        // "blk0", "gpu0.control", "rng0", ...
     uint32_t size;        // descriptors
@@ -211,9 +215,9 @@ struct vqstat {
     uint64_t completions; // chains taken off the used ring
     uint64_t bytes;       // bytes the device says it wrote
     uint64_t kicks;       // doorbells rung
-    uint64_t kicks_saved; // doorbells not rung: the device had asked for none
+    uint64_t kicks_saved; // doorbells not rung, because the device had asked for none
     uint64_t polls;       // looks at the used ring by poll_used()
-    uint64_t spins;       // of them in vain
+    uint64_t spins;       // those that found nothing
     uint64_t fences;      // barriers executed for this queue
     uint64_t interrupts;  // interrupts taken
     uint64_t sleeps;      // times a process slept for a completion
@@ -224,18 +228,18 @@ struct vqstat {
 
 struct kstat {
     uint64_t memory_pages;   // pages the allocator owns
-    uint64_t free_pages;     // of them free
-    uint64_t processes;      // not unused
-    uint64_t open_files;     // entries of the system's file table in use
-    uint64_t inodes;         // in-memory inodes referenced
-    uint64_t buffers_pinned; // cache blocks that wait for the log
-    uint64_t harts;          // started
+    uint64_t free_pages;     // those that are free
+    uint64_t processes;      // processes, with zombies and kernel threads
+    uint64_t open_files;     // open files in the whole system
+    uint64_t inodes;         // in-memory inodes with references
+    uint64_t buffers_pinned; // cached blocks that wait to be committed or written home
+    uint64_t harts;          // harts that have started
     uint64_t context_switches;
     uint64_t log_commits;
     uint64_t fs_free_blocks, fs_free_inodes;
     uint64_t root_is_disk; // 1: virtio disk, 0: initrd
     uint64_t system_calls; // since boot
-    uint64_t buffers_held; // cache blocks that somebody uses, the log included
+    uint64_t buffers_held; // cached blocks in use, also by the log
 };
 
 #endif // __ASSEMBLER__

@@ -1,4 +1,4 @@
-// Numbers that assembly and C share. proc.c checks the offsets against the structures.
+// Numbers that assembly and C share. proc.c checks that the offsets match the structures.
 
 #ifndef RINGFENCE_ASM_H
 #define RINGFENCE_ASM_H
@@ -9,7 +9,7 @@
 #define PTE_EARLY 0xcf // valid, readable, writable, executable, accessed, dirty
 #endif
 
-// struct trap_frame: pc, then x1 to x31 but for the order in which proc.h lists them.
+// Offsets in struct trap_frame (proc.h).
 #define FRAME_PC 0
 #define FRAME_RA 8
 #define FRAME_SP 16
@@ -23,7 +23,7 @@
 #define FRAME_HART 256
 #define FRAME_SIZE 272
 
-// struct hart
+// Offsets in struct hart (proc.h).
 #define HART_PANIC_STACK 0
 #define HART_BOOT_STACK 8
 #define HART_ID 16

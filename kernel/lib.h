@@ -1,4 +1,4 @@
-// What every file of the kernel may use: memory and string functions, messages, panic, small macros.
+// For every file of the kernel: memory and string functions, messages, panic, small macros.
 
 #ifndef RINGFENCE_LIB_H
 #define RINGFENCE_LIB_H
@@ -30,18 +30,19 @@ int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
-// Copies at most size-1 bytes and always ends with a zero.
+// Copies at most size - 1 bytes, and always adds a zero.
 void copy_string(char *dst, const char *src, size_t size);
 
-// A message on the console, whole lines at a time. May be called anywhere, with any lock held. Knows
-// %d %u %x %p %s %c %% and the lengths l, ll and z; a width is passed over.
+// Prints a message on the console. Messages of different harts do not mix. Call it anywhere, with
+// any lock held. Supports %d %u %x %p %s %c %% and the lengths l, ll and z; ignores a width.
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// What a function of the labs does until it is written: says once that `what`, as in "lab 1: virtq_add", is
-// yours to write. Returns -ENOSYS.
+// The functions that you write in the labs call this at first. It prints once that `what`, as in
+// "lab 1: virtq_add", is yours to write. Returns -ENOSYS.
 int lab_todo(const char *what);
 
-// For the kernel's own broken promises only, never for what a device or a user did. Stops every hart.
+// Prints a message and stops every hart. Only for the kernel's own mistakes: a device or a program
+// must never cause a panic.
 void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 #endif

@@ -29,7 +29,7 @@ class Queue:
 
     def __init__(self, value: gdb.Value) -> None:
         self.value = value
-        self.vq = value["vq"]
+        self.vq = value["virtq"]
         self.name = self.vq["name"].string()
         self.size = int(self.vq["size"])
         self.mask = self.size - 1
@@ -100,7 +100,7 @@ def buffer(descriptor: gdb.Value) -> str:
 
 
 def rings(queue: Queue) -> list[str]:
-    state = f", BROKEN: {queue.vq['fault'].string()}" if queue["broken"] else ""
+    state = f", BROKEN: {queue.vq['broken_by'].string()}" if queue["broken"] else ""
     kicks = "no kicks, please" if int(queue.vq["used"]["flags"]) & NO_NOTIFY else "kicks wanted"
     interrupts = "no interrupts, please" if int(queue.vq["avail"]["flags"]) & NO_INTERRUPT else "interrupts wanted"
     return [

@@ -65,8 +65,8 @@ with Machine(job) as machine:
     tree = machine.monitor("info qtree").split("dev: virtio-mmio")
     registers = next(re.search(r"mmio ([0-9a-f]{16})/", slot)[1] for slot in tree if "virtio-blk-device" in slot)
 with Machine(job, gdb=True, shell=False) as machine:
-    commands = ["info address poll_used", "break read_super", "continue", "print blk.queue.vq.used"]
-    commands += ["python gdb.execute('monitor gva2gpa %d' % int(gdb.parse_and_eval('blk.queue.vq.used')))", "kill"]
+    commands = ["info address poll_used", "break read_super", "continue", "print blk.queue.virtq.used"]
+    commands += ["python gdb.execute('monitor gva2gpa %d' % int(gdb.parse_and_eval('blk.queue.virtq.used')))", "kill"]
     text = run_gdb(machine, commands)
 print("disk_registers = 0x" + registers)
 print("handshake = [1, 3, 11, 15]")

@@ -180,7 +180,7 @@ static void property_seen(struct node *node, const char *name, struct property p
         machine.initrd_end = cells(p.data, p.length / 4);
 }
 
-static void walk(const uint8_t *at, const char *strings)
+static void fdt_walk(const uint8_t *at, const char *strings)
 {
     static struct node stack[MAX_DEPTH];
     int depth = -1;
@@ -230,7 +230,7 @@ void fdt_parse(const void *fdt)
         panic("no device tree at %p", fdt);
     machine.fdt_start = (uint64_t)fdt;
     machine.fdt_end = (uint64_t)fdt + be32(header + 4);
-    walk(header + be32(header + 8), (const char *)header + be32(header + 12));
+    fdt_walk(header + be32(header + 8), (const char *)header + be32(header + 12));
     assign_contexts();
     machine.sstc = all_sstc;
     if (machine.memory_end == 0 || machine.timebase == 0 || machine.hart_count == 0 ||

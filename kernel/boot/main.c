@@ -113,7 +113,7 @@ static void start_secondaries(void)
 
 // ---- the first process ----
 
-static bool mount(const char *name)
+static bool try_root(const char *name)
 {
     struct block_device *device = block_find(name);
     if (!device || fs_mount(device) < 0)
@@ -127,16 +127,16 @@ static void mount_root(void)
 {
     char wanted[16];
     if (boot_string("root", wanted, sizeof(wanted))) {
-        if (mount(wanted))
+        if (try_root(wanted))
             return;
         kprintf("root=%s cannot be mounted\n", wanted);
     } else if (!block_find("disk0")) {
         kprintf("no disk: files will be lost at power-off\n");
-    } else if (mount("disk0")) {
+    } else if (try_root("disk0")) {
         page_free_range(machine.initrd_start, machine.initrd_end); // not needed any more
         return;
     }
-    if (!mount("initrd"))
+    if (!try_root("initrd"))
         panic("no root file system: give QEMU a disk (-drive) or -initrd, as `make qemu` does");
 }
 

@@ -42,7 +42,7 @@ void console_room(void)
 }
 
 // Sends all n bytes, sleeping while the line is busy; -EINTR if killed meanwhile.
-static int send(const char *bytes, unsigned n)
+static int console_send(const char *bytes, unsigned n)
 {
     spin_lock(&output_lock);
     while (n > 0) {
@@ -67,7 +67,7 @@ static long console_write(int minor, uint64_t user_src, uint64_t n, uint64_t off
         uint64_t bytes = min_u64(n - done, sizeof(piece));
         if (copy_from_user(piece, user_src + done, bytes) < 0)
             return done > 0 ? (long)done : -EFAULT;
-        int r = send(piece, bytes);
+        int r = console_send(piece, bytes);
         if (r < 0)
             return r;
         done += bytes;
@@ -118,7 +118,7 @@ static void erase_last(void)
 {
     if (line_length > 0) {
         line_length--;
-        send("\b \b", 3);
+        console_send("\b \b", 3);
     }
 }
 
@@ -142,7 +142,7 @@ static int edit_line(void)
             return 0;
         } else if (byte == '\n' || line_length < LINE_MAX - 1) {
             line[line_length++] = byte;
-            send(&byte, 1);
+            console_send(&byte, 1);
             if (byte == '\n')
                 return 0;
         }

@@ -1,5 +1,5 @@
-// The devices that are not VirtIO: serial line, console, interrupt controller, timer, RAM disk; and the
-// hooks by which interrupts reach drivers.
+// The devices other than VirtIO: serial line, console, interrupt controller, timer and RAM disk.
+// Also how a driver gets its interrupts.
 
 #ifndef RINGFENCE_DEV_H
 #define RINGFENCE_DEV_H
@@ -8,29 +8,30 @@
 
 // ---- plic.c: the platform interrupt controller ----
 
-// Interrupt handlers run with interrupts off, on whichever hart claimed it, in the idle loop or in a trap from
-// user mode. They never sleep.
+// Any hart may run an interrupt handler, in the idle loop or in a trap from user mode, with
+// interrupts off. A handler never sleeps.
 typedef void irq_handler(void *argument);
 
 void plic_init_hart(void);
-int irq_register(uint32_t irq, irq_handler *handler,
-                 void *argument); // and enables it; 0 or -EINVAL
-void plic_handle(void);           // claims and serves everything that is pending
+// Registers the handler and enables the interrupt. Returns 0 or -EINVAL.
+int irq_register(uint32_t irq, irq_handler *handler, void *argument);
+void plic_handle(void); // serves all pending interrupts
 
 // ---- uart.c: 16550 ----
 
-void uart_init(void);         // polled output
-void uart_start(void);        // input and interrupts
-void uart_put_polled(char c); // for kprintf and panic: waits for room
-// Writes up to n bytes without waiting, returns how many; then calls console_room() when there is room again.
+void uart_init(void);         // from now on, uart_put_polled() works without the firmware
+void uart_start(void);        // enables interrupts and input
+void uart_put_polled(char c); // for kprintf() and panic(): waits for room
+// Sends up to n bytes without waiting, and returns how many. If that is less than n, calls
+// console_room() when there is room again.
 unsigned uart_write(const char *bytes, unsigned n);
 void uart_resume_input(void); // the console has room for input again
 
 // ---- console.c ----
 
 void console_init(void);
-bool console_input(char c); // from uart.c: a byte has come; false if there is no room for it
-void console_room(void);    // from uart.c: output may go on
+bool console_input(char c); // called by uart.c for each byte; false if there is no room for it
+void console_room(void);    // called by uart.c: it can send again
 
 // ---- timer.c ----
 
@@ -38,25 +39,28 @@ void console_room(void);    // from uart.c: output may go on
 
 void timer_init(void);
 void timer_init_hart(void);
-void timer_handle(void);               // timer interrupt on this hart
-void timer_wake_at(uint64_t deadline); // this hart's timer fires no later than that
+void timer_handle(void);               // serves this hart's timer interrupt
+void timer_wake_at(uint64_t deadline); // makes it come no later than that, as time_now()
 
 // ---- ramdisk.c: the initrd as a block device named "initrd" ----
 
 void ramdisk_init(void);
 
-// ---- the framebuffer device (fb.c) is served by virtio/gpu.c through these ----
+// ---- fb.c: a display driver (virtio/gpu.c) registers these functions ----
 
 struct fb_present;
 struct fb_mode;
 struct fb_info;
 
+// fb.c calls one function at a time, with a mutex held. They may sleep, except for info and pixels.
+// abi.h says what they do and which errors they return.
 struct fb_driver {
     void (*info)(struct fb_info *info);
     int (*set_mode)(uint32_t width, uint32_t height);
-    int (*present)(const struct fb_present *present); // rectangles already inside the picture
+    int (*present)(const struct fb_present *present); // 1 or more rectangles, inside the picture
     int (*wait)(void);
-    // First page (direct map) and number of pages of both buffers; buffer 0 first, contiguous.
+    // The first page (in the direct map) and the number of pages of both buffers, which are
+    // contiguous, buffer 0 first. NULL before the first set_mode.
     void *(*pixels)(uint64_t *pages);
 };
 

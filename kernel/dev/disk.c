@@ -20,7 +20,7 @@ static struct block_device *disk(void)
     return block_find("disk0");
 }
 
-static long get_info(struct block_device *device, uint64_t user_info)
+static long disk_get_info(struct block_device *device, uint64_t user_info)
 {
     struct disk_info info = {
         .blocks = device->blocks,
@@ -50,7 +50,7 @@ static int fetch_call(const struct block_device *device, uint64_t user_call, uin
 }
 
 // Fills segments[from...] with the pages of an entry; their number, or -EFAULT.
-static long gather(uint32_t entry, unsigned from, enum block_op op)
+static long list_user_pages(uint32_t entry, unsigned from, enum block_op op)
 {
     for (uint64_t i = 0; i < call.entry[entry].blocks; i++) {
         void *page = user_page(call.entry[entry].buffer + i * PAGE_SIZE, op == BLOCK_READ);
@@ -61,27 +61,21 @@ static long gather(uint32_t entry, unsigned from, enum block_op op)
     return call.entry[entry].blocks;
 }
 
-// Submits requests[0..n) with one kick and waits for all; the first error.
-static int run(struct block_device *device, unsigned n)
+// Sends requests[0] to requests[n - 1] with one kick and waits for all of them. 0, or an error.
+static int run_requests(struct block_device *device, unsigned n)
 {
-    int error = 0;
-    for (unsigned i = 0; i < n; i++)
-        requests[i].next = i + 1 < n ? &requests[i + 1] : NULL;
-    block_submit(device, requests);
-    for (unsigned i = 0; i < n; i++) {
-        int status = block_wait(device, &requests[i]);
-        error = error ? error : status;
-    }
-    return error;
+    for (unsigned i = 0; i + 1 < n; i++)
+        requests[i].next = &requests[i + 1];
+    return block_run(device, requests, n);
 }
 
 // Does what `call` says. An entry becomes one request, or more if it has more pages than the device
 // takes at once; only when those fill requests[] does a second kick follow.
-static int transfer(struct block_device *device, enum block_op op)
+static int disk_transfer(struct block_device *device, enum block_op op)
 {
     unsigned n = 0, from = 0;
     for (uint32_t entry = 0; entry < call.count; entry++) {
-        long count = gather(entry, from, op);
+        long count = list_user_pages(entry, from, op);
         if (count < 0)
             return -EFAULT;
         from += count;
@@ -91,7 +85,7 @@ static int transfer(struct block_device *device, enum block_op op)
         for (uint64_t at = 0, count; at < call.entry[entry].blocks; at += count, from += count) {
             count = min_u64(call.entry[entry].blocks - at, device->max_segments);
             if (n == MAX_REQUESTS) {
-                int error = run(device, n);
+                int error = run_requests(device, n);
                 if (error)
                     return error;
                 n = 0;
@@ -104,13 +98,13 @@ static int transfer(struct block_device *device, enum block_op op)
             };
         }
     }
-    return run(device, n);
+    return run_requests(device, n);
 }
 
 static int read_blocks(struct block_device *device, uint64_t user_call)
 {
     int error = fetch_call(device, user_call, DISK_MAX_BATCH);
-    return error ? error : transfer(device, BLOCK_READ);
+    return error ? error : disk_transfer(device, BLOCK_READ);
 }
 
 // Writes only where no mounted file system can be hurt.
@@ -121,7 +115,7 @@ static int write_blocks(struct block_device *device, uint64_t user_call)
         return error;
     if (call.entry[0].block < device->mounted_blocks)
         return -EBUSY;
-    return transfer(device, BLOCK_WRITE);
+    return disk_transfer(device, BLOCK_WRITE);
 }
 
 static int disk_open(int minor)
@@ -133,20 +127,19 @@ static int disk_open(int minor)
 static long disk_ioctl(int minor, uint64_t request, uint64_t user_argument)
 {
     struct block_device *device = disk();
-    struct block_request flush = {.op = BLOCK_FLUSH};
     long result = -ENOTTY;
     (void)minor;
     if (!device)
         return -ENODEV;
     mutex_lock(&disk_mutex);
     if (request == DISK_GET_INFO)
-        result = get_info(device, user_argument);
+        result = disk_get_info(device, user_argument);
     else if (request == DISK_READV)
         result = read_blocks(device, user_argument);
     else if (request == DISK_WRITE)
         result = write_blocks(device, user_argument);
     else if (request == DISK_FLUSH)
-        result = block_do(device, &flush);
+        result = block_flush(device);
     mutex_unlock(&disk_mutex);
     return result;
 }

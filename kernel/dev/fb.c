@@ -25,14 +25,14 @@ static int ensure_mode(void)
     return driver->pixels(&pages) ? 0 : driver->set_mode(DEFAULT_WIDTH, DEFAULT_HEIGHT);
 }
 
-static int get_info(uint64_t user_info)
+static int fb_get_info(uint64_t user_info)
 {
     struct fb_info info;
     driver->info(&info);
     return copy_to_user(user_info, &info, sizeof(info));
 }
 
-static int set_mode(uint64_t user_mode)
+static int fb_set_mode(uint64_t user_mode)
 {
     struct fb_mode mode;
     if (copy_from_user(&mode, user_mode, sizeof(mode)) < 0)
@@ -49,7 +49,7 @@ static bool inside(const struct fb_rect *rect, const struct fb_info *info)
            rect->width <= info->width - rect->x && rect->height <= info->height - rect->y;
 }
 
-static int present(uint64_t user_present)
+static int fb_present_checked(uint64_t user_present)
 {
     struct fb_present request;
     struct fb_info info;
@@ -87,11 +87,11 @@ static long dispatch(uint64_t request, uint64_t user_argument)
 {
     switch (request) {
     case FB_GET_INFO:
-        return get_info(user_argument);
+        return fb_get_info(user_argument);
     case FB_SET_MODE:
-        return set_mode(user_argument);
+        return fb_set_mode(user_argument);
     case FB_PRESENT:
-        return present(user_argument);
+        return fb_present_checked(user_argument);
     case FB_WAIT:
         return driver->wait();
     default:

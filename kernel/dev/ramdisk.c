@@ -9,7 +9,7 @@
 
 #define MAX_SEGMENTS 256
 
-static int transfer(struct block_device *device, const struct block_request *request)
+static int ramdisk_transfer(struct block_device *device, const struct block_request *request)
 {
     char *disk = (char *)device->driver + request->block * BLOCK_SIZE;
     int error = block_check(device, request);
@@ -31,7 +31,7 @@ static void ramdisk_submit(struct block_device *device, struct block_request *ch
     while (chain) {
         struct block_request *request = chain;
         chain = request->next; // done() may free the request
-        request->status = transfer(device, request);
+        request->status = ramdisk_transfer(device, request);
         if (request->done)
             request->done(request);
     }

@@ -122,21 +122,7 @@ void blocks_unreserve(uint32_t count)
     spin_unlock(&alloc.lock);
 }
 
-static void group_change(uint32_t group, int change)
-{
-    spin_lock(&alloc.lock);
-    alloc.group_free[group] += change;
-    spin_unlock(&alloc.lock);
-}
-
-static bool group_full(uint32_t group)
-{
-    spin_lock(&alloc.lock);
-    bool full = alloc.group_free[group] == 0;
-    spin_unlock(&alloc.lock);
-    return full;
-}
-
+// Where the search for a block near `goal` begins.
 static uint32_t search_start(uint32_t goal)
 {
     spin_lock(&alloc.lock);
@@ -145,11 +131,12 @@ static uint32_t search_start(uint32_t goal)
     return start;
 }
 
-static void search_ended(uint32_t block)
+static bool group_full(uint32_t group)
 {
     spin_lock(&alloc.lock);
-    alloc.next_block = block + 1 < fs.super.size ? block + 1 : 0;
+    bool full = alloc.group_free[group] == 0;
     spin_unlock(&alloc.lock);
+    return full;
 }
 
 // Takes a free block of a group, the first at or after bit `from` if there is one there. 1 and
@@ -169,8 +156,11 @@ static int group_take(uint32_t group, uint32_t from, uint32_t *block)
     if (bit < high) {
         words[bit / 64] |= 1ull << bit % 64;
         log_write(buf);
-        group_change(group, -1);
         *block = group * BITS_PER_BLOCK + bit;
+        spin_lock(&alloc.lock);
+        alloc.group_free[group]--;
+        alloc.next_block = *block + 1 < fs.super.size ? *block + 1 : 0;
+        spin_unlock(&alloc.lock);
     }
     buf_release(buf);
     return bit < high;
@@ -187,12 +177,8 @@ int block_alloc(uint32_t goal, uint32_t *block)
         if (group_full(group))
             continue;
         int status = group_take(group, i == 0 ? bit : 0, block);
-        if (status < 0)
-            return status;
-        if (status > 0) {
-            search_ended(*block);
-            return 0;
-        }
+        if (status != 0)
+            return status < 0 ? status : 0;
     }
     return -EIO;
 }
@@ -221,8 +207,10 @@ static uint32_t free_run(const uint32_t *blocks, uint32_t count, int *status)
         if (freed)
             log_write(buf);
         buf_release(buf);
-        group_change(group, freed);
-        blocks_unreserve(freed);
+        spin_lock(&alloc.lock);
+        alloc.group_free[group] += freed;
+        alloc.free_blocks += freed;
+        spin_unlock(&alloc.lock);
     }
     return n;
 }
@@ -253,16 +241,14 @@ uint32_t inode_number_alloc(void)
 {
     spin_lock(&alloc.lock);
     uint32_t number = find_zero(alloc.inode_used, alloc.inode_word * 64, fs.super.inodes);
-    if (number < fs.super.inodes) {
+    bool found = number < fs.super.inodes;
+    if (found) {
         alloc.inode_used[number / 64] |= 1ull << number % 64;
         alloc.free_inodes--;
-    } else {
-        number = 0;
-    }
-    if (number)
         alloc.inode_word = number / 64;
+    }
     spin_unlock(&alloc.lock);
-    return number;
+    return found ? number : 0;
 }
 
 void inode_number_free(uint32_t number)

@@ -18,11 +18,8 @@
 static struct {
     struct spinlock lock;
     struct block_device *device;
-    struct buf **hash;
-    uint32_t hash_size; // a power of two
-    struct buf *coldest, *hottest;
-    uint32_t idle;          // length of that list
-    struct wait_queue room; // who waits for a buffer to become unreferenced
+    struct lru lru;         // of struct buf, by block
+    struct wait_queue room; // who waits for a buffer to become idle
     uint32_t count;
 } cache = {.lock = SPINLOCK("cache")};
 
@@ -33,62 +30,12 @@ unsigned buf_total(void)
 
 unsigned buf_idle(void)
 {
-    return cache.idle;
+    return cache.lru.idle;
 }
 
 struct block_device *buf_device(void)
 {
     return cache.device;
-}
-
-// ---- the lists; the caller holds cache.lock ----
-
-static struct buf **bucket(uint32_t block)
-{
-    return &cache.hash[(block * 2654435761u >> 8) & (cache.hash_size - 1)];
-}
-
-static struct buf *hash_find(uint32_t block)
-{
-    struct buf *buf = *bucket(block);
-    while (buf && buf->block != block)
-        buf = buf->hash_next;
-    return buf;
-}
-
-static void hash_insert(struct buf *buf, uint32_t block)
-{
-    buf->block = block;
-    buf->hash_next = *bucket(block);
-    *bucket(block) = buf;
-}
-
-// Block 0 is never read, so a buffer with that number is in no chain.
-static void hash_remove(struct buf *buf)
-{
-    if (buf->block == 0)
-        return;
-    struct buf **at = bucket(buf->block);
-    while (*at != buf)
-        at = &(*at)->hash_next;
-    *at = buf->hash_next;
-    buf->block = 0;
-}
-
-static void idle_remove(struct buf *buf)
-{
-    *(buf->colder ? &buf->colder->hotter : &cache.coldest) = buf->hotter;
-    *(buf->hotter ? &buf->hotter->colder : &cache.hottest) = buf->colder;
-    cache.idle--;
-}
-
-static void idle_insert(struct buf *buf, bool hot)
-{
-    buf->colder = hot ? cache.hottest : NULL;
-    buf->hotter = hot ? NULL : cache.coldest;
-    *(buf->colder ? &buf->colder->hotter : &cache.coldest) = buf;
-    *(buf->hotter ? &buf->hotter->colder : &cache.hottest) = buf;
-    cache.idle++;
 }
 
 // ---- setting up ----
@@ -100,20 +47,22 @@ static int take_memory(void)
 {
     uint64_t want = page_total() / MEMORY_SHARE;
     want = max_u64(MIN_BUFFERS, min_u64(want, MAX_BUFFERS));
-    cache.hash_size = MIN_BUFFERS;
-    while (cache.hash_size < want)
-        cache.hash_size *= 2;
-    cache.hash = page_alloc_array(cache.hash_size, sizeof(*cache.hash));
+    uint32_t hash_size = MIN_BUFFERS;
+    while (hash_size < want)
+        hash_size *= 2;
+    cache.lru.hash = page_alloc_array(hash_size, sizeof(*cache.lru.hash));
     struct buf *bufs = page_alloc_array(want, sizeof(*bufs));
-    if (!cache.hash || !bufs)
+    if (!cache.lru.hash || !bufs)
         return -ENOMEM;
+    memset(cache.lru.hash, 0, hash_size * sizeof(*cache.lru.hash));
+    cache.lru.hash_size = hash_size;
     for (; cache.count < want; cache.count++) {
         struct buf *buf = &bufs[cache.count];
         *buf = (struct buf){.data = page_alloc()};
         if (!buf->data)
             return -ENOMEM;
         mutex_init(&buf->lock, "buffer");
-        idle_insert(buf, true);
+        lru_add(&cache.lru, &buf->lru);
     }
     return 0;
 }
@@ -122,58 +71,51 @@ int buf_init(struct block_device *device)
 {
     if (cache.count == 0 && take_memory() < 0)
         return -ENOMEM;
-    memset(cache.hash, 0, cache.hash_size * sizeof(struct buf *));
-    for (struct buf *buf = cache.coldest; buf; buf = buf->hotter) {
-        buf->block = 0;
-        buf->valid = false;
-    }
+    for (struct lru_entry *entry = cache.lru.coldest; entry; entry = entry->hotter)
+        lru_forget(&cache.lru, entry);
     cache.device = device;
     return 0;
 }
 
 // ---- finding and re-using ----
 
-// Takes an unreferenced buffer out of the list. Buffers that processes share stay, if that is
-// possible: re-using them would cost a page. *out is NULL if there is no buffer now. 0 or -ENOMEM.
-// With cache.lock.
-static int take_idle(struct buf **out)
+// Replaces the page if it is shared, with its contents or without. 0 or -ENOMEM.
+static int unshare(struct buf *buf, bool copy)
 {
-    struct buf *buf = cache.coldest;
-    for (unsigned i = 0; buf && page_refs(buf->data) > 1 && i < SHARED_TRIES; i++) {
-        idle_remove(buf);
-        idle_insert(buf, true);
-        buf = cache.coldest;
-    }
-    *out = buf;
-    if (!buf)
+    if (page_refs(buf->data) == 1)
         return 0;
-    if (page_refs(buf->data) > 1) {
-        void *page = page_alloc();
-        if (!page)
-            return -ENOMEM;
-        page_put(buf->data);
-        buf->data = page;
-    }
-    idle_remove(buf);
-    hash_remove(buf);
-    buf->valid = false;
-    buf->transaction = 0;
+    void *page = page_alloc();
+    if (!page)
+        return -ENOMEM;
+    if (copy)
+        memcpy(page, buf->data, BLOCK_SIZE);
+    page_put(buf->data);
+    buf->data = page;
     return 0;
 }
 
-// Gives a buffer taken from the list to `block`: referenced and locked. With cache.lock.
-static void adopt(struct buf *buf, uint32_t block)
+// Picks the buffer to be used again: *out, or NULL if none is idle. Passes over those that processes
+// share, as long as there are others: to use one again costs a page. 0 or -ENOMEM. With cache.lock.
+static int pick_idle(struct buf **out)
 {
-    buf->references = 1;
-    hash_insert(buf, block);
-    if (!mutex_try_lock(&buf->lock))
-        panic("buffer of block %u is locked without a reference", block);
+    struct buf *buf = (struct buf *)cache.lru.coldest;
+    for (unsigned i = 0; buf && page_refs(buf->data) > 1 && i < SHARED_TRIES; i++) {
+        lru_get(&cache.lru, &buf->lru);
+        lru_put(&cache.lru, &buf->lru, true);
+        buf = (struct buf *)cache.lru.coldest;
+    }
+    *out = buf;
+    return buf ? unshare(buf, false) : 0;
 }
 
-static void reference(struct buf *buf)
+// Gives an idle buffer to `block`: referenced and locked, invalid. With cache.lock.
+static void adopt(struct buf *buf, uint32_t block)
 {
-    if (buf->references++ == 0)
-        idle_remove(buf);
+    lru_take(&cache.lru, &buf->lru, block);
+    buf->valid = false;
+    buf->transaction = 0;
+    if (!mutex_try_lock(&buf->lock))
+        panic("buffer of block %u is locked without a reference", block);
 }
 
 // Does the current process have this buffer locked? Then it would wait for itself for ever. A
@@ -188,8 +130,8 @@ static int buf_get(uint32_t block, struct buf **out)
 {
     struct buf *buf;
     spin_lock(&cache.lock);
-    while (!(buf = hash_find(block))) {
-        int status = take_idle(&buf);
+    while (!(buf = lru_find(&cache.lru, block))) {
+        int status = pick_idle(&buf);
         if (buf && status == 0)
             adopt(buf, block);
         if (buf || status < 0) {
@@ -201,7 +143,7 @@ static int buf_get(uint32_t block, struct buf **out)
     }
     bool twice = locked_by_caller(buf);
     if (!twice)
-        reference(buf);
+        lru_get(&cache.lru, &buf->lru);
     spin_unlock(&cache.lock);
     if (twice)
         return -EIO;
@@ -217,10 +159,7 @@ int buf_read(uint32_t block, struct buf **out)
     if (status < 0)
         return status;
     if (!buf->valid) {
-        struct block_segment segment = {buf->data, BLOCK_SIZE};
-        struct block_request request = {
-            .op = BLOCK_READ, .block = block, .segments = &segment, .count = 1};
-        status = block_do(cache.device, &request);
+        status = block_transfer(cache.device, BLOCK_READ, block, buf->data);
         buf->valid = status == 0;
         if (status < 0) {
             buf_release(buf);
@@ -228,21 +167,6 @@ int buf_read(uint32_t block, struct buf **out)
         }
     }
     *out = buf;
-    return 0;
-}
-
-// Replaces the page if it is shared, with its contents or without. 0 or -ENOMEM.
-static int unshare(struct buf *buf, bool copy)
-{
-    if (page_refs(buf->data) == 1)
-        return 0;
-    void *page = page_alloc();
-    if (!page)
-        return -ENOMEM;
-    if (copy)
-        memcpy(page, buf->data, BLOCK_SIZE);
-    page_put(buf->data);
-    buf->data = page;
     return 0;
 }
 
@@ -264,11 +188,11 @@ int buf_fresh(uint32_t block, struct buf **out)
 struct buf *buf_cached(uint32_t block)
 {
     spin_lock(&cache.lock);
-    struct buf *buf = hash_find(block);
+    struct buf *buf = lru_find(&cache.lru, block);
     if (buf && locked_by_caller(buf))
         buf = NULL;
     if (buf)
-        reference(buf);
+        lru_get(&cache.lru, &buf->lru);
     spin_unlock(&cache.lock);
     if (buf)
         mutex_lock(&buf->lock);
@@ -279,7 +203,8 @@ struct buf *buf_claim(uint32_t block)
 {
     struct buf *buf = NULL;
     spin_lock(&cache.lock);
-    if (cache.idle > PREFETCH_RESERVE && !hash_find(block) && take_idle(&buf) == 0 && buf)
+    if (cache.lru.idle > PREFETCH_RESERVE && !lru_find(&cache.lru, block) && pick_idle(&buf) == 0 &&
+        buf)
         adopt(buf, block);
     else
         buf = NULL;
@@ -312,17 +237,15 @@ void buf_release(struct buf *buf)
 void buf_hold(struct buf *buf)
 {
     spin_lock(&cache.lock);
-    reference(buf);
+    lru_get(&cache.lru, &buf->lru);
     spin_unlock(&cache.lock);
 }
 
 void buf_drop(struct buf *buf)
 {
     spin_lock(&cache.lock);
-    if (--buf->references == 0) {
-        // An invalid buffer is of no use to anyone: the first to be re-used.
-        idle_insert(buf, buf->valid);
+    // An invalid buffer is of no use to anyone: it is the first to be used again.
+    if (lru_put(&cache.lru, &buf->lru, buf->valid))
         wake_all(&cache.room);
-    }
     spin_unlock(&cache.lock);
 }

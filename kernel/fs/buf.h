@@ -1,65 +1,66 @@
 // The buffer cache: blocks of the disk in memory, one page each.
 //
-// A buffer is locked (a mutex) by whoever reads or changes its contents, and referenced by whoever
-// needs it to stay: the one that has it locked, and the log from the moment it was changed until it
-// is written home. Buffers without references are re-used, least recently used first.
+// Lock a buffer (a mutex) to read or change its contents. A reference keeps it in the cache:
+// whoever has locked it holds one, and so does the log, from the first change until the block is
+// written home. The cache uses idle buffers again, least recently used first (lru.h).
 //
-// A page of the cache may be shared with processes that run it as program text (inode_share_page).
-// Before such a page is changed the cache takes a page of its own: buf_private().
+// The cache may share a page with processes that run it as a program (inode_share_page). Before you
+// change a buffer, give it a page of its own: buf_private().
 
 #ifndef RINGFENCE_BUF_H
 #define RINGFENCE_BUF_H
 
 #include "kernel/fs/block.h"
+#include "kernel/fs/lru.h"
 
 struct buf {
-    // Guarded by the cache's lock (buf.c).
-    uint32_t block;
-    uint32_t references;
-    struct buf *hash_next;
-    struct buf *colder, *hotter; // neighbours in the list of unreferenced buffers
-    bool prefetching;            // locked on behalf of the device
+    // Guarded by cache.lock (buf.c).
+    struct lru_entry lru; // lru.number is the block
+    bool prefetching;     // locked on behalf of the device
 
     struct mutex lock;
     // Guarded by `lock`.
     bool valid; // the contents are the block's
     void *data; // a page
 
-    // The log's (log.c), guarded by its lock.
-    uint64_t transaction; // in which it was last changed
+    // Used by the log, guarded by log.lock (log.c).
+    uint64_t transaction; // the last one that changed it
     uint32_t slot;        // its place among that transaction's blocks
-    bool logged;          // committed to the log and not yet written home
+    bool logged;          // committed, and not yet written home
 };
 
-// Makes an empty cache of `device`'s blocks; the first call also takes the memory. 0 or -ENOMEM.
+// Makes an empty cache for the blocks of `device`. The first call also allocates the memory.
+// Returns 0 or -ENOMEM.
 int buf_init(struct block_device *device);
 unsigned buf_total(void);
-unsigned buf_idle(void); // of them without a reference
+unsigned buf_idle(void); // buffers without a reference
 
-// Locks the buffer of `block`, reading it first if need be. May sleep. 0, -EIO or -ENOMEM. -EIO too
-// if the caller has it locked already: that happens when a corrupt disk uses a block for two
-// things.
+// Returns the buffer of `block` in *out, locked, with a reference. Reads it from the disk if
+// necessary. May sleep. Returns 0, -EIO or -ENOMEM. Returns -EIO also if you have locked it
+// already: a corrupt disk may use one block for two things.
 int buf_read(uint32_t block, struct buf **out);
-// The same for a block that the caller is about to overwrite from end to end: it is not read, and
-// its page is nobody else's. 0, -ENOMEM, -EIO as above.
+// The same for a block that you overwrite from end to end: it is not read, and its page is not
+// shared. Returns 0, -ENOMEM, or -EIO as above.
 int buf_fresh(uint32_t block, struct buf **out);
-// The same if it is cached (and not locked by the caller), else NULL.
+// The same for a block that is cached. NULL if it is not, or if you have locked it.
 struct buf *buf_cached(uint32_t block);
-// Gives a locked buffer a page that it does not share. Called before it is changed. 0 or -ENOMEM.
+// Gives a locked buffer a page that is not shared. Call it before you change the contents. Returns
+// 0 or -ENOMEM.
 int buf_private(struct buf *buf);
 // Unlocks the buffer and drops the reference. Never sleeps.
 void buf_release(struct buf *buf);
 
-// A reference more, one less, without the lock.
+// One more reference, one less. You need not hold the buffer's mutex. Never sleep.
 void buf_hold(struct buf *buf);
 void buf_drop(struct buf *buf);
 
-// Starts reading those of `count` blocks that are not cached, and does not wait (prefetch.c).
+// prefetch.c: starts reading the blocks that are not cached, and does not wait for them.
 void buf_prefetch(const uint32_t *blocks, unsigned count);
-// For it: a locked, invalid buffer for a block that is not cached. NULL if it is cached, or if
-// memory is short.
+// For prefetch.c: a locked, invalid buffer for `block`, to be filled by the device. NULL if the
+// block is cached, or if few buffers are idle.
 struct buf *buf_claim(uint32_t block);
-void buf_claim_done(struct buf *buf, bool valid); // it has been read, or not; never sleeps
+// The device has filled it (`valid`), or has failed: unlocks it. Never sleeps.
+void buf_claim_done(struct buf *buf, bool valid);
 struct block_device *buf_device(void);
 
 #endif

@@ -144,7 +144,7 @@ int dir_remove(struct inode *dir, uint64_t offset)
 int dir_init(struct inode *dir, uint32_t parent)
 {
     struct dir_entry entries[2];
-    make_entry(&entries[0], ".", dir->number);
+    make_entry(&entries[0], ".", dir->lru.number);
     make_entry(&entries[1], "..", parent);
     long n = inode_write(dir, false, (uint64_t)(uintptr_t)entries, 0, sizeof(entries));
     return n < 0 ? n : 0;

@@ -11,49 +11,49 @@ static struct {
     unsigned taken;    // entries that have ever been used
     unsigned in_use;
     struct file files[MAX_OPEN_FILES];
-} table = {.lock = SPINLOCK("files")};
+} file_table = {.lock = SPINLOCK("files")};
 
 unsigned file_count(void)
 {
-    return table.in_use;
+    return file_table.in_use;
 }
 
 struct file *file_alloc(void)
 {
-    spin_lock(&table.lock);
-    struct file *file = table.free;
+    spin_lock(&file_table.lock);
+    struct file *file = file_table.free;
     if (file)
-        table.free = file->next_free;
-    else if (table.taken < MAX_OPEN_FILES)
-        file = &table.files[table.taken++];
+        file_table.free = file->next_free;
+    else if (file_table.taken < MAX_OPEN_FILES)
+        file = &file_table.files[file_table.taken++];
     if (file) {
         *file = (struct file){.references = 1};
-        table.in_use++;
+        file_table.in_use++;
     }
-    spin_unlock(&table.lock);
+    spin_unlock(&file_table.lock);
     return file;
 }
 
 struct file *file_dup(struct file *file)
 {
-    spin_lock(&table.lock);
+    spin_lock(&file_table.lock);
     file->references++;
-    spin_unlock(&table.lock);
+    spin_unlock(&file_table.lock);
     return file;
 }
 
 void file_close(struct file *file)
 {
-    spin_lock(&table.lock);
+    spin_lock(&file_table.lock);
     bool last = --file->references == 0;
     struct file old = *file;
     if (last) {
         file->kind = FILE_FREE;
-        file->next_free = table.free;
-        table.free = file;
-        table.in_use--;
+        file->next_free = file_table.free;
+        file_table.free = file;
+        file_table.in_use--;
     }
-    spin_unlock(&table.lock);
+    spin_unlock(&file_table.lock);
     if (!last)
         return;
     if (old.kind == FILE_PIPE)
@@ -64,14 +64,9 @@ void file_close(struct file *file)
 
 // ---- reading and writing ----
 
-static const struct device *device_of(const struct file *file)
-{
-    return devices[file->major];
-}
-
 static long device_read(struct file *file, uint64_t user_dst, uint64_t n)
 {
-    const struct device *device = device_of(file);
+    const struct device *device = devices[file->major];
     long got = device->read ? device->read(file->minor, user_dst, n, file->offset) : -EINVAL;
     if (got > 0)
         file->offset += got;
@@ -80,7 +75,7 @@ static long device_read(struct file *file, uint64_t user_dst, uint64_t n)
 
 static long device_write(struct file *file, uint64_t user_src, uint64_t n)
 {
-    const struct device *device = device_of(file);
+    const struct device *device = devices[file->major];
     long put = device->write ? device->write(file->minor, user_src, n, file->offset) : -EINVAL;
     if (put > 0)
         file->offset += put;

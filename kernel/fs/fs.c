@@ -17,7 +17,7 @@ static bool areas_valid(const struct super_block *super)
     uint64_t inode_blocks = (super->inodes + INODES_PER_BLOCK - 1) / INODES_PER_BLOCK;
     uint64_t bitmap_blocks = ((uint64_t)super->size + BITS_PER_BLOCK - 1) / BITS_PER_BLOCK;
     return super->inodes > ROOT_INODE && super->inodes <= MAX_INODES + 1 &&
-           super->log_blocks >= 64 && super->log_start > SUPER_BLOCK &&
+           super->log_blocks >= LOG_MIN_BLOCKS && super->log_start > SUPER_BLOCK &&
            (uint64_t)super->log_start + super->log_blocks <= super->inode_start &&
            super->inode_start + inode_blocks <= super->bitmap_start &&
            super->bitmap_start + bitmap_blocks <= super->data_start &&
@@ -54,11 +54,10 @@ static int read_super(struct block_device *device, struct super_block *super)
     void *page = page_alloc();
     if (!page)
         return -ENOMEM;
-    struct block_segment segment = {page, BLOCK_SIZE};
-    struct block_request request = {
-        .op = BLOCK_READ, .block = SUPER_BLOCK, .segments = &segment, .count = 1};
-    int status = SUPER_BLOCK < device->blocks ? block_do(device, &request) : 0;
-    if (SUPER_BLOCK >= device->blocks)
+    int status = 0;
+    if (SUPER_BLOCK < device->blocks)
+        status = block_transfer(device, BLOCK_READ, SUPER_BLOCK, page);
+    else
         memset(page, 0, sizeof(*super));
     memcpy(super, page, sizeof(*super));
     page_put(page);
@@ -121,7 +120,7 @@ static void find_orphan(uint32_t number, const struct disk_inode *disk)
 // ---- mount ----
 
 // *problem says what went wrong, unless that has been printed already.
-static int mount(struct block_device *device, const char **problem)
+static int mount_volume(struct block_device *device, const char **problem)
 {
     uint64_t sequence;
     fs.bitmap_blocks = (fs.super.size + BITS_PER_BLOCK - 1ull) / BITS_PER_BLOCK;
@@ -154,7 +153,7 @@ int fs_mount(struct block_device *device)
     int status = read_super(device, &fs.super);
     if (status < 0)
         return status;
-    status = mount(device, &problem);
+    status = mount_volume(device, &problem);
     if (status < 0 && problem)
         kprintf("%s: cannot mount: %s (error %d)\n", device->name, problem, -status);
     return status;
@@ -164,12 +163,12 @@ int fs_mount(struct block_device *device)
 
 void log_thread(void)
 {
-    static struct spinlock lock = SPINLOCK("log thread");
+    static struct spinlock log_thread_lock = SPINLOCK("log thread");
     static struct wait_queue nobody;
     for (;;) {
-        spin_lock(&lock);
-        sleep_on_until(&nobody, &lock, time_now() + timebase);
-        spin_unlock(&lock);
+        spin_lock(&log_thread_lock);
+        sleep_on_until(&nobody, &log_thread_lock, time_now() + timebase);
+        spin_unlock(&log_thread_lock);
         inode_reap();
         // Errors have been reported on the console and make the file system read-only.
         log_sync(log_sequence());

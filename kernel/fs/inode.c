@@ -5,115 +5,71 @@
 // reference belongs to a list, and inode_reap() frees it in an operation of its own. After a crash,
 // fs_mount() finds it by nlink 0 and does the same.
 //
-// Lock order: an inode's mutex, then table.lock, which is never held across a sleep.
+// Lock order: an inode's mutex, then inode_cache.lock, which is never held across a sleep.
 
 #include "kernel/fs/fs.h"
 
 #define HASH_SIZE 256 // a power of two
 
+static struct lru_entry *inode_hash[HASH_SIZE];
 static struct {
     struct spinlock lock;
-    struct inode *hash[HASH_SIZE];
-    struct inode *coldest, *hottest;
+    struct lru lru; // of struct inode, by inode number
     struct inode *orphans;
     unsigned taken; // entries of inodes[] that have ever been used
-    unsigned referenced;
     struct inode inodes[MAX_CACHED_INODES];
-} table = {.lock = SPINLOCK("inodes")};
+} inode_cache = {.lock = SPINLOCK("inodes"), .lru = {.hash = inode_hash, .hash_size = HASH_SIZE}};
 
 unsigned inode_count(void)
 {
-    return table.referenced;
+    return inode_cache.taken - inode_cache.lru.idle;
 }
 
-// ---- the lists; the caller holds table.lock ----
-
-static struct inode **bucket(uint32_t number)
+// An entry for another inode, or NULL. With inode_cache.lock.
+static struct inode *pick_place(void)
 {
-    return &table.hash[number % HASH_SIZE];
-}
-
-static void hash_remove(struct inode *inode)
-{
-    struct inode **at = bucket(inode->number);
-    while (*at != inode)
-        at = &(*at)->hash_next;
-    *at = inode->hash_next;
-    inode->number = 0;
-}
-
-static void idle_remove(struct inode *inode)
-{
-    *(inode->colder ? &inode->colder->hotter : &table.coldest) = inode->hotter;
-    *(inode->hotter ? &inode->hotter->colder : &table.hottest) = inode->colder;
-}
-
-static void idle_insert(struct inode *inode, bool hot)
-{
-    inode->colder = hot ? table.hottest : NULL;
-    inode->hotter = hot ? NULL : table.coldest;
-    *(inode->colder ? &inode->colder->hotter : &table.coldest) = inode;
-    *(inode->hotter ? &inode->hotter->colder : &table.hottest) = inode;
-}
-
-// A place in the table for another inode, or NULL.
-static struct inode *take_place(void)
-{
-    struct inode *inode = table.coldest;
-    if (inode) {
-        idle_remove(inode);
-        if (inode->number)
-            hash_remove(inode);
-    } else if (table.taken < MAX_CACHED_INODES) {
-        inode = &table.inodes[table.taken++];
-        mutex_init(&inode->lock, "inode");
+    if (!inode_cache.lru.coldest && inode_cache.taken < MAX_CACHED_INODES) {
+        struct inode *fresh = &inode_cache.inodes[inode_cache.taken++];
+        mutex_init(&fresh->lock, "inode");
+        lru_add(&inode_cache.lru, &fresh->lru);
     }
-    return inode;
+    return (struct inode *)inode_cache.lru.coldest;
 }
 
 // ---- references ----
 
 struct inode *inode_get(uint32_t number)
 {
-    spin_lock(&table.lock);
-    struct inode *inode = *bucket(number);
-    while (inode && inode->number != number)
-        inode = inode->hash_next;
+    spin_lock(&inode_cache.lock);
+    struct inode *inode = lru_find(&inode_cache.lru, number);
     if (inode) {
-        if (inode->references == 0)
-            idle_remove(inode);
-    } else if ((inode = take_place())) {
-        inode->number = number;
-        inode->references = 0;
+        lru_get(&inode_cache.lru, &inode->lru);
+    } else if ((inode = pick_place())) {
+        lru_take(&inode_cache.lru, &inode->lru, number);
         inode->valid = false;
-        inode->hash_next = *bucket(number);
-        *bucket(number) = inode;
     }
-    if (inode && inode->references++ == 0)
-        table.referenced++;
-    spin_unlock(&table.lock);
+    spin_unlock(&inode_cache.lock);
     return inode;
 }
 
 struct inode *inode_dup(struct inode *inode)
 {
-    spin_lock(&table.lock);
-    inode->references++;
-    spin_unlock(&table.lock);
+    spin_lock(&inode_cache.lock);
+    lru_get(&inode_cache.lru, &inode->lru);
+    spin_unlock(&inode_cache.lock);
     return inode;
 }
 
 void inode_put(struct inode *inode)
 {
-    spin_lock(&table.lock);
-    if (inode->references == 1 && inode->valid && inode->disk.nlink == 0) {
-        inode->orphan_next = table.orphans; // which takes over the reference
-        table.orphans = inode;
-    } else if (--inode->references == 0) {
-        idle_insert(inode, inode->valid);
-        table.referenced--;
+    spin_lock(&inode_cache.lock);
+    if (inode->lru.references == 1 && inode->valid && inode->disk.nlink == 0) {
+        inode->orphan_next = inode_cache.orphans; // which takes over the reference
+        inode_cache.orphans = inode;
+    } else {
+        lru_put(&inode_cache.lru, &inode->lru, inode->valid);
     }
-    spin_unlock(&table.lock);
+    spin_unlock(&inode_cache.lock);
 }
 
 void inode_adopt_orphan(uint32_t number)
@@ -121,32 +77,29 @@ void inode_adopt_orphan(uint32_t number)
     struct inode *inode = inode_get(number);
     if (!inode)
         return; // the next mount will find it
-    spin_lock(&table.lock);
-    inode->orphan_next = table.orphans;
-    table.orphans = inode;
-    spin_unlock(&table.lock);
+    spin_lock(&inode_cache.lock);
+    inode->orphan_next = inode_cache.orphans;
+    inode_cache.orphans = inode;
+    spin_unlock(&inode_cache.lock);
 }
 
 // Drops the last reference and forgets the inode.
 static void forget(struct inode *inode)
 {
-    spin_lock(&table.lock);
+    spin_lock(&inode_cache.lock);
     inode->valid = false;
-    if (--inode->references == 0) {
-        hash_remove(inode);
-        idle_insert(inode, false);
-        table.referenced--;
-    }
-    spin_unlock(&table.lock);
+    if (lru_put(&inode_cache.lru, &inode->lru, false))
+        lru_forget(&inode_cache.lru, &inode->lru);
+    spin_unlock(&inode_cache.lock);
 }
 
 static struct inode *next_orphan(void)
 {
-    spin_lock(&table.lock);
-    struct inode *inode = table.orphans;
+    spin_lock(&inode_cache.lock);
+    struct inode *inode = inode_cache.orphans;
     if (inode)
-        table.orphans = inode->orphan_next;
-    spin_unlock(&table.lock);
+        inode_cache.orphans = inode->orphan_next;
+    spin_unlock(&inode_cache.lock);
     return inode;
 }
 
@@ -154,7 +107,7 @@ void inode_reap(void)
 {
     struct inode *inode;
     while ((inode = next_orphan())) {
-        uint32_t number = inode->number;
+        uint32_t number = inode->lru.number;
         bool freed = false;
         // On a read-only file system it is only forgotten; the next mount that may write frees it.
         if (log_begin(inode_truncate_cost()) == 0) {
@@ -206,10 +159,10 @@ int inode_lock(struct inode *inode)
     if (inode->valid)
         return 0;
     struct buf *buf;
-    int status = table_block(inode->number, &buf);
+    int status = table_block(inode->lru.number, &buf);
     if (status == 0) {
         const struct disk_inode *disk = buf->data;
-        inode->disk = disk[inode->number % INODES_PER_BLOCK];
+        inode->disk = disk[inode->lru.number % INODES_PER_BLOCK];
         buf_release(buf);
         if (disk_inode_valid(&inode->disk))
             start_using(inode);
@@ -229,11 +182,11 @@ void inode_unlock(struct inode *inode)
 int inode_update(struct inode *inode)
 {
     struct buf *buf;
-    int status = table_block(inode->number, &buf);
+    int status = table_block(inode->lru.number, &buf);
     if (status < 0)
         return status;
     struct disk_inode *disk = buf->data;
-    disk[inode->number % INODES_PER_BLOCK] = inode->disk;
+    disk[inode->lru.number % INODES_PER_BLOCK] = inode->disk;
     inode->changed_in = log_sequence();
     log_write(buf);
     buf_release(buf);
@@ -267,7 +220,7 @@ int inode_alloc(int16_t type, struct inode **out)
 void inode_stat(struct inode *inode, struct stat *stat)
 {
     *stat = (struct stat){.dev = 1,
-                          .ino = inode->number,
+                          .ino = inode->lru.number,
                           .type = inode->disk.type,
                           .nlink = inode->disk.nlink,
                           .size = inode->disk.size};

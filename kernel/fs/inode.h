@@ -1,78 +1,86 @@
 // Inodes, directories and paths.
 //
-// An operation that changes the disk stands between log_begin() and log_end() (log.h). Functions
-// return 0 or a count, or a negative E number.
+// Put an operation that changes the disk between log_begin() and log_end() (log.h). Functions
+// return 0 or a count, or a negative E number. Those that read from the disk may sleep.
 
 #ifndef RINGFENCE_INODE_H
 #define RINGFENCE_INODE_H
 
 #include "kernel/abi.h"
 #include "kernel/fs/format.h"
+#include "kernel/fs/lru.h"
 #include "kernel/lib.h"
 #include "kernel/proc/lock.h"
 
 #define MAX_CACHED_INODES 512
 
-// An inode in memory. One that nobody references stays until its place is wanted.
+// An inode in memory. Without references it stays until its place is needed (lru.h).
 struct inode {
-    // Guarded by the table's lock (inode.c).
-    uint32_t number;
-    uint32_t references;
-    struct inode *hash_next;
-    struct inode *colder, *hotter; // neighbours in the list of unreferenced inodes
-    struct inode *orphan_next;     // in the list of those to be freed
+    // Guarded by inode_cache.lock (inode.c).
+    struct lru_entry lru;      // lru.number is the inode's number
+    struct inode *orphan_next; // in the list of those to be freed
 
     struct mutex lock;
-    // Guarded by `lock`, which inode_lock() takes; it also reads the inode from the disk the first
-    // time.
+    // Guarded by `lock`. inode_lock() takes it, and reads the inode from the disk the first time.
     bool valid; // `disk` has been read
     struct disk_inode disk;
-    uint64_t next_read;  // block that a sequential reader would want next
-    uint64_t ahead;      // blocks before this one have been fetched ahead
-    uint64_t free_entry; // of a directory: no entry before this offset is free
-    uint64_t changed_in; // sequence of the last transaction that changed it (fsync)
+    uint64_t next_read;  // the block that a sequential reader would read next
+    uint64_t ahead;      // the blocks before this one have been read ahead
+    uint64_t free_entry; // in a directory: no entry before this offset is free
+    uint64_t changed_in; // the last transaction that changed it: fsync() waits for it
 };
 
 struct block_device;
 
-// Mounts the file system on `device` as the root: checks the super block, recovers the log, frees
-// what a crash left unlinked but open. 0, or a negative E number after printing one line that says
-// what is wrong and what to do. May be called again, with another device, after it has failed.
+// Mounts the file system on `device` as the root. Checks the super block, recovers the log, and
+// frees the files that were unlinked but open at a crash. Returns 0, or a negative E number after
+// it has printed what is wrong and what to do. If it fails, you may call it again with another
+// device.
 int fs_mount(struct block_device *device);
 
-struct inode *inode_get(uint32_t number);     // a reference; NULL if the table is full (ENFILE)
-struct inode *inode_dup(struct inode *inode); // one more
-// Drops a reference; never sleeps. The last one of an inode without links leaves it to
-// inode_reap().
+struct inode *inode_get(uint32_t number); // with a reference; NULL if the cache is full (ENFILE)
+struct inode *inode_dup(struct inode *inode); // one more reference
+// Drops a reference. Never sleeps. If it was the last and the inode has no links, inode_reap()
+// frees the inode.
 void inode_put(struct inode *inode);
-// Frees the inodes that nobody can reach any more. Sleeps; not inside an operation, no inode
-// locked.
+// Frees the inodes that no name and no open file leads to. Sleeps. Do not call it inside an
+// operation or with an inode locked.
 void inode_reap(void);
+// Both, with the same rules as inode_reap().
 static inline void inode_put_outside(struct inode *inode)
 {
     inode_put(inode);
     inode_reap();
 }
-int inode_lock(struct inode *inode); // 0, or -EIO: then it is not locked
+// Locks the inode. Returns 0; or -EIO or -ENOMEM, and it is not locked. -EIO also if you hold it.
+int inode_lock(struct inode *inode);
 void inode_unlock(struct inode *inode);
+static inline void inode_unlock_put(struct inode *inode)
+{
+    inode_unlock(inode);
+    inode_put(inode);
+}
 
-// These want the inode locked. `user` says whether `address` is the current process's or the
-// kernel's.
+// Lock the inode before you call these. `address` belongs to the current process if `user` is set,
+// else to the kernel.
+//
+// Returns how many bytes were read, fewer than n at the end of the file; or -EIO, -ENOMEM, -EFAULT.
 long inode_read(struct inode *inode, bool user, uint64_t address, uint64_t offset, uint64_t n);
-// At most inode_write_limit() bytes (fs.h); extends the file. Inside a log operation. Less than n
-// if the disk fills up; -ENOSPC, -EFBIG, -EIO, -ENOMEM if nothing was written; -EFAULT if the
-// buffer cannot be read to its end: what comes before that is written.
+// Writes at most inode_write_limit() bytes (fs.h), and extends the file. Inside an operation.
+// Returns how many bytes were written, fewer than n if the disk is full. If none were: -ENOSPC,
+// -EFBIG, -EIO or -ENOMEM. If part of the buffer cannot be read, writes what comes before that part
+// and returns -EFAULT.
 long inode_write(struct inode *inode, bool user, uint64_t address, uint64_t offset, uint64_t n);
 void inode_stat(struct inode *inode, struct stat *stat);
-int inode_truncate(struct inode *inode); // inside a log operation; 0 or -EIO
+int inode_truncate(struct inode *inode); // inside an operation; 0 or -EIO
 
-// The page that holds block `index` of the file, shared with the buffer cache, with a reference
-// that the caller gives back with page_put(). For exec(): mapped read-only, never copied. The cache
-// copies a page that others hold before it changes it. *page is NULL for a hole. 0, -EIO, -ENOMEM.
+// Shares the buffer cache's page of the file's block `index`: *page, or NULL for a hole. exec()
+// maps it read-only. Drop the reference with page_put(). Before the cache changes a shared page, it
+// takes a copy. Returns 0, -EIO or -ENOMEM.
 int inode_share_page(struct inode *inode, uint64_t index, void **page);
 
-// Look up a path, from the current directory or the root: 0 and a reference in *out, or -ENOENT,
-// -ENOTDIR, -EIO, -ENFILE. No inode locked.
+// Looks up a path, from the current directory or the root. Returns 0 and a reference in *out, or
+// -ENOENT, -ENOTDIR, -EIO, -ENFILE, -ENOMEM. Hold no inode locked.
 int path_lookup(const char *path, struct inode **out);
 
 #endif

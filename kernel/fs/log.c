@@ -75,35 +75,20 @@ uint32_t log_largest(void)
 
 // ---- writing ----
 
-// Appends a page to the requests: to the last one, if it ends where this block lies.
-static void add_write(unsigned *requests, unsigned *segments, uint64_t block, void *page)
+static struct block_list write_list(void)
 {
-    struct block_request *last = *requests ? &log.requests[*requests - 1] : NULL;
-    if (!last || last->block + last->count != block || last->count == log.device->max_segments) {
-        struct block_request *request = &log.requests[(*requests)++];
-        *request = (struct block_request){
-            .op = BLOCK_WRITE, .block = block, .segments = &log.segments[*segments]};
-        if (last)
-            last->next = request;
-        last = request;
-    }
-    last->count++;
-    log.segments[(*segments)++] = (struct block_segment){page, BLOCK_SIZE};
+    return (struct block_list){.device = log.device,
+                               .op = BLOCK_WRITE,
+                               .requests = log.requests,
+                               .segments = log.segments};
 }
 
-// Sends all requests with one kick, waits for all of them, and only then flushes: a flush that is
+// Sends all writes with one kick, waits for all of them, and only then flushes: a flush that is
 // sent along with writes promises nothing about them (VirtIO 1.2, 5.2.6.2).
-static int write_and_flush(unsigned requests)
+static int write_and_flush(const struct block_list *list)
 {
-    int status = 0;
-    block_submit(log.device, log.requests);
-    for (unsigned i = 0; i < requests; i++) {
-        int r = block_wait(log.device, &log.requests[i]);
-        if (r < 0)
-            status = r;
-    }
-    struct block_request flush = {.op = BLOCK_FLUSH};
-    return status < 0 ? status : block_do(log.device, &flush);
+    int status = block_run(log.device, list->requests, list->count);
+    return status < 0 ? status : block_flush(log.device);
 }
 
 // Writes the gathered blocks to the log, behind the last transaction.
@@ -115,17 +100,17 @@ static int write_transaction(void)
     header->count = log.gathered_count;
     header->sequence = log.sequence;
     for (unsigned i = 0; i < log.gathered_count; i++)
-        header->block[i] = log.gathered[i]->block;
+        header->block[i] = log.gathered[i]->lru.number;
     uint32_t sum = log_checksum_start(log.salt, header);
     for (unsigned i = 0; i < log.gathered_count; i++)
         sum = fs_checksum(sum, log.gathered[i]->data, BLOCK_SIZE);
     header->checksum = sum;
 
-    unsigned requests = 0, segments = 0;
-    add_write(&requests, &segments, log.start + log.head, header);
+    struct block_list list = write_list();
+    block_list_add(&list, log.start + log.head, header);
     for (unsigned i = 0; i < log.gathered_count; i++)
-        add_write(&requests, &segments, log.start + log.head + 1 + i, log.gathered[i]->data);
-    return write_and_flush(requests);
+        block_list_add(&list, log.start + log.head + 1 + i, log.gathered[i]->data);
+    return write_and_flush(&list);
 }
 
 // The gathered blocks are committed: now they wait to be written home. With log.lock.
@@ -150,7 +135,7 @@ static void sort_by_block(struct buf **bufs, unsigned n)
         for (unsigned i = gap; i < n; i++) {
             struct buf *buf = bufs[i];
             unsigned j = i;
-            for (; j >= gap && bufs[j - gap]->block > buf->block; j -= gap)
+            for (; j >= gap && bufs[j - gap]->lru.number > buf->lru.number; j -= gap)
                 bufs[j] = bufs[j - gap];
             bufs[j] = buf;
         }
@@ -162,11 +147,11 @@ static void sort_by_block(struct buf **bufs, unsigned n)
 // still be valid and the rest gone, and recovery would put old contents back.
 static int checkpoint(void)
 {
-    unsigned requests = 0, segments = 0;
+    struct block_list list = write_list();
     sort_by_block(log.logged, log.logged_count);
     for (unsigned i = 0; i < log.logged_count; i++)
-        add_write(&requests, &segments, log.logged[i]->block, log.logged[i]->data);
-    int status = requests ? write_and_flush(requests) : 0;
+        block_list_add(&list, log.logged[i]->lru.number, log.logged[i]->data);
+    int status = list.count ? write_and_flush(&list) : 0;
     if (status == 0)
         status = log_mark_empty(log.device, log.start, log.sequence, log.header);
     if (status < 0)

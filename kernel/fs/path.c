@@ -24,7 +24,7 @@ static const char *next_name(const char *path, char *name)
 
 // The inode that a locked directory knows by this name. A removed directory has nothing but itself:
 // what its ".." named may be something else by now.
-static int step(struct inode *dir, const char *name, struct inode **out)
+static int path_step(struct inode *dir, const char *name, struct inode **out)
 {
     uint32_t number;
     if (dir->disk.nlink == 0 && strcmp(name, ".") != 0)
@@ -37,7 +37,7 @@ static int step(struct inode *dir, const char *name, struct inode **out)
 }
 
 // Walks to the end of a path, or (`parent`) to the directory that holds its last element.
-static int walk(const char *path, bool parent, char *name, struct inode **out)
+static int path_walk(const char *path, bool parent, char *name, struct inode **out)
 {
     struct inode *cwd = current_proc()->cwd;
     struct inode *inode = *path == '/' || !cwd ? inode_get(ROOT_INODE) : inode_dup(cwd);
@@ -51,7 +51,7 @@ static int walk(const char *path, bool parent, char *name, struct inode **out)
             if (inode->disk.type != T_DIR)
                 status = -ENOTDIR;
             else if (!parent || *rest)
-                status = step(inode, name, &next);
+                status = path_step(inode, name, &next);
             inode_unlock(inode);
         }
         if (status == 0 && !next) {
@@ -74,10 +74,13 @@ static int walk(const char *path, bool parent, char *name, struct inode **out)
 int path_lookup(const char *path, struct inode **out)
 {
     char name[NAME_SIZE + 1];
-    return walk(path, false, name, out);
+    return path_walk(path, false, name, out);
 }
 
-int path_parent(const char *path, char *name, struct inode **out)
+int path_lock_parent(const char *path, char *name, struct inode **out)
 {
-    return walk(path, true, name, out);
+    int status = path_walk(path, true, name, out);
+    if (status == 0 && (status = inode_lock(*out)) < 0)
+        inode_put(*out);
+    return status;
 }

@@ -62,7 +62,7 @@ static uint32_t stretch(uint32_t at, uint64_t n)
 
 // Moves what there is room for, at most n bytes. Returns how many, or -EFAULT if not even the first
 // could be read.
-static long fill(struct pipe *pipe, uint64_t user_src, uint64_t n)
+static long pipe_fill(struct pipe *pipe, uint64_t user_src, uint64_t n)
 {
     n = min_u64(n, PIPE_SIZE - pipe->count);
     uint64_t done = 0;
@@ -77,7 +77,7 @@ static long fill(struct pipe *pipe, uint64_t user_src, uint64_t n)
     return done;
 }
 
-static long drain(struct pipe *pipe, uint64_t user_dst, uint64_t n)
+static long pipe_drain(struct pipe *pipe, uint64_t user_dst, uint64_t n)
 {
     n = min_u64(n, pipe->count);
     uint64_t done = 0;
@@ -106,7 +106,7 @@ long pipe_write(struct pipe *pipe, uint64_t user_src, uint64_t n)
             wake_all_here(&pipe->readers);
             sleep_on(&pipe->writers, &pipe->lock);
         } else {
-            long put = fill(pipe, user_src + done, n - done);
+            long put = pipe_fill(pipe, user_src + done, n - done);
             if (put < 0)
                 status = put;
             else
@@ -130,7 +130,7 @@ long pipe_read(struct pipe *pipe, uint64_t user_dst, uint64_t n)
         }
         sleep_on(&pipe->readers, &pipe->lock);
     }
-    long got = drain(pipe, user_dst, n);
+    long got = pipe_drain(pipe, user_dst, n);
     wake_all(&pipe->writers);
     spin_unlock(&pipe->lock);
     return got;

@@ -12,7 +12,6 @@
 // request.
 struct batch {
     unsigned pending; // requests that the device has not finished
-    unsigned requests, count;
     struct block_request request[BATCH_BLOCKS];
     struct block_segment segment[BATCH_BLOCKS];
     struct buf *buf[BATCH_BLOCKS]; // that segment[i] fills
@@ -31,40 +30,29 @@ static void prefetch_done(struct block_request *request)
         page_put(batch);
 }
 
-static void batch_add(struct batch *batch, struct buf *buf, unsigned max_segments)
-{
-    struct block_request *last = batch->requests ? &batch->request[batch->requests - 1] : NULL;
-    if (!last || last->block + last->count != buf->block || last->count == max_segments) {
-        struct block_request *request = &batch->request[batch->requests++];
-        *request = (struct block_request){.op = BLOCK_READ,
-                                          .block = buf->block,
-                                          .segments = &batch->segment[batch->count],
-                                          .done = prefetch_done,
-                                          .owner = batch};
-        if (last)
-            last->next = request;
-        last = request;
-    }
-    last->count++;
-    batch->segment[batch->count] = (struct block_segment){buf->data, BLOCK_SIZE};
-    batch->buf[batch->count++] = buf;
-}
-
 static void prefetch_batch(const uint32_t *blocks, unsigned count)
 {
-    struct block_device *device = buf_device();
     struct batch *batch = page_alloc();
     if (!batch)
         return;
-    batch->requests = batch->count = 0;
+    struct block_list list = {.device = buf_device(),
+                              .op = BLOCK_READ,
+                              .requests = batch->request,
+                              .segments = batch->segment};
     for (unsigned i = 0; i < count; i++) {
         struct buf *buf = buf_claim(blocks[i]);
-        if (buf)
-            batch_add(batch, buf, device->max_segments);
+        if (!buf)
+            continue;
+        batch->buf[list.blocks] = buf;
+        block_list_add(&list, blocks[i], buf->data);
     }
-    batch->pending = batch->requests;
-    if (batch->requests)
-        block_submit(device, batch->request);
+    for (unsigned i = 0; i < list.count; i++) {
+        batch->request[i].done = prefetch_done;
+        batch->request[i].owner = batch;
+    }
+    batch->pending = list.count;
+    if (list.count > 0)
+        block_submit(list.device, list.requests);
     else
         page_put(batch);
 }

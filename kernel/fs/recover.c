@@ -15,36 +15,33 @@ struct recovery {
     struct block_device *device;
     const struct super_block *super;
     struct log_header *header;
-    struct block_segment pages[CHUNK];
+    void *page[CHUNK];
+    struct block_segment segments[CHUNK];
     struct block_request requests[CHUNK];
 };
 
-// Reads or writes `count` neighbouring blocks, as many in a request as the device takes.
-static int transfer(struct recovery *r, enum block_op op, uint64_t block, unsigned count)
+static struct block_list chunk_list(struct recovery *r, enum block_op op)
 {
-    unsigned n;
-    for (unsigned i = 0; i < count; i += n) {
-        n = min_u64(count - i, r->device->max_segments);
-        struct block_request request = {
-            .op = op, .block = block + i, .segments = &r->pages[i], .count = n};
-        int status = block_do(r->device, &request);
-        if (status < 0)
-            return status;
-    }
-    return 0;
+    return (struct block_list){
+        .device = r->device, .op = op, .requests = r->requests, .segments = r->segments};
 }
 
-static int transfer_page(struct block_device *device, enum block_op op, uint64_t block, void *page)
+// Reads `count` blocks, `block` and those behind it, into r->page[].
+static int read_chunk(struct recovery *r, uint64_t block, unsigned count)
 {
-    struct block_segment segment = {page, BLOCK_SIZE};
-    struct block_request request = {.op = op, .block = block, .segments = &segment, .count = 1};
-    return block_do(device, &request);
+    struct block_list list = chunk_list(r, BLOCK_READ);
+    for (unsigned i = 0; i < count; i++)
+        block_list_add(&list, block + i, r->page[i]);
+    return block_run(r->device, r->requests, list.count);
 }
 
-static int flush(struct block_device *device)
+// Writes r->page[i] to blocks[i].
+static int write_chunk(struct recovery *r, const uint32_t *blocks, unsigned count)
 {
-    struct block_request request = {.op = BLOCK_FLUSH};
-    return block_do(device, &request);
+    struct block_list list = chunk_list(r, BLOCK_WRITE);
+    for (unsigned i = 0; i < count; i++)
+        block_list_add(&list, blocks[i], r->page[i]);
+    return block_run(r->device, r->requests, list.count);
 }
 
 int log_mark_empty(struct block_device *device, uint32_t log_start, uint64_t sequence,
@@ -53,8 +50,8 @@ int log_mark_empty(struct block_device *device, uint32_t log_start, uint64_t seq
     memset(header, 0, sizeof(*header));
     header->magic = LOG_MAGIC;
     header->sequence = sequence;
-    int status = transfer_page(device, BLOCK_WRITE, log_start, header);
-    return status < 0 ? status : flush(device);
+    int status = block_transfer(device, BLOCK_WRITE, log_start, header);
+    return status < 0 ? status : block_flush(device);
 }
 
 // Does the log hold a whole transaction at `at` (blocks from the log's start)? Its header is left
@@ -65,7 +62,7 @@ static int transaction_valid(struct recovery *r, uint32_t at, uint64_t sequence)
     struct log_header *header = r->header;
     if (at >= super->log_blocks)
         return 0;
-    int status = transfer_page(r->device, BLOCK_READ, super->log_start + at, header);
+    int status = block_transfer(r->device, BLOCK_READ, super->log_start + at, header);
     if (status < 0)
         return status;
     if (header->magic != LOG_MAGIC || header->count == 0 || header->count > LOG_MAX_COUNT ||
@@ -75,11 +72,11 @@ static int transaction_valid(struct recovery *r, uint32_t at, uint64_t sequence)
     unsigned n;
     for (uint32_t i = 0; i < header->count; i += n) {
         n = min_u64(header->count - i, CHUNK);
-        status = transfer(r, BLOCK_READ, super->log_start + at + 1 + i, n);
+        status = read_chunk(r, super->log_start + at + 1 + i, n);
         if (status < 0)
             return status;
         for (unsigned k = 0; k < n; k++)
-            sum = fs_checksum(sum, r->pages[k].memory, BLOCK_SIZE);
+            sum = fs_checksum(sum, r->page[k], BLOCK_SIZE);
     }
     return sum == header->checksum;
 }
@@ -105,21 +102,9 @@ static int copy_home(struct recovery *r, uint32_t at)
     }
     for (uint32_t i = 0; i < header->count; i += n) {
         n = min_u64(header->count - i, CHUNK);
-        int status = transfer(r, BLOCK_READ, r->super->log_start + at + 1 + i, n);
-        if (status < 0)
-            return status;
-        for (unsigned k = 0; k < n; k++)
-            r->requests[k] = (struct block_request){.op = BLOCK_WRITE,
-                                                    .block = header->block[i + k],
-                                                    .segments = &r->pages[k],
-                                                    .count = 1,
-                                                    .next = k + 1 < n ? &r->requests[k + 1] : NULL};
-        block_submit(r->device, r->requests);
-        for (unsigned k = 0; k < n; k++) {
-            int done = block_wait(r->device, &r->requests[k]);
-            if (done < 0)
-                status = done;
-        }
+        int status = read_chunk(r, r->super->log_start + at + 1 + i, n);
+        if (status == 0)
+            status = write_chunk(r, &header->block[i], n);
         if (status < 0)
             return status;
     }
@@ -164,7 +149,7 @@ static int recover(struct recovery *r, uint64_t *sequence)
     int count = replay(r, sequence);
     if (count <= 0)
         return count;
-    int status = flush(r->device);
+    int status = block_flush(r->device);
     if (status == 0)
         status = log_mark_empty(r->device, r->super->log_start, *sequence, r->header);
     if (status == 0)
@@ -184,17 +169,15 @@ int log_recover(struct block_device *device, const struct super_block *super, ui
     r->super = super;
     r->header = page_alloc();
     unsigned pages = 0;
-    while (pages < CHUNK && (r->pages[pages].memory = page_alloc())) {
-        r->pages[pages].length = BLOCK_SIZE;
+    while (pages < CHUNK && (r->page[pages] = page_alloc()))
         pages++;
-    }
     int status = -ENOMEM;
     if (r->header && pages == CHUNK)
         status = recover(r, sequence);
     if (status == -EIO)
         kprintf("%s: the log cannot be read or recovered (error %d)\n", device->name, EIO);
     while (pages > 0)
-        page_put(r->pages[--pages].memory);
+        page_put(r->page[--pages]);
     if (r->header)
         page_put(r->header);
     page_put(r);

@@ -1,4 +1,4 @@
-// What the files with system calls share: the current process's descriptors, and fetching a path.
+// What the files with system calls share: descriptors of the current process, and paths.
 
 #ifndef RINGFENCE_SYSFILE_H
 #define RINGFENCE_SYSFILE_H
@@ -7,12 +7,12 @@
 
 struct file;
 
-// Puts the file into the lowest free descriptor; the descriptor takes over the caller's reference.
-// -EMFILE.
+// Stores the file in the lowest free descriptor, which takes over your reference. Returns the
+// descriptor, or -EMFILE.
 int descriptor_alloc(struct file *file);
 void descriptor_close(int fd);
 
-// Copies a path from user memory; 0, -EFAULT, -ENAMETOOLONG. (sysopen.c)
+// sysopen.c: copies a path from user memory. Returns 0, -EFAULT or -ENAMETOOLONG.
 int fetch_path(char path[MAXPATH], uint64_t user_path);
 
 syscall_fn sys_read, sys_write, sys_close, sys_dup, sys_fstat, sys_lseek, sys_fsync, sys_pipe,

@@ -19,7 +19,7 @@ static int link_in(struct inode *dir, const char *name, struct inode *inode)
     else if (inode->disk.nlink == INT16_MAX)
         status = -EMLINK;
     else
-        status = dir_add(dir, name, inode->number);
+        status = dir_add(dir, name, inode->lru.number);
     if (status == 0) {
         inode->disk.nlink++;
         status = inode_update(inode);
@@ -39,13 +39,10 @@ static int link_path(struct inode *inode, const char *path)
     inode_unlock(inode);
     if (is_dir)
         return -EPERM;
-    if ((status = path_parent(path, name, &dir)) < 0)
+    if ((status = path_lock_parent(path, name, &dir)) < 0)
         return status;
-    if ((status = inode_lock(dir)) == 0) {
-        status = link_in(dir, name, inode);
-        inode_unlock(dir);
-    }
-    inode_put(dir);
+    status = link_in(dir, name, inode);
+    inode_unlock_put(dir);
     return status;
 }
 
@@ -117,12 +114,9 @@ long sys_unlink(const uint64_t args[6])
     int status = fetch_path(path, args[0]);
     if (status < 0 || (status = log_begin(UNLINK_COST)) < 0)
         return status;
-    if ((status = path_parent(path, name, &dir)) == 0) {
-        if ((status = inode_lock(dir)) == 0) {
-            status = unlink_in(dir, name);
-            inode_unlock(dir);
-        }
-        inode_put(dir);
+    if ((status = path_lock_parent(path, name, &dir)) == 0) {
+        status = unlink_in(dir, name);
+        inode_unlock_put(dir);
     }
     log_end();
     inode_reap();

@@ -26,7 +26,7 @@ static int new_entry(struct inode *dir, const char *name, struct inode *inode, s
     inode->disk.minor = kind.minor;
     int status = inode_update(inode);
     if (status == 0 && kind.type == T_DIR) {
-        status = dir_init(inode, dir->number);
+        status = dir_init(inode, dir->lru.number);
         if (status == 0) {
             dir->disk.nlink++; // the new ".."
             status = inode_update(dir);
@@ -36,7 +36,7 @@ static int new_entry(struct inode *dir, const char *name, struct inode *inode, s
     }
     if (status < 0)
         return status;
-    status = dir_add(dir, name, inode->number);
+    status = dir_add(dir, name, inode->lru.number);
     if (status < 0 && kind.type == T_DIR) {
         dir->disk.nlink--;
         inode_update(dir);
@@ -71,38 +71,36 @@ static int create_in(struct inode *dir, const char *name, struct kind kind, bool
         inode->disk.nlink = 0;
         inode_update(inode);
     }
+    if (status < 0) {
+        inode_unlock_put(inode);
+        return status;
+    }
     inode_unlock(inode);
-    if (status < 0)
-        inode_put(inode);
-    else
-        *out = inode;
-    return status;
+    *out = inode;
+    return 0;
 }
 
 // Inside an operation of CREATE_COST.
-static int create(const char *path, struct kind kind, bool may_exist, struct inode **out)
+static int create_path(const char *path, struct kind kind, bool may_exist, struct inode **out)
 {
     char name[NAME_SIZE + 1];
     struct inode *dir;
-    int status = path_parent(path, name, &dir);
+    int status = path_lock_parent(path, name, &dir);
     if (status < 0)
         return status;
-    if ((status = inode_lock(dir)) == 0) {
-        status = create_in(dir, name, kind, may_exist, out);
-        inode_unlock(dir);
-    }
-    inode_put(dir);
+    status = create_in(dir, name, kind, may_exist, out);
+    inode_unlock_put(dir);
     return status;
 }
 
-static long make(uint64_t user_path, struct kind kind)
+static long make_node(uint64_t user_path, struct kind kind)
 {
     char path[MAXPATH];
     struct inode *inode;
     int status = fetch_path(path, user_path);
     if (status < 0 || (status = log_begin(CREATE_COST)) < 0)
         return status;
-    status = create(path, kind, false, &inode);
+    status = create_path(path, kind, false, &inode);
     if (status == 0)
         inode_put(inode);
     log_end();
@@ -112,12 +110,12 @@ static long make(uint64_t user_path, struct kind kind)
 
 long sys_mkdir(const uint64_t args[6])
 {
-    return make(args[0], (struct kind){.type = T_DIR});
+    return make_node(args[0], (struct kind){.type = T_DIR});
 }
 
 long sys_mknod(const uint64_t args[6])
 {
-    return make(args[0], (struct kind){T_DEVICE, (int16_t)args[1], (int16_t)args[2]});
+    return make_node(args[0], (struct kind){T_DEVICE, (int16_t)args[1], (int16_t)args[2]});
 }
 
 // ---- opening ----
@@ -142,7 +140,7 @@ static int open_path(const char *path, int flags, struct inode **out)
     // On a read-only file system whatever exists can still be opened.
     bool writable_fs = status == 0;
     if (flags & O_CREATE && writable_fs)
-        status = create(path, (struct kind){.type = T_FILE}, true, out);
+        status = create_path(path, (struct kind){.type = T_FILE}, true, out);
     else
         status = path_lookup(path, out);
     if (status == -ENOENT && !writable_fs)

@@ -24,53 +24,46 @@ static size_t piece_at(uint64_t va, size_t n)
     return min_u64(PAGE_SIZE - va % PAGE_SIZE, n);
 }
 
-int copy_to_space(struct address_space *space, uint64_t va, const void *src, size_t n)
+// Copies n bytes into user memory, or zeros if `src` is NULL.
+static int fill_space(struct address_space *space, uint64_t va, const char *src, size_t n)
 {
-    for (const char *from = src; n > 0;) {
-        char *to = translate(space, va, PTE_W);
+    for (size_t done = 0, piece; done < n; done += piece) {
+        char *to = translate(space, va + done, PTE_W);
         if (!to)
             return -EFAULT;
-        size_t piece = piece_at(va, n);
-        memcpy(to, from, piece);
-        va += piece;
-        from += piece;
-        n -= piece;
+        piece = piece_at(va + done, n - done);
+        if (src)
+            memcpy(to, src + done, piece);
+        else
+            memset(to, 0, piece);
     }
     return 0;
 }
 
+int copy_to_space(struct address_space *space, uint64_t va, const void *src, size_t n)
+{
+    return fill_space(space, va, src, n);
+}
+
 int copy_to_user(uint64_t user_dst, const void *src, size_t n)
 {
-    return copy_to_space(&current_proc()->space, user_dst, src, n);
+    return fill_space(&current_proc()->space, user_dst, src, n);
+}
+
+int zero_user(uint64_t user_dst, size_t n)
+{
+    return fill_space(&current_proc()->space, user_dst, NULL, n);
 }
 
 int copy_from_user(void *dst, uint64_t user_src, size_t n)
 {
     struct address_space *space = &current_proc()->space;
-    for (char *to = dst; n > 0;) {
-        const char *from = translate(space, user_src, PTE_R);
+    for (size_t done = 0, piece; done < n; done += piece) {
+        const char *from = translate(space, user_src + done, PTE_R);
         if (!from)
             return -EFAULT;
-        size_t piece = piece_at(user_src, n);
-        memcpy(to, from, piece);
-        user_src += piece;
-        to += piece;
-        n -= piece;
-    }
-    return 0;
-}
-
-int zero_user(uint64_t user_dst, size_t n)
-{
-    struct address_space *space = &current_proc()->space;
-    while (n > 0) {
-        char *to = translate(space, user_dst, PTE_W);
-        if (!to)
-            return -EFAULT;
-        size_t piece = piece_at(user_dst, n);
-        memset(to, 0, piece);
-        user_dst += piece;
-        n -= piece;
+        piece = piece_at(user_src + done, n - done);
+        memcpy((char *)dst + done, from, piece);
     }
     return 0;
 }

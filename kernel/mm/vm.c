@@ -33,7 +33,7 @@ static void *pte_page(pte_t pte)
 }
 
 // The entry for va at `level` (0: a 4 KiB page, 1: 2 MiB), making tables on the way if `make`; NULL if there is none.
-static pte_t *walk(pte_t *table, uint64_t va, int level, bool make)
+static pte_t *table_walk(pte_t *table, uint64_t va, int level, bool make)
 {
     for (int at = 2; at > level; at--) {
         pte_t *pte = &table[index_at(va, at)];
@@ -54,7 +54,7 @@ static pte_t *walk(pte_t *table, uint64_t va, int level, bool make)
 
 static void map_kernel(uint64_t va, uint64_t phys, int level, uint64_t flags)
 {
-    pte_t *pte = walk(kernel_root, va, level, true);
+    pte_t *pte = table_walk(kernel_root, va, level, true);
     if (!pte || *pte & PTE_V)
         panic("cannot map the kernel at %p", (void *)va);
     *pte = PTE_MAKE(phys, flags | KERNEL_FLAGS);
@@ -102,7 +102,7 @@ void vm_init(uint64_t memory_end)
     map_devices();
     // One table for all stacks, filled in by vm_map_kernel_stack(): the root entry must exist before the first
     // process copies the upper half.
-    if (!walk(kernel_root, KSTACK_BASE, 0, true))
+    if (!table_walk(kernel_root, KSTACK_BASE, 0, true))
         panic("no memory for page tables");
     kernel_root_phys = virt_to_phys(kernel_root);
     load_root(kernel_root);
@@ -162,13 +162,13 @@ pte_t *vm_walk(struct address_space *space, uint64_t va)
 {
     if (va >= USER_END)
         return NULL;
-    pte_t *pte = walk(space->root, va, 0, false);
+    pte_t *pte = table_walk(space->root, va, 0, false);
     return pte && *pte & PTE_V ? pte : NULL;
 }
 
 int vm_map_page(struct address_space *space, uint64_t va, void *page, uint64_t flags)
 {
-    pte_t *pte = walk(space->root, va, 0, true);
+    pte_t *pte = table_walk(space->root, va, 0, true);
     if (!pte)
         return -ENOMEM;
     if (*pte & PTE_V)
@@ -208,7 +208,7 @@ void vm_shrink(struct address_space *space, uint64_t from, uint64_t to)
 {
     from = ALIGN_UP(from, PAGE_SIZE);
     for (uint64_t va = from; va < to; va += PAGE_SIZE) {
-        pte_t *pte = walk(space->root, va, 0, false);
+        pte_t *pte = table_walk(space->root, va, 0, false);
         if (!pte) {
             va =
                 ALIGN_DOWN(va, MEGAPAGE) + MEGAPAGE - PAGE_SIZE; // no table: skip what it would map

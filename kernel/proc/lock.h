@@ -1,10 +1,10 @@
-// Two locks. A spinlock guards data for a few instructions; its holder never sleeps. A mutex may be held across
-// a sleep (disk reads), and whoever waits for it sleeps too.
+// Two kinds of locks. Hold a spinlock for a few instructions, and never sleep with it. You may hold
+// a mutex while you sleep (for a disk read, say). Whoever waits for a mutex sleeps.
 //
-// The kernel runs with interrupts off: they are taken in user mode and, by a call, in the idle loop
-// (proc.h). So no lock is ever wanted by an interrupt on the hart that holds it.
+// The kernel runs with interrupts off. A hart takes them in user mode and, by a call, in the idle
+// loop (proc.h). So an interrupt handler cannot wait for a lock that its own hart holds.
 //
-// Lock order is written in docs/architecture.md.
+// docs/architecture.md has the lock order.
 
 #ifndef RINGFENCE_LOCK_H
 #define RINGFENCE_LOCK_H
@@ -24,21 +24,21 @@ struct spinlock {
 void spin_lock(struct spinlock *lock);
 void spin_unlock(struct spinlock *lock);
 
-// A queue of sleeping processes (proc.h has sleep and wake-up). All zeros is an empty queue.
+// A queue of sleeping processes; proc.h has sleep_on() and wake_all(). All zeros is an empty queue.
 struct wait_queue {
     struct proc *first, *last;
 };
 
 struct mutex {
-    struct spinlock guard; // of holder and waiters
+    struct spinlock guard; // guards holder and waiters
     struct proc *holder;   // NULL when free
     struct wait_queue waiters;
     const char *name;
-    uint8_t class; // lockcheck.c
+    uint8_t class; // lockcheck.c, as the next
     bool handed_over;
 };
 
-// The locks that a hart (spinlocks) or a process (mutexes) holds, by their classes: lockcheck.c.
+// lockcheck.c: the classes of the locks that a hart (spinlocks) or a process (mutexes) holds.
 struct held_locks {
     uint8_t count, class[15];
 };
@@ -46,8 +46,8 @@ struct held_locks {
 void mutex_init(struct mutex *mutex, const char *name);
 void mutex_lock(struct mutex *mutex);     // may sleep
 bool mutex_try_lock(struct mutex *mutex); // never sleeps
-void mutex_unlock(
-    struct mutex *mutex); // may be called by another process or by a device's completion
-bool mutex_held(const struct mutex *mutex); // by this process
+// Another process or a device's completion may call this, too. Never sleeps.
+void mutex_unlock(struct mutex *mutex);
+bool mutex_held(const struct mutex *mutex); // by the current process
 
 #endif

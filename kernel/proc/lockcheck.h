@@ -1,13 +1,14 @@
-// The order of locks, watched while the kernel runs. Only `make SAN=1` does it; in an ordinary kernel
-// all of this is nothing.
+// Checks the lock order while the kernel runs. Only a kernel made with `make SAN=1` does it. In an
+// ordinary kernel these functions are empty.
 //
-// Two locks taken in both orders can deadlock, even if no run ever did. So it is not waited for: each
-// lock belongs to a class, named as the lock is; whenever a lock is waited for while others are held,
-// "class A, then class B" is remembered for good; and an order that closes a circle is a panic, the
-// first time it is seen, on one hart alone. Locks of one class may be nested (two inodes, two buffers):
-// their order is not checked.
+// If two locks are ever taken in both orders, a deadlock is possible, even if it has never
+// happened. This check finds it without a deadlock, also on one hart. Locks with the same name form
+// a class. When the kernel waits for a lock of class B while it holds one of class A, the check
+// remembers "A before B" for ever. It panics at the first order that closes a circle. It does not
+// check the order of two locks of one class, such as two inodes.
 //
-// It also panics if a process sleeps with a spinlock held, or returns to user mode with any lock.
+// It also panics if a process sleeps with a spinlock held, or returns to user mode with any lock
+// held.
 
 #ifndef RINGFENCE_LOCKCHECK_H
 #define RINGFENCE_LOCKCHECK_H
@@ -21,19 +22,19 @@ void lockcheck_spin_wanted(struct spinlock *lock);
 void lockcheck_spin_taken(struct spinlock *lock);
 void lockcheck_spin_released(struct spinlock *lock);
 
-// Around a mutex; the one who took it may be another process than the one who releases it. A mutex
-// that was only tried cannot deadlock: it is taken, but never wanted.
+// Around mutex_lock() and mutex_unlock(), which another process may call. mutex_try_lock() cannot
+// deadlock: it takes the mutex without waiting for it.
 void lockcheck_mutex_wanted(struct mutex *mutex);
 void lockcheck_mutex_taken(struct mutex *mutex);
 void lockcheck_mutex_released(struct mutex *mutex);
 
-// From here on somebody else has to release it, such as a device's completion.
+// From now on, someone else must release the mutex, such as a device's completion.
 void lockcheck_handed_over(struct mutex *mutex);
 
-// The process is about to sleep, with sched_lock and `lock` held, and no others.
+// The process is about to sleep. It may hold only sched_lock and the lock that sleep_on() got.
 void lockcheck_sleep(void);
 
-// The process is about to return to user mode, or ends.
+// The process is about to return to user mode, or to end.
 void lockcheck_none_held(void);
 
 #else

@@ -1,9 +1,8 @@
 // Processes, harts, sleeping and waking.
 //
-// The kernel is not preempted and takes no interrupt while it runs: a process in a system call keeps
-// its hart until it sleeps or returns. Interrupts are taken in user mode (trap.c); the idle loop waits in
-// `wfi` with interrupts off and serves what is pending by a call. Long loops in the kernel are bounded by
-// what one system call may ask for.
+// The kernel is not preemptive and runs with interrupts off: a process in a system call keeps its
+// hart until it sleeps or returns. A hart takes interrupts in user mode (trap.c). The idle loop
+// waits in `wfi` with interrupts off, and calls interrupts_serve() when one is pending.
 
 #ifndef RINGFENCE_PROC_H
 #define RINGFENCE_PROC_H
@@ -20,7 +19,8 @@
 struct file;
 struct inode;
 
-// Registers of user mode, saved at the top of the kernel stack by trap_entry (trap_entry.S knows the order).
+// The user's registers. trap_entry saves them at the top of the kernel stack (trap_entry.S depends
+// on the order).
 struct trap_frame {
     uint64_t pc;
     uint64_t ra, sp, gp, tp;
@@ -29,11 +29,11 @@ struct trap_frame {
     uint64_t a[8];
     uint64_t s2, s3, s4, s5, s6, s7, s8, s9, s10, s11;
     uint64_t t3, t4, t5, t6;
-    struct hart *hart; // for trap_entry: what tp is in the kernel; set on each return to user mode
+    struct hart *hart; // trap_entry loads tp from here; set on each return to user mode
     uint64_t pad;      // keeps the stack 16-byte aligned
 };
 
-// What context_switch() saves of a process that is in the kernel: the callee-saved registers.
+// The callee-saved registers: context_switch() saves them for a process that runs in the kernel.
 struct context {
     uint64_t ra, sp;
     uint64_t s[12];
@@ -46,19 +46,19 @@ struct proc {
     enum proc_state state;
     struct context context;
     struct proc *next;             // in the run queue or in a wait queue
-    struct wait_queue *waiting_on; // the queue it sleeps in, if any
-    uint64_t deadline;             // of a sleep with a time limit, in timebase ticks; 0 none
-    struct proc *timer_next;       // in the list of such sleeps
-    bool timed_out;                // its last sleep ended by its deadline
+    struct wait_queue *waiting_on; // the queue that it is in, or NULL
+    uint64_t deadline;             // when its sleep ends, as time_now(); 0: no time limit
+    struct proc *timer_next;       // in the list of sleeps with a time limit
+    bool timed_out;                // its last sleep ended at its deadline
     bool killed;                   // set once, by anyone; read without the lock
-    bool kill_noticed;             // the kill has ended a sleep: it ends no other
+    bool kill_noticed;             // the kill has ended one sleep; it ends no other
     int exit_status;
     struct proc *parent;
     struct wait_queue child_exit; // the parent sleeps here in wait()
 
-    // The process's own: touched only by itself, and by fork() and wait() while it cannot run.
+    // Used by the process itself, and by fork() and wait() while it cannot run.
     int pid;
-    struct address_space space; // a kernel thread has none: space.root is the kernel's
+    struct address_space space; // of a kernel thread: only space.root, the kernel's page table
     struct trap_frame *frame;   // at the top of the kernel stack
     uint64_t kernel_stack;      // lowest address
     struct file *files[NOFILE];
@@ -68,18 +68,18 @@ struct proc {
     char name[NAME_MAX];
 };
 
-// A processor. tp points to its own in the kernel.
+// A processor. In the kernel, tp points to its struct hart.
 struct hart {
-    uint64_t panic_stack; // top of a stack for traps from the kernel, which are all fatal (asm.h)
-    uint64_t boot_stack;  // top of the stack on which it starts and later idles (asm.h)
-    uint64_t id;          // as SBI and the device tree number it
+    uint64_t panic_stack; // top of the stack for traps from the kernel, which are fatal (asm.h)
+    uint64_t boot_stack;  // top of the stack for its start and its idle loop (asm.h)
+    uint64_t id;          // its number for SBI and in the device tree
     unsigned index;       // 0 to hart_count-1
     struct proc *current; // never NULL once scheduling has begun
-    struct proc *idle;    // runs when nothing else can
-    bool is_idle;         // in wfi, or about to be; guarded by sched_lock
-    bool need_resched;    // the tick says: give way
-    uint64_t next_tick;   // time_now() units
-    uint64_t timer_set;   // when its timer will interrupt
+    struct proc *idle;    // runs when no other process can
+    bool is_idle;         // in wfi, or about to be; set under sched_lock
+    bool need_resched;    // the tick asks the process to yield
+    uint64_t next_tick;   // as time_now()
+    uint64_t timer_set;   // when its timer will interrupt, as time_now()
     uint64_t switches, system_calls; // since boot
 };
 
@@ -101,45 +101,49 @@ static inline struct proc *current_proc(void)
 
 // ---- sleeping and waking (sched.c) ----
 
-// Sleeps in `queue` until woken; `lock` guards the condition, is released while asleep and held again on
-// return. Wake-ups may come early (a kill wakes every sleep once): callers loop on their condition.
+// Sleeps in `queue` until someone wakes it. Call it with `lock`, which guards your condition: it is
+// released during the sleep, and held again on return. A sleep may end early (a kill ends one), so
+// call this in a loop that checks the condition.
 void sleep_on(struct wait_queue *queue, struct spinlock *lock);
 
-// The same with a time limit (time_now() units); returns false if that came first.
+// The same with a time limit, as time_now(). Returns false if the deadline ended the sleep.
 bool sleep_on_until(struct wait_queue *queue, struct spinlock *lock, uint64_t deadline);
 
-// Wakes every process in the queue. The caller holds the lock that guards the condition.
+// Wakes every process in the queue. Hold the lock that guards the condition.
 void wake_all(struct wait_queue *queue);
 
-// The same for a synchronous partner, such as the reader of a pipe: leaves it to this hart, which
-// is about to sleep, instead of waking another hart for it.
+// The same if you are about to sleep, as the writer of a pipe often is: wakes no idle hart, because
+// this hart can run the process next.
 void wake_all_here(struct wait_queue *queue);
 
-void yield(void);            // to whoever is runnable
-void sched_tick(void);       // timer interrupt: end sleeps whose time is up
-void interrupts_serve(void); // (trap.c) serves what is pending; may kill processes, never sleeps
+void yield(void);            // lets a runnable process run, if there is one
+void sched_tick(void);       // from the timer interrupt: ends sleeps whose deadline has passed
+void interrupts_serve(void); // trap.c: serves all pending interrupts; never sleeps
 void idle_loop(void) __attribute__((noreturn));
 
 // ---- processes (proc.c) ----
 
 void proc_init(void);
 int kernel_thread(const char *name, void (*body)(void)); // 0 or -EAGAIN, -ENOMEM
-int proc_fork(void);
+int proc_fork(void);                                     // the child's pid, -EAGAIN or -ENOMEM
 void proc_exit(int status) __attribute__((noreturn));
-int proc_wait(uint64_t user_status); // user address, 0 for none
-int proc_kill(int pid);
-void proc_kill_tree(int pid); // it and its descendants (^C)
-bool proc_killed(void);       // has the current process been killed?
+// Sleeps until a child has ended, and stores its status at the user address, if that is not 0.
+// Returns its pid, -ECHILD, -EFAULT or -EINTR.
+int proc_wait(uint64_t user_status);
+int proc_kill(int pid);       // 0, -ESRCH or -EPERM
+void proc_kill_tree(int pid); // the process and its descendants (^C)
+bool proc_killed(void);       // has someone killed the current process?
 unsigned proc_count(void);
 
 // ---- system calls ----
 
-// One function a call; arguments as they stood in a0 to a5. Returns the result or a negative E number.
+// Each system call is a function of this type. It gets a0 to a5, and returns the result or a
+// negative E number.
 typedef long syscall_fn(const uint64_t args[6]);
 
 // ---- time (dev/timer.c) ----
 
-extern uint64_t timebase; // ticks of `time` a second
+extern uint64_t timebase; // how many times a second the `time` register counts
 uint64_t time_now(void);  // the `time` register
 uint64_t time_to_ns(uint64_t ticks);
 uint64_t ns_to_time(uint64_t ns);

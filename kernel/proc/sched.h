@@ -1,20 +1,21 @@
-// The scheduler's inside, for sched.c and proc.c only: what wants sched_lock held.
+// The inside of the scheduler, for sched.c, proc.c and the boot code. Hold sched_lock when you call
+// one of the first five functions.
 
 #ifndef RINGFENCE_SCHED_H
 #define RINGFENCE_SCHED_H
 
 #include "kernel/proc/proc.h"
 
-// Guards the state of every process, the run queue, all wait queues, the list of timed sleeps, and who is
-// whose parent. Last in the lock order, but for the locks of page.c and printf.c.
+// Guards the state and the parent of every process, the run queue, all wait queues and the list of
+// timed sleeps. In the lock order, only the locks of page.c and printf.c come after it.
 extern struct spinlock sched_lock;
 
-void sched_locked(void); // gives the hart to someone else
-void sleep_locked(struct wait_queue *queue,
-                  uint64_t deadline); // queue may be NULL (only a deadline)
+void sched_locked(void); // switches to another process, or to the idle process
+// `queue` may be NULL if there is a deadline; `deadline` may be 0.
+void sleep_locked(struct wait_queue *queue, uint64_t deadline);
 void wake_locked(struct wait_queue *queue);
-void sched_new(struct proc *proc);       // a process is ready to run for the first time
-void interrupt_sleep(struct proc *proc); // a kill ends one sleep
+void sched_new(struct proc *proc);       // makes a new process runnable
+void interrupt_sleep(struct proc *proc); // ends the sleep of a process that was killed
 
 // trap_entry.S
 void context_switch(struct context *from, struct context *to);

@@ -106,7 +106,7 @@ syscall_fn sys_pipe, sys_read, sys_fstat, sys_chdir, sys_dup, sys_open, sys_writ
     sys_unlink, sys_link, sys_mkdir, sys_close, sys_ioctl, sys_mmap, sys_munmap, sys_lseek,
     sys_fsync; // fs/sysfile.c
 
-static syscall_fn *const table[SYS_MAX + 1] = {
+static syscall_fn *const syscall_table[SYS_MAX + 1] = {
     [SYS_fork] = sys_fork,           [SYS_exit] = sys_exit,
     [SYS_wait] = sys_wait,           [SYS_pipe] = sys_pipe,
     [SYS_read] = sys_read,           [SYS_kill] = sys_kill,
@@ -128,14 +128,14 @@ void syscall_dispatch(struct trap_frame *frame)
 {
     uint64_t number = frame->a[7];
     this_hart()->system_calls++;
-    if (number > SYS_MAX || !table[number]) {
+    if (number > SYS_MAX || !syscall_table[number]) {
         kprintf("%s: pid %d: unknown system call %ld\n", current_proc()->name, current_proc()->pid,
                 (long)number);
         frame->a[0] = -1;
         frame->a[1] = ENOSYS;
         return;
     }
-    long result = table[number](frame->a);
+    long result = syscall_table[number](frame->a);
     frame->a[0] = result < 0 ? -1 : result;
     if (result < 0)
         frame->a[1] = -result;

@@ -6,6 +6,58 @@
 
 #include "kernel/asm.h"
 
+// Saves (sd) or loads (ld) every register of user mode but sp, which holds the frame's address.
+.macro user_registers op
+    \op ra, FRAME_RA(sp)
+    \op gp, FRAME_GP(sp)
+    \op tp, FRAME_TP(sp)
+    \op t0, FRAME_T0(sp)
+    \op t1, FRAME_T0+8(sp)
+    \op t2, FRAME_T0+16(sp)
+    \op s0, FRAME_S0(sp)
+    \op s1, FRAME_S0+8(sp)
+    \op a0, FRAME_A0(sp)
+    \op a1, FRAME_A0+8(sp)
+    \op a2, FRAME_A0+16(sp)
+    \op a3, FRAME_A0+24(sp)
+    \op a4, FRAME_A0+32(sp)
+    \op a5, FRAME_A0+40(sp)
+    \op a6, FRAME_A0+48(sp)
+    \op a7, FRAME_A0+56(sp)
+    \op s2, FRAME_S2(sp)
+    \op s3, FRAME_S2+8(sp)
+    \op s4, FRAME_S2+16(sp)
+    \op s5, FRAME_S2+24(sp)
+    \op s6, FRAME_S2+32(sp)
+    \op s7, FRAME_S2+40(sp)
+    \op s8, FRAME_S2+48(sp)
+    \op s9, FRAME_S2+56(sp)
+    \op s10, FRAME_S2+64(sp)
+    \op s11, FRAME_S2+72(sp)
+    \op t3, FRAME_T3(sp)
+    \op t4, FRAME_T3+8(sp)
+    \op t5, FRAME_T3+16(sp)
+    \op t6, FRAME_T3+24(sp)
+.endm
+
+// Saves or loads the callee-saved registers; `at` holds the address of a struct context.
+.macro saved_registers op, at
+    \op ra, 0(\at)
+    \op sp, 8(\at)
+    \op s0, 16(\at)
+    \op s1, 24(\at)
+    \op s2, 32(\at)
+    \op s3, 40(\at)
+    \op s4, 48(\at)
+    \op s5, 56(\at)
+    \op s6, 64(\at)
+    \op s7, 72(\at)
+    \op s8, 80(\at)
+    \op s9, 88(\at)
+    \op s10, 96(\at)
+    \op s11, 104(\at)
+.endm
+
     .cfi_sections .debug_frame
     .text
     .balign 4
@@ -14,36 +66,7 @@ trap_entry:
     csrrw sp, sscratch, sp
     beqz sp, from_kernel
 
-    sd ra, FRAME_RA(sp)
-    sd gp, FRAME_GP(sp)
-    sd tp, FRAME_TP(sp)
-    sd t0, FRAME_T0(sp)
-    sd t1, FRAME_T0+8(sp)
-    sd t2, FRAME_T0+16(sp)
-    sd s0, FRAME_S0(sp)
-    sd s1, FRAME_S0+8(sp)
-    sd a0, FRAME_A0(sp)
-    sd a1, FRAME_A0+8(sp)
-    sd a2, FRAME_A0+16(sp)
-    sd a3, FRAME_A0+24(sp)
-    sd a4, FRAME_A0+32(sp)
-    sd a5, FRAME_A0+40(sp)
-    sd a6, FRAME_A0+48(sp)
-    sd a7, FRAME_A0+56(sp)
-    sd s2, FRAME_S2(sp)
-    sd s3, FRAME_S2+8(sp)
-    sd s4, FRAME_S2+16(sp)
-    sd s5, FRAME_S2+24(sp)
-    sd s6, FRAME_S2+32(sp)
-    sd s7, FRAME_S2+40(sp)
-    sd s8, FRAME_S2+48(sp)
-    sd s9, FRAME_S2+56(sp)
-    sd s10, FRAME_S2+64(sp)
-    sd s11, FRAME_S2+72(sp)
-    sd t3, FRAME_T3(sp)
-    sd t4, FRAME_T3+8(sp)
-    sd t5, FRAME_T3+16(sp)
-    sd t6, FRAME_T3+24(sp)
+    user_registers sd
     csrrw t0, sscratch, zero    // the user's sp; from here on we are "in the kernel"
     csrr t1, sepc
     sd t0, FRAME_SP(sp)
@@ -65,36 +88,7 @@ user_return:
     sd tp, FRAME_HART(sp)       // the process may have moved to another hart
     csrw sepc, t0
     csrw sscratch, sp
-    ld ra, FRAME_RA(sp)
-    ld gp, FRAME_GP(sp)
-    ld tp, FRAME_TP(sp)
-    ld t0, FRAME_T0(sp)
-    ld t1, FRAME_T0+8(sp)
-    ld t2, FRAME_T0+16(sp)
-    ld s0, FRAME_S0(sp)
-    ld s1, FRAME_S0+8(sp)
-    ld a0, FRAME_A0(sp)
-    ld a1, FRAME_A0+8(sp)
-    ld a2, FRAME_A0+16(sp)
-    ld a3, FRAME_A0+24(sp)
-    ld a4, FRAME_A0+32(sp)
-    ld a5, FRAME_A0+40(sp)
-    ld a6, FRAME_A0+48(sp)
-    ld a7, FRAME_A0+56(sp)
-    ld s2, FRAME_S2(sp)
-    ld s3, FRAME_S2+8(sp)
-    ld s4, FRAME_S2+16(sp)
-    ld s5, FRAME_S2+24(sp)
-    ld s6, FRAME_S2+32(sp)
-    ld s7, FRAME_S2+40(sp)
-    ld s8, FRAME_S2+48(sp)
-    ld s9, FRAME_S2+56(sp)
-    ld s10, FRAME_S2+64(sp)
-    ld s11, FRAME_S2+72(sp)
-    ld t3, FRAME_T3(sp)
-    ld t4, FRAME_T3+8(sp)
-    ld t5, FRAME_T3+16(sp)
-    ld t6, FRAME_T3+24(sp)
+    user_registers ld
     ld sp, FRAME_SP(sp)
     sret
     .cfi_endproc
@@ -125,34 +119,8 @@ fork_start:
 // the other's, and returns where `to` called it.
     .globl context_switch
 context_switch:
-    sd ra, 0(a0)
-    sd sp, 8(a0)
-    sd s0, 16(a0)
-    sd s1, 24(a0)
-    sd s2, 32(a0)
-    sd s3, 40(a0)
-    sd s4, 48(a0)
-    sd s5, 56(a0)
-    sd s6, 64(a0)
-    sd s7, 72(a0)
-    sd s8, 80(a0)
-    sd s9, 88(a0)
-    sd s10, 96(a0)
-    sd s11, 104(a0)
-    ld ra, 0(a1)
-    ld sp, 8(a1)
-    ld s0, 16(a1)
-    ld s1, 24(a1)
-    ld s2, 32(a1)
-    ld s3, 40(a1)
-    ld s4, 48(a1)
-    ld s5, 56(a1)
-    ld s6, 64(a1)
-    ld s7, 72(a1)
-    ld s8, 80(a1)
-    ld s9, 88(a1)
-    ld s10, 96(a1)
-    ld s11, 104(a1)
+    saved_registers sd, a0
+    saved_registers ld, a1
     ret
 
 // void enter_user(struct trap_frame *frame): a kernel thread becomes a user process; the frame is the one at the

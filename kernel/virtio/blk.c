@@ -46,7 +46,7 @@ static struct {
 // ---- a request's life begins and ends ----
 
 // Takes a request that was submitted, with the lock held: it is pending now.
-static void begin(struct block_request *request)
+static void begin_request(struct block_request *request)
 {
     request->sleepers = (struct wait_queue){NULL, NULL};
     request->status = BLOCK_PENDING;
@@ -58,7 +58,7 @@ static void begin(struct block_request *request)
 // The request, which is in no list and not with the device, is done: `status` is 0 or a negative E
 // number. Its owner may free it at once, so nothing touches it afterwards. Called with the lock
 // held, which may be released for a while: what was read from `blk` before may have changed after.
-static void finish(struct block_request *request, int status)
+static void finish_request(struct block_request *request, int status)
 {
     if (!request->done) {
         wake_all(&request->sleepers);
@@ -78,7 +78,7 @@ static void finish(struct block_request *request, int status)
 #if SOLVED_DISK
 // Fills blk.bufs with header, data and status; their number. Segments that touch in memory share a
 // descriptor.
-static unsigned gather(const struct block_request *request, const struct blk_dma *dma)
+static unsigned list_buffers(const struct block_request *request, const struct blk_dma *dma)
 {
     unsigned n = 0;
     blk.bufs[n++] = (struct virtq_buf){virt_to_phys(&dma->header), sizeof(dma->header)};
@@ -97,7 +97,7 @@ static unsigned gather(const struct block_request *request, const struct blk_dma
 
 // Puts the request into the queue, unseen by the device as yet. 0, -ENOSPC if there is no room now,
 // -EIO.
-static int issue(struct block_request *request)
+static int issue_request(struct block_request *request)
 {
     static const uint32_t types[] = {
         [BLOCK_READ] = VIRTIO_BLK_T_IN,
@@ -115,9 +115,9 @@ static int issue(struct block_request *request)
     slot->dma->status = STATUS_NONE;
 
     // The device reads all but the status; when reading, all but the header is its to write.
-    unsigned n = gather(request, slot->dma);
+    unsigned n = list_buffers(request, slot->dma);
     unsigned nout = request->op == BLOCK_READ ? 1 : n - 1;
-    int error = virtq_add(&blk.queue.vq, blk.bufs, nout, blk.bufs + nout, n - nout, slot);
+    int error = virtq_add(&blk.queue.virtq, blk.bufs, nout, blk.bufs + nout, n - nout, slot);
     if (error)
         return error;
     blk.free = slot->next_free;
@@ -131,18 +131,18 @@ static void issue_waiting(struct virtio_queue *queue)
     unsigned issued = 0;
     while (blk.waiting_first) {
         struct block_request *request = blk.waiting_first;
-        int error = issue(request);
+        int error = issue_request(request);
         if (error == -ENOSPC)
             break;
         blk.waiting_first = request->next;
         if (error)
-            finish(request, queue->error ? queue->error : error);
+            finish_request(request, queue->error ? queue->error : error);
         else
             issued++;
     }
     if (issued > 0) {
-        virtq_publish(&queue->vq);
-        virtq_kick(&queue->vq);
+        virtq_publish(&queue->virtq);
+        virtq_kick(&queue->virtq);
     }
 }
 #else
@@ -168,7 +168,7 @@ static void issue_waiting(struct virtio_queue *queue)
 // request needs a slot any more. The device is to see all requests of one call at once, with one
 // virtq_publish() and one virtq_kick(); and neither is called when nothing was added.
 //
-// finish() may release the lock, and another call then works on list and queue. So take the request
+// finish_request() may release the lock, and another call then works on list and queue. So take the request
 // off the list before, and look at the list anew afterwards. That chains of yours are added and not
 // yet published does no harm: the other call publishes them with its own.
 //
@@ -194,16 +194,16 @@ static void blk_complete(struct virtio_queue *queue, void *token, long result)
     slot->next_free = blk.free;
     blk.free = slot;
     if (result < 0)
-        finish(request, result);
+        finish_request(request, result);
     else
-        finish(request, status == VIRTIO_BLK_S_OK ? 0 : -EIO);
+        finish_request(request, status == VIRTIO_BLK_S_OK ? 0 : -EIO);
 }
 #else
 // The device is done with the chain of a slot, or the queue has failed. `result` is the number of
 // bytes that the device wrote, or the negative E number that the queue failed with. Gives the slot
 // back, and then finishes its request: with `result` if that is an error; else with 0 if the
 // device's status says VIRTIO_BLK_S_OK, and -EIO if it says anything else (5.2.6). Completions come
-// in any order. Called with the lock held; finish() may release it and let others take slots.
+// in any order. Called with the lock held; finish_request() may release it and let others take slots.
 static void blk_complete(struct virtio_queue *queue, void *token, long result)
 {
     (void)queue, (void)token, (void)result;
@@ -214,7 +214,7 @@ static void blk_complete(struct virtio_queue *queue, void *token, long result)
 // ---- the block device ----
 
 #if SOLVED_DISK
-static void append(struct block_request *request)
+static void append_waiting(struct block_request *request)
 {
     request->next = NULL;
     if (blk.waiting_first)
@@ -230,14 +230,14 @@ static void blk_submit(struct block_device *device, struct block_request *chain)
     while (chain) {
         struct block_request *request = chain;
         chain = request->next;
-        begin(request);
+        begin_request(request);
         int error = block_check(device, request);
         // Without the feature every write is durable when it is done (5.2.6.2): there is nothing to
         // flush.
         if (error || (request->op == BLOCK_FLUSH && !(blk.device.features & VIRTIO_BLK_F_FLUSH)))
-            finish(request, error);
+            finish_request(request, error);
         else
-            append(request);
+            append_waiting(request);
     }
     issue_waiting(&blk.queue);
     virtio_queue_unlock(&blk.queue);
@@ -254,12 +254,12 @@ static int blk_wait(struct block_device *device, struct block_request *request)
 }
 #else
 // Takes a chain of requests, linked by `next` and ended by NULL, and puts them all on their way with
-// one kick (kernel/fs/block.h: `submit`). It does not wait for any of them. Each request begin()s.
+// one kick (kernel/fs/block.h: `submit`). It does not wait for any of them. begin_request() starts each.
 // One that block_check() refuses is finished with that error; so is, with success, a BLOCK_FLUSH
 // where VIRTIO_BLK_F_FLUSH is not among blk.device.features: there, every write is durable when it
 // is done (5.2.6.2). The others go to the end of the waiting list, from blk.waiting_first to
 // blk.waiting_last, which is linked by `next` as well; so read a request's `next` before you change
-// it, and before finish(). What is in the list is never overtaken. (While finish() has released the
+// it, and before finish_request(). What is in the list is never overtaken. (While finish_request() has released the
 // lock, another call may get in between two requests of this one; that is no overtaking.)
 //
 // All of it with the lock held: virtio_queue_lock() and virtio_queue_unlock(), not spin_lock() and
@@ -272,14 +272,14 @@ static void blk_submit(struct block_device *device, struct block_request *chain)
     while (chain) {
         struct block_request *request = chain;
         chain = request->next;
-        begin(request);
-        finish(request, lab_todo("lab 2: blk_submit"));
+        begin_request(request);
+        finish_request(request, lab_todo("lab 2: blk_submit"));
     }
     virtio_queue_unlock(&blk.queue);
 }
 
 // Returns request->status once it is no longer BLOCK_PENDING. A process that has to wait does not
-// spin: virtio_queue_wait() with request->sleepers, which finish() wakes, polls for a while at most
+// spin: virtio_queue_wait() with request->sleepers, which finish_request() wakes, polls for a while at most
 // and then sleeps until an interrupt. It may also return early (kernel/virtio/queue.h).
 static int blk_wait(struct block_device *device, struct block_request *request)
 {
@@ -309,7 +309,7 @@ static unsigned max_segments(void)
     uint64_t max = 1;
     if (blk.device.features & VIRTIO_BLK_F_SEG_MAX)
         max = virtio_config32(&blk.device, VIRTIO_BLK_CONFIG_SEG_MAX);
-    return max_u64(1, min_u64(max, blk.queue.vq.size - 2));
+    return max_u64(1, min_u64(max, blk.queue.virtq.size - 2));
 }
 
 void blk_init(void)
@@ -320,8 +320,8 @@ void blk_init(void)
         virtio_queue_create(&blk.queue, &blk.device, 0, QUEUE_SIZE, "blk0", blk_complete,
                             issue_waiting) < 0)
         return;
-    if (blk.queue.vq.size < 3 || !init_slots()) {
-        kprintf("blk0: %s\n", blk.queue.vq.size < 3 ? "queue too small" : "no memory");
+    if (blk.queue.virtq.size < 3 || !init_slots()) {
+        kprintf("blk0: %s\n", blk.queue.virtq.size < 3 ? "queue too small" : "no memory");
         virtio_failed(&blk.device);
         return;
     }

@@ -68,7 +68,7 @@ static void set_scanout(struct gpu_batch *batch, uint32_t id, uint32_t width, ui
 
 // Copies the rectangle from the buffer to the resource. The offset is that of its first pixel in
 // the buffer; from there on the device steps by whole rows of the picture.
-static void transfer(struct gpu_batch *batch, uint32_t id, const struct fb_rect *rect)
+static void transfer_rect(struct gpu_batch *batch, uint32_t id, const struct fb_rect *rect)
 {
     struct virtio_gpu_transfer *c =
         gpu_batch_add(batch, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(*c));
@@ -77,7 +77,7 @@ static void transfer(struct gpu_batch *batch, uint32_t id, const struct fb_rect 
     c->resource_id = id;
 }
 
-static void flush(struct gpu_batch *batch, uint32_t id, const struct fb_rect *rect)
+static void flush_rect(struct gpu_batch *batch, uint32_t id, const struct fb_rect *rect)
 {
     struct virtio_gpu_flush *c = gpu_batch_add(batch, VIRTIO_GPU_CMD_RESOURCE_FLUSH, sizeof(*c));
     c->rect = (struct virtio_gpu_rect){rect->x, rect->y, rect->width, rect->height};
@@ -264,11 +264,11 @@ static int gpu_present(const struct fb_present *present)
     uint32_t id = gpu.resource[present->buffer];
     struct gpu_batch *batch = gpu_batch_next();
     for (uint32_t i = 0; i < present->nrects; i++)
-        transfer(batch, id, &present->rects[i]);
+        transfer_rect(batch, id, &present->rects[i]);
     if (gpu.shown != present->buffer)
         set_scanout(batch, id, gpu.width, gpu.height);
     for (uint32_t i = 0; i < present->nrects; i++)
-        flush(batch, id, &present->rects[i]);
+        flush_rect(batch, id, &present->rects[i]);
     gpu.shown = present->buffer;
     gpu_batch_send(batch, true);
     if (present->flags & FB_ASYNC)
@@ -286,7 +286,7 @@ static int gpu_present(const struct fb_present *present)
     int error = 0;
     for (uint32_t i = 0; i < present->nrects && !error; i++) {
         struct gpu_batch *batch = gpu_batch_next();
-        transfer(batch, id, &present->rects[i]);
+        transfer_rect(batch, id, &present->rects[i]);
         error = gpu_batch_run(batch);
     }
     if (gpu.shown != present->buffer && !error) {
@@ -297,7 +297,7 @@ static int gpu_present(const struct fb_present *present)
     }
     for (uint32_t i = 0; i < present->nrects && !error; i++) {
         struct gpu_batch *batch = gpu_batch_next();
-        flush(batch, id, &present->rects[i]);
+        flush_rect(batch, id, &present->rects[i]);
         gpu_batch_send(batch, i + 1 == present->nrects);
         error = gpu_batch_finish(batch);
     }
@@ -325,7 +325,7 @@ static int gpu_present(const struct fb_present *present)
 #endif // SOLVED_GPU
 
 // FB_WAIT: every present so far is done. Reports what failed of those that nobody waited for.
-static int gpu_wait(void)
+static int gpu_wait_presents(void)
 {
     gpu_batch_finish_all();
     return gpu_batch_late_error();
@@ -339,7 +339,7 @@ void gpu_init(void)
         .info = gpu_info,
         .set_mode = gpu_set_mode,
         .present = gpu_present,
-        .wait = gpu_wait,
+        .wait = gpu_wait_presents,
         .pixels = gpu_pixels,
     };
     _Static_assert(sizeof(*gpu.display) <= PAGE_SIZE, "the answer fits a page");

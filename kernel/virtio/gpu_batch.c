@@ -48,7 +48,7 @@ static struct {
     unsigned next_batch;
     int late_error;
     uint32_t refused, refusal; // command and answer that the console has named last
-} gpu;
+} gpu_control;
 
 // ---- filling and sending ----
 
@@ -82,21 +82,21 @@ void gpu_batch_expect(struct gpu_batch *batch, void *response, uint32_t size, ui
 
 void gpu_batch_send(struct gpu_batch *batch, bool present)
 {
-    struct virtq *vq = &gpu.queue.vq;
-    virtio_queue_lock(&gpu.queue);
+    struct virtq *virtq = &gpu_control.queue.virtq;
+    virtio_queue_lock(&gpu_control.queue);
     // The other batch may take up the room that this one needs.
-    while (vq->in_flight > 0 && vq->free_count < 2 * batch->count)
-        gpu_wait(&gpu.queue, &gpu.sleepers);
+    while (virtq->in_flight > 0 && virtq->free_count < 2 * batch->count)
+        gpu_wait(&gpu_control.queue, &gpu_control.sleepers);
     batch->present = present;
     for (unsigned i = 0; i < batch->count && !batch->error; i++) {
         struct gpu_command *command = &batch->commands[i];
-        batch->error = virtq_add(vq, &command->out, 1, &command->in, 1, command);
+        batch->error = virtq_add(virtq, &command->out, 1, &command->in, 1, command);
         if (!batch->error)
             batch->pending++;
     }
-    virtq_publish(vq);
-    virtq_kick(vq);
-    virtio_queue_unlock(&gpu.queue);
+    virtq_publish(virtq);
+    virtq_kick(virtq);
+    virtio_queue_unlock(&gpu_control.queue);
 }
 
 // ---- completion ----
@@ -129,10 +129,10 @@ static void say_refused(const struct gpu_batch *batch, const struct gpu_command 
     const struct gpu_dma *dma = &batch->dma[command - batch->commands];
     uint32_t type = ((const struct virtio_gpu_header *)dma->command)->type;
     uint32_t answer = READ_ONCE(command->response->type);
-    if (type != gpu.refused || answer != gpu.refusal)
+    if (type != gpu_control.refused || answer != gpu_control.refusal)
         kprintf("gpu0: %s was answered 0x%x\n", command_name(type), answer);
-    gpu.refused = type;
-    gpu.refusal = answer;
+    gpu_control.refused = type;
+    gpu_control.refusal = answer;
 }
 
 static void gpu_complete(struct virtio_queue *queue, void *token, long result)
@@ -148,19 +148,19 @@ static void gpu_complete(struct virtio_queue *queue, void *token, long result)
     if (--batch->pending > 0)
         return;
     if (batch->present && !batch->error)
-        gpu.presents++;
-    wake_all(&gpu.sleepers);
+        gpu_control.presents++;
+    wake_all(&gpu_control.sleepers);
 }
 
 int gpu_batch_finish(struct gpu_batch *batch)
 {
-    virtio_queue_lock(&gpu.queue);
+    virtio_queue_lock(&gpu_control.queue);
     while (batch->pending > 0)
-        gpu_wait(&gpu.queue, &gpu.sleepers);
+        gpu_wait(&gpu_control.queue, &gpu_control.sleepers);
     int error = batch->error;
     batch->error = 0;
     batch->count = 0;
-    virtio_queue_unlock(&gpu.queue);
+    virtio_queue_unlock(&gpu_control.queue);
     return error;
 }
 
@@ -171,38 +171,38 @@ int gpu_batch_run(struct gpu_batch *batch)
 }
 
 // Finishes a batch if nobody has.
-static void settle(struct gpu_batch *batch)
+static void finish_if_sent(struct gpu_batch *batch)
 {
     int error = batch->count > 0 ? gpu_batch_finish(batch) : 0;
     if (error)
-        gpu.late_error = error;
+        gpu_control.late_error = error;
 }
 
 struct gpu_batch *gpu_batch_next(void)
 {
-    struct gpu_batch *batch = &gpu.batch[gpu.next_batch++ % BATCHES];
-    settle(batch);
+    struct gpu_batch *batch = &gpu_control.batch[gpu_control.next_batch++ % BATCHES];
+    finish_if_sent(batch);
     return batch;
 }
 
 void gpu_batch_finish_all(void)
 {
     for (unsigned i = 0; i < BATCHES; i++)
-        settle(&gpu.batch[i]);
+        finish_if_sent(&gpu_control.batch[i]);
 }
 
 int gpu_batch_late_error(void)
 {
-    int error = gpu.late_error;
-    gpu.late_error = 0;
+    int error = gpu_control.late_error;
+    gpu_control.late_error = 0;
     return error;
 }
 
 uint64_t gpu_batch_presents(void)
 {
-    virtio_queue_lock(&gpu.queue);
-    uint64_t presents = gpu.presents;
-    virtio_queue_unlock(&gpu.queue);
+    virtio_queue_lock(&gpu_control.queue);
+    uint64_t presents = gpu_control.presents;
+    virtio_queue_unlock(&gpu_control.queue);
     return presents;
 }
 
@@ -215,26 +215,27 @@ static int init_memory(void)
     if (!memory)
         return -ENOMEM;
     for (unsigned i = 0; i < BATCHES; i++)
-        gpu.batch[i].dma = (struct gpu_dma *)(memory + i * BATCH_PAGES * PAGE_SIZE);
+        gpu_control.batch[i].dma = (struct gpu_dma *)(memory + i * BATCH_PAGES * PAGE_SIZE);
     return 0;
 }
 
 int gpu_batch_init(void)
 {
-    int error = virtio_find(&gpu.device, VIRTIO_ID_GPU, "gpu0");
+    int error = virtio_find(&gpu_control.device, VIRTIO_ID_GPU, "gpu0");
     if (!error)
-        error = virtio_negotiate(&gpu.device, 0);
+        error = virtio_negotiate(&gpu_control.device, 0);
     if (!error)
-        error = virtio_queue_create(&gpu.queue, &gpu.device, VIRTIO_GPU_QUEUE_CONTROL, QUEUE_SIZE,
-                                    "gpu0.control", gpu_complete, NULL);
+        error =
+            virtio_queue_create(&gpu_control.queue, &gpu_control.device, VIRTIO_GPU_QUEUE_CONTROL,
+                                QUEUE_SIZE, "gpu0.control", gpu_complete, NULL);
     if (error)
         return error;
-    error = gpu.queue.vq.size < QUEUE_NEEDED ? -EINVAL : init_memory();
+    error = gpu_control.queue.virtq.size < QUEUE_NEEDED ? -EINVAL : init_memory();
     if (error) {
         kprintf("gpu0: %s\n", error == -EINVAL ? "queue too small" : "no memory");
-        virtio_failed(&gpu.device);
+        virtio_failed(&gpu_control.device);
         return error;
     }
-    virtio_driver_ok(&gpu.device);
+    virtio_driver_ok(&gpu_control.device);
     return 0;
 }

@@ -28,7 +28,7 @@ void gpu_wait(struct virtio_queue *queue, struct wait_queue *sleepers)
     if (!queue->error && virtio_queue_poll(queue, TURNS))
         return;
     // It takes longer than usual. Let others run, and look again at the next tick.
-    queue->vq.stats.sleeps++;
+    queue->virtq.stats.sleeps++;
     sleep_on_until(sleepers, &queue->lock, next_tick());
 }
 #endif // SOLVED_WHEEL

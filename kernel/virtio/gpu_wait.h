@@ -5,10 +5,10 @@
 
 #include "kernel/virtio/queue.h"
 
-// Waits until something has been completed, or for some time; the caller looks whether it is what
-// he waits for, and comes again if not. Called with the queue's lock held, which is released while
-// it sleeps. `sleepers` is woken when a batch of commands is done. Where it polls, it does so by
-// virtio_queue_poll(), which keeps to the boot argument poll.
+// Waits until the device has completed something, or for some time. Call it in a loop until what
+// you wait for is done. Call it with the queue's lock held: it releases the lock while it sleeps.
+// gpu_batch.c wakes `sleepers` when a batch is done. To poll, it uses virtio_queue_poll(), which
+// obeys the boot argument poll.
 void gpu_wait(struct virtio_queue *queue, struct wait_queue *sleepers);
 
 #endif

@@ -37,42 +37,42 @@ static unsigned timeout_seconds;
 // ---- completions ----
 
 // Resets the device and fails what is in flight. Runs once a queue.
-static void fail_queue(struct virtio_queue *queue, int error)
+static void break_queue(struct virtio_queue *queue, int error)
 {
-    struct virtq *vq = &queue->vq;
+    struct virtq *virtq = &queue->virtq;
     void *token;
     if (queue->error)
         return;
     queue->error = error;
-    kprintf("%s: queue broken: %s: %u; device reset, its requests fail\n", vq->name, vq->fault,
-            vq->fault_value);
+    kprintf("%s: queue broken: %s: %u; device reset, its requests fail\n", virtq->name,
+            virtq->broken_by, virtq->broken_value);
     virtio_reset(queue->device);
-    while ((token = virtq_take_back(vq)) != NULL)
+    while ((token = virtq_take_back(virtq)) != NULL)
         queue->complete(queue, token, error);
     if (queue->room)
         queue->room(queue);
 }
 
 // Takes everything that is on the used ring.
-static void drain(struct virtio_queue *queue)
+static void take_completions(struct virtio_queue *queue)
 {
     struct virtq_done done;
     int got;
-    while ((got = virtq_poll(&queue->vq, 1, &done)) > 0)
+    while ((got = virtq_poll(&queue->virtq, 1, &done)) > 0)
         queue->complete(queue, done.token, done.len);
     if (got < 0)
-        fail_queue(queue, -EIO);
+        break_queue(queue, -EIO);
     else if (queue->room)
         queue->room(queue);
 }
 
-static void interrupt(void *argument)
+static void queue_interrupt(void *argument)
 {
     struct virtio_queue *queue = argument;
     virtio_ack_interrupt(queue->device);
     virtio_queue_lock(queue);
-    queue->vq.stats.interrupts++;
-    drain(queue);
+    queue->virtq.stats.interrupts++;
+    take_completions(queue);
     virtio_queue_unlock(queue);
 }
 
@@ -86,8 +86,8 @@ void virtio_queue_lock(struct virtio_queue *queue)
 void virtio_queue_unlock(struct virtio_queue *queue)
 {
     bool needed = queue->sleeping > 0 || queue->unattended > 0;
-    if (needed && !queue->vq.callbacks && !virtq_enable_cb(&queue->vq))
-        drain(queue);
+    if (needed && !queue->virtq.callbacks && !virtq_enable_cb(&queue->virtq))
+        take_completions(queue);
     spin_unlock(&queue->lock);
 }
 
@@ -98,13 +98,13 @@ bool virtio_queue_poll(struct virtio_queue *queue, unsigned budget)
         budget = min_u64(poll_told, UINT32_MAX);
     if (budget == 0)
         return false;
-    if (queue->vq.callbacks)
-        virtq_disable_cb(&queue->vq);
-    int got = virtq_poll(&queue->vq, budget, &done);
+    if (queue->virtq.callbacks)
+        virtq_disable_cb(&queue->virtq);
+    int got = virtq_poll(&queue->virtq, budget, &done);
     if (got > 0)
         queue->complete(queue, done.token, done.len);
     if (got != 0)
-        drain(queue);
+        take_completions(queue);
     return got != 0;
 }
 
@@ -113,15 +113,15 @@ void virtio_queue_wait(struct virtio_queue *queue, struct wait_queue *sleepers)
     if (!queue->error) {
         if (virtio_queue_poll(queue, POLL_TURNS))
             return;
-        if (!virtq_enable_cb(&queue->vq)) {
-            drain(queue);
+        if (!virtq_enable_cb(&queue->virtq)) {
+            take_completions(queue);
             return;
         }
     }
     // With an error set, whoever failed the queue is still at it (complete() may release the lock)
     // and will wake us.
     queue->sleeping++;
-    queue->vq.stats.sleeps++;
+    queue->virtq.stats.sleeps++;
     sleep_on(sleepers, &queue->lock);
     queue->sleeping--;
 }
@@ -130,17 +130,17 @@ void virtio_queue_wait(struct virtio_queue *queue, struct wait_queue *sleepers)
 
 static void watch_queue(struct virtio_queue *queue)
 {
-    struct virtq *vq = &queue->vq;
+    struct virtq *virtq = &queue->virtq;
     virtio_queue_lock(queue);
-    if (vq->in_flight == 0 || vq->stats.completions != queue->seen) {
-        queue->seen = vq->stats.completions;
+    if (virtq->in_flight == 0 || virtq->stats.completions != queue->seen) {
+        queue->seen = virtq->stats.completions;
         queue->silent = 0;
     } else if (++queue->silent >= timeout_seconds) {
         // It may have answered with nobody there to take it: an asynchronous present, say.
-        drain(queue);
-        if (vq->stats.completions == queue->seen) {
-            virtq_break(vq, "seconds without an answer", queue->silent);
-            fail_queue(queue, -ETIMEDOUT);
+        take_completions(queue);
+        if (virtq->stats.completions == queue->seen) {
+            virtq_break(virtq, "seconds without an answer", queue->silent);
+            break_queue(queue, -ETIMEDOUT);
         }
     }
     virtio_queue_unlock(queue);
@@ -148,12 +148,12 @@ static void watch_queue(struct virtio_queue *queue)
 
 static void watch_thread(void)
 {
-    static struct spinlock lock;
+    static struct spinlock watch_lock;
     static struct wait_queue nobody_wakes;
     for (;;) {
-        spin_lock(&lock);
-        sleep_on_until(&nobody_wakes, &lock, time_now() + ns_to_time(SECOND_NS));
-        spin_unlock(&lock);
+        spin_lock(&watch_lock);
+        sleep_on_until(&nobody_wakes, &watch_lock, time_now() + ns_to_time(SECOND_NS));
+        spin_unlock(&watch_lock);
         for (struct virtio_queue *queue = virtio_queues; queue; queue = queue->next)
             watch_queue(queue);
     }
@@ -194,7 +194,7 @@ static uint16_t choose_size(struct virtio_device *device, uint32_t index, uint16
 }
 
 // Ring and chain memory of the queue, and the device told of it.
-static int set_up(struct virtio_queue *queue, uint32_t index, uint16_t size, const char *name)
+static int set_up_queue(struct virtio_queue *queue, uint32_t index, uint16_t size, const char *name)
 {
     uint64_t ring_pages = pages_for(virtq_ring_bytes(size));
     uint64_t chain_pages = pages_for(size * sizeof(struct virtq_chain));
@@ -203,12 +203,12 @@ static int set_up(struct virtio_queue *queue, uint32_t index, uint16_t size, con
     int error = -ENOMEM;
     if (ring && chain) {
         memset(ring, 0, ring_pages * PAGE_SIZE);
-        error = virtq_init(&queue->vq, size, ring, (struct virtq_chain *)chain,
+        error = virtq_init(&queue->virtq, size, ring, (struct virtq_chain *)chain,
                            virtio_doorbell(queue->device), index, name);
     }
     if (error == 0)
-        error = virtio_set_queue(queue->device, index, size, virt_to_phys(queue->vq.desc),
-                                 virt_to_phys(queue->vq.avail), virt_to_phys(queue->vq.used));
+        error = virtio_set_queue(queue->device, index, size, virt_to_phys(queue->virtq.desc),
+                                 virt_to_phys(queue->virtq.avail), virt_to_phys(queue->virtq.used));
     if (error < 0) {
         put_pages(ring, ring_pages);
         put_pages(chain, chain_pages);
@@ -226,11 +226,11 @@ int virtio_queue_create(struct virtio_queue *queue, struct virtio_device *device
     int error = -EINVAL;
     size = choose_size(device, index, size);
     if (size > 0)
-        error = set_up(queue, index, size, name);
+        error = set_up_queue(queue, index, size, name);
     if (error == 0)
         error = start_watch();
     if (error == 0)
-        error = irq_register(device->irq, interrupt, queue);
+        error = irq_register(device->irq, queue_interrupt, queue);
     if (error < 0) {
         kprintf("%s: cannot set up the queue: error %d\n", name, -error);
         virtio_failed(device);

@@ -32,14 +32,14 @@ static void rng_complete(struct virtio_queue *queue, void *token, long result)
 // Fetches up to n bytes (1 to PAGE_SIZE) into rng.buffer; how many came, or a negative E number.
 static long rng_fill(uint32_t n)
 {
-    struct virtq *vq = &rng.queue.vq;
+    struct virtq *virtq = &rng.queue.virtq;
     const struct virtq_buf in = {.addr = virt_to_phys(rng.buffer), .len = n};
     virtio_queue_lock(&rng.queue);
-    long result = virtq_add(vq, NULL, 0, &in, 1, &rng);
+    long result = virtq_add(virtq, NULL, 0, &in, 1, &rng);
     if (result == 0) {
         rng.busy = true;
-        virtq_publish(vq);
-        virtq_kick(vq);
+        virtq_publish(virtq);
+        virtq_kick(virtq);
         while (rng.busy)
             virtio_queue_wait(&rng.queue, &rng.sleepers);
         result = rng.result;

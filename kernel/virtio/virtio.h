@@ -1,4 +1,4 @@
-// Constants and layouts of VirtIO 1.2, by section; nothing of our own. All numbers are
+// Constants and structures of VirtIO 1.2, in the order of its sections. All numbers are
 // little-endian.
 
 #ifndef RINGFENCE_VIRTIO_H
@@ -21,7 +21,7 @@
 #define VIRTIO_STATUS_NEEDS_RESET 64
 #define VIRTIO_STATUS_FAILED 128
 
-// ---- features of every device (6), as bits ----
+// ---- feature bits of every device (6) ----
 
 #define VIRTIO_F_VERSION_1 (1ull << 32)
 
@@ -68,13 +68,13 @@
 #define VIRTIO_BLK_CONFIG_CAPACITY 0 // u64, sectors
 #define VIRTIO_BLK_CONFIG_SEG_MAX 12 // u32, data segments of one request
 
-#define VIRTIO_BLK_SECTOR 512 // unit of every sector number, whatever the disk's own
+#define VIRTIO_BLK_SECTOR 512 // bytes: the unit of every sector number, on every disk
 
 #define VIRTIO_BLK_T_IN 0
 #define VIRTIO_BLK_T_OUT 1
 #define VIRTIO_BLK_T_FLUSH 4
 
-// 5.2.6: a request is this header, the data, and one byte of status that the device writes.
+// 5.2.6: a request is this header, the data, and one status byte that the device writes.
 struct virtio_blk_header {
     uint32_t type;
     uint32_t reserved;
@@ -100,10 +100,10 @@ struct virtio_blk_header {
 #define VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY 0x1201
 #define VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER 0x1205
 
-#define VIRTIO_GPU_FORMAT_B8G8R8X8 2 // 0x00RRGGBB as a little-endian word
+#define VIRTIO_GPU_FORMAT_B8G8R8X8 2 // a pixel is the little-endian word 0x00RRGGBB
 #define VIRTIO_GPU_MAX_SCANOUTS 16
 
-// 5.7.6.7: every command and every response begins so.
+// 5.7.6.7: every command and every response begins with this.
 struct virtio_gpu_header {
     uint32_t type;
     uint32_t flags;
@@ -157,7 +157,7 @@ struct virtio_gpu_flush {
 struct virtio_gpu_transfer {
     struct virtio_gpu_header header;
     struct virtio_gpu_rect rect;
-    uint64_t offset; // in the backing, of the rectangle's first pixel
+    uint64_t offset; // of the rectangle's first pixel, in bytes from the start of the backing
     uint32_t resource_id;
     uint32_t padding;
 };

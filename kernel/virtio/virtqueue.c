@@ -73,13 +73,13 @@ int virtq_init(struct virtq *q, uint16_t size, void *ring, struct virtq_chain *c
 }
 #endif // SOLVED_VIRTQUEUE
 
-void virtq_break(struct virtq *q, const char *fault, uint32_t value)
+void virtq_break(struct virtq *q, const char *reason, uint32_t value)
 {
     if (q->broken)
         return;
     q->broken = true;
-    q->fault = fault;
-    q->fault_value = value;
+    q->broken_by = reason;
+    q->broken_value = value;
     q->stats.errors++;
 }
 
@@ -251,9 +251,9 @@ static void *free_chain(struct virtq *q, uint16_t head)
     return token;
 }
 
-static bool refuse(struct virtq *q, const char *fault, uint32_t value)
+static bool refuse(struct virtq *q, const char *reason, uint32_t value)
 {
-    virtq_break(q, fault, value);
+    virtq_break(q, reason, value);
     return false;
 }
 

@@ -4,14 +4,14 @@
 #include "kernel/mm/vm.h"
 #include "kernel/virtio/queue.h"
 
-static void fill(struct vqstat *out, struct virtio_queue *queue)
+static void vqstat_fill(struct vqstat *out, struct virtio_queue *queue)
 {
     virtio_queue_lock(queue);
-    const struct virtq *vq = &queue->vq;
-    const struct virtq_stats *stats = &vq->stats;
+    const struct virtq *virtq = &queue->virtq;
+    const struct virtq_stats *stats = &virtq->stats;
     *out = (struct vqstat){
-        .size = vq->size,
-        .in_flight = vq->in_flight,
+        .size = virtq->size,
+        .in_flight = virtq->in_flight,
         .adds = stats->adds,
         .completions = stats->completions,
         .bytes = stats->bytes,
@@ -24,7 +24,7 @@ static void fill(struct vqstat *out, struct virtio_queue *queue)
         .sleeps = stats->sleeps,
         .errors = stats->errors,
     };
-    copy_string(out->name, vq->name, sizeof(out->name));
+    copy_string(out->name, virtq->name, sizeof(out->name));
     virtio_queue_unlock(queue);
 }
 
@@ -40,7 +40,7 @@ static long vqstat_read(int minor, uint64_t user_dst, uint64_t n, uint64_t offse
             continue;
         if (n - done < sizeof(entry))
             break;
-        fill(&entry, queue);
+        vqstat_fill(&entry, queue);
         if (copy_to_user(user_dst + done, &entry, sizeof(entry)) < 0)
             return -EFAULT;
         done += sizeof(entry);

@@ -516,5 +516,5 @@ def test_flush(machine_factory: Boot, make_image: MakeImage, serve: Serve, host:
         raise Broken(
             seen=f"a file was written and synced, and the power was cut: it was still in the disk's cache, and is gone. The "
             f"device had {writes} writes and {flushes} flushes; a flush covers only writes that were completed before it",
-            look="blk_complete() and finish(): is a write done before the device says so?",
+            look="blk_complete() and finish_request(): is a write done before the device says so?",
         )

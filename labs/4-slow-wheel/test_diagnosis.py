@@ -94,7 +94,7 @@ def test_diagnosis(job: Job, award: Callable[[float, str], None]) -> None:
     answers = read_answers(staff_facts.filled_in(handed_in(job, "diagnosis.toml"), known))
     ahead = (answers.get("memory", 0) - answers.get("compared", 0)) % 65536 if not missing(answers) else 0
     right = {
-        "value": re.sub(r"\s|\(|\)", "", str(answers.get("value"))) in ("q->used->idx", "used->idx", "vq->used->idx", "used.idx"),
+        "value": re.sub(r"\s|\(|\)", "", str(answers.get("value"))) in ("q->used->idx", "used->idx", "virtq->used->idx", "used.idx"),
         "place": str(answers.get("place")).strip().lstrip("$").lower() in known.places,
         "pc": answers.get("pc") == known.pc,
         "compared, memory": 1 <= ahead <= 512,  # the device is ahead, by what was in flight

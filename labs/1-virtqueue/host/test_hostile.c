@@ -14,7 +14,7 @@ static void expect_broken(int from, int to)
     void *token;
     EQUAL(poll_used(&t.q, &done), -EIO);
     CHECK(t.q.broken, "the queue is not marked broken");
-    CHECK(t.q.fault != NULL, "no reason is given");
+    CHECK(t.q.broken_by != NULL, "no reason is given");
     EQUAL(t.q.stats.errors, 1);
     EQUAL(poll_used(&t.q, &done), -EIO);
     EQUAL(virtq_poll(&t.q, 10, &done), -EIO);
@@ -130,7 +130,7 @@ void test_good_before_bad(void)
     expect_done(&tokens[0], 4);
     expect_done(&tokens[1], 2);
     expect_broken(2, 3);
-    EQUAL(t.q.fault_value, 999);
+    EQUAL(t.q.broken_value, 999);
 }
 
 // The device, or a bug of its own, overwrites the descriptors: the driver has what it needs
@@ -176,6 +176,6 @@ void test_break(void)
     virtq_break(&t.q, "no answer", 30);
     virtq_break(&t.q, "again", 31);
     EQUAL(poll_used(&t.q, &done), -EIO);
-    EQUAL(t.q.fault_value, 30);
+    EQUAL(t.q.broken_value, 30);
     expect_broken(0, 1);
 }

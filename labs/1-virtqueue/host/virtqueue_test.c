@@ -173,8 +173,9 @@ uint16_t give(void *token, uint32_t out_len, uint32_t in_len)
 void take(struct virtq_done *done)
 {
     int r = poll_used(&t.q, done);
-    if (t.q.broken && t.q.fault)
-        CHECK(r == 1, "poll_used() returns %d, expected 1: %s: %u", r, t.q.fault, t.q.fault_value);
+    if (t.q.broken && t.q.broken_by)
+        CHECK(r == 1, "poll_used() returns %d, expected 1: %s: %u", r, t.q.broken_by,
+              t.q.broken_value);
     CHECK(r == 1, "poll_used() returns %d, expected 1: the device has completed a chain", r);
 }
 

@@ -30,6 +30,6 @@ void gpu_wait(struct virtio_queue *queue, struct wait_queue *sleepers)
         virtio_queue_wait(queue, sleepers);
         return;
     }
-    queue->vq.stats.sleeps++;
+    queue->virtq.stats.sleeps++;
     sleep_on_until(sleepers, &queue->lock, next_tick());
 }

@@ -80,13 +80,13 @@ int virtq_init(struct virtq *q, uint16_t size, void *ring, struct virtq_chain *c
     return 0;
 }
 
-void virtq_break(struct virtq *q, const char *fault, uint32_t value)
+void virtq_break(struct virtq *q, const char *reason, uint32_t value)
 {
     if (q->broken)
         return;
     q->broken = true;
-    q->fault = fault;
-    q->fault_value = value;
+    q->broken_by = reason;
+    q->broken_value = value;
     q->stats.errors++;
 }
 

@@ -46,7 +46,7 @@ static struct {
 // ---- a request's life begins and ends ----
 
 // Takes a request that was submitted, with the lock held: it is pending now.
-static void begin(struct block_request *request)
+static void begin_request(struct block_request *request)
 {
     request->sleepers = (struct wait_queue){NULL, NULL};
     request->status = BLOCK_PENDING;
@@ -58,7 +58,7 @@ static void begin(struct block_request *request)
 // The request, which is in no list and not with the device, is done: `status` is 0 or a negative E
 // number. Its owner may free it at once, so nothing touches it afterwards. Called with the lock
 // held, which may be released for a while: what was read from `blk` before may have changed after.
-static void finish(struct block_request *request, int status)
+static void finish_request(struct block_request *request, int status)
 {
     if (!request->done) {
         wake_all(&request->sleepers);
@@ -143,7 +143,7 @@ static int add_request(struct virtio_queue *queue, struct block_request *request
     slot->dma->status = STATUS_NONE;
 
     unsigned count, out = fill_bufs(slot->dma, request, &count);
-    int error = virtq_add(&queue->vq, blk.bufs, out, blk.bufs + out, count - out, slot);
+    int error = virtq_add(&queue->virtq, blk.bufs, out, blk.bufs + out, count - out, slot);
     if (error < 0)
         return error;
     blk.free = slot->next_free;
@@ -186,16 +186,16 @@ static void issue_waiting(struct virtio_queue *queue)
             added++;
         }
         if (added > 0) {
-            virtq_publish(&queue->vq);
-            virtq_kick(&queue->vq);
+            virtq_publish(&queue->virtq);
+            virtq_kick(&queue->virtq);
         }
         if (error == 0 || error == -ENOSPC)
             return;
-        // The first one cannot be issued, ever. It leaves the list before finish() lets go of the
+        // The first one cannot be issued, ever. It leaves the list before finish_request() lets go of the
         // lock, and whatever we know of the list is stale afterwards: look again.
         struct block_request *failed = blk.waiting_first;
         drop_first_waiting();
-        finish(failed, queue->error ? queue->error : error);
+        finish_request(failed, queue->error ? queue->error : error);
     }
 }
 
@@ -205,7 +205,7 @@ static void issue_waiting(struct virtio_queue *queue)
 // bytes that the device wrote, or the negative E number that the queue failed with. Gives the slot
 // back, and then finishes its request: with `result` if that is an error; else with 0 if the
 // device's status says VIRTIO_BLK_S_OK, and -EIO if it says anything else (5.2.6). Completions come
-// in any order. Called with the lock held; finish() may release it and let others take slots.
+// in any order. Called with the lock held; finish_request() may release it and let others take slots.
 static void blk_complete(struct virtio_queue *queue, void *token, long result)
 {
     struct blk_slot *slot = token;
@@ -219,9 +219,9 @@ static void blk_complete(struct virtio_queue *queue, void *token, long result)
     blk.free = slot;
 
     if (result < 0)
-        finish(request, result);
+        finish_request(request, result);
     else
-        finish(request, status == VIRTIO_BLK_S_OK ? 0 : -EIO);
+        finish_request(request, status == VIRTIO_BLK_S_OK ? 0 : -EIO);
 }
 
 // ---- the block device ----
@@ -238,17 +238,17 @@ static int verdict(const struct block_device *device, const struct block_request
 }
 
 // Takes a chain of requests, linked by `next` and ended by NULL, and puts them all on their way with
-// one kick (kernel/fs/block.h: `submit`). It does not wait for any of them. Each request begin()s.
+// one kick (kernel/fs/block.h: `submit`). It does not wait for any of them. begin_request() starts each.
 // One that block_check() refuses is finished with that error; so is, with success, a BLOCK_FLUSH
 // where VIRTIO_BLK_F_FLUSH is not among blk.device.features: there, every write is durable when it
 // is done (5.2.6.2). The others go to the end of the waiting list, from blk.waiting_first to
 // blk.waiting_last, which is linked by `next` as well; so read a request's `next` before you change
-// it, and before finish(). A later call must not overtake an earlier one.
+// it, and before finish_request(). A later call must not overtake an earlier one.
 //
 // All of it with the lock held: virtio_queue_lock() and virtio_queue_unlock(), not spin_lock().
 static void blk_submit(struct block_device *device, struct block_request *chain)
 {
-    // Those that the device does not see. They are finished last: finish() may release the lock, and
+    // Those that the device does not see. They are finished last: finish_request() may release the lock, and
     // then a later call could get in between two of our requests.
     struct block_request *settled = NULL, **settled_end = &settled;
 
@@ -256,7 +256,7 @@ static void blk_submit(struct block_device *device, struct block_request *chain)
     while (chain) {
         struct block_request *request = chain;
         chain = request->next;
-        begin(request);
+        begin_request(request);
         if (verdict(device, request) == BLOCK_PENDING) {
             append_waiting(request);
         } else {
@@ -269,13 +269,13 @@ static void blk_submit(struct block_device *device, struct block_request *chain)
     while (settled) {
         struct block_request *request = settled;
         settled = request->next;
-        finish(request, verdict(device, request));
+        finish_request(request, verdict(device, request));
     }
     virtio_queue_unlock(&blk.queue);
 }
 
 // Returns request->status once it is no longer BLOCK_PENDING. A process that has to wait does not
-// spin: virtio_queue_wait() with request->sleepers, which finish() wakes, polls as long as that pays
+// spin: virtio_queue_wait() with request->sleepers, which finish_request() wakes, polls as long as that pays
 // and then sleeps until an interrupt. It may also return early (kernel/virtio/queue.h).
 static int blk_wait(struct block_device *device, struct block_request *request)
 {
@@ -310,7 +310,7 @@ static unsigned max_segments(void)
     uint64_t max = 1;
     if (blk.device.features & VIRTIO_BLK_F_SEG_MAX)
         max = virtio_config32(&blk.device, VIRTIO_BLK_CONFIG_SEG_MAX);
-    return max_u64(1, min_u64(max, blk.queue.vq.size - 2));
+    return max_u64(1, min_u64(max, blk.queue.virtq.size - 2));
 }
 
 void blk_init(void)
@@ -321,8 +321,8 @@ void blk_init(void)
         virtio_queue_create(&blk.queue, &blk.device, 0, QUEUE_SIZE, "blk0", blk_complete,
                             issue_waiting) < 0)
         return;
-    if (blk.queue.vq.size < 3 || !init_slots()) {
-        kprintf("blk0: %s\n", blk.queue.vq.size < 3 ? "queue too small" : "no memory");
+    if (blk.queue.virtq.size < 3 || !init_slots()) {
+        kprintf("blk0: %s\n", blk.queue.virtq.size < 3 ? "queue too small" : "no memory");
         virtio_failed(&blk.device);
         return;
     }

@@ -281,13 +281,13 @@ static int gpu_present(const struct fb_present *present)
     if (present->flags & FB_ASYNC)
         return 0;
     int error = gpu_batch_finish(batch);
-    // An asynchronous one of before; its error is for gpu_wait() to tell.
+    // An asynchronous one of before; its error is for gpu_wait_presents() to tell.
     gpu_batch_finish_all();
     return error;
 }
 
 // FB_WAIT: every present so far is done. Reports what failed of those that nobody waited for.
-static int gpu_wait(void)
+static int gpu_wait_presents(void)
 {
     gpu_batch_finish_all();
     return gpu_batch_late_error();
@@ -301,7 +301,7 @@ void gpu_init(void)
         .info = gpu_info,
         .set_mode = gpu_set_mode,
         .present = gpu_present,
-        .wait = gpu_wait,
+        .wait = gpu_wait_presents,
         .pixels = gpu_pixels,
     };
     _Static_assert(sizeof(*gpu.display) <= PAGE_SIZE, "the answer fits a page");
