@@ -29,39 +29,39 @@ class Queue:
 
     def __init__(self, value: gdb.Value) -> None:
         self.value = value
-        self.vq = value["virtq"]
-        self.name = self.vq["name"].string()
-        self.size = int(self.vq["size"])
+        self.virtq = value["virtq"]
+        self.name = self.virtq["name"].string()
+        self.size = int(self.virtq["size"])
         self.mask = self.size - 1
 
     def __getitem__(self, field: str) -> int:
         """A number of `struct virtq`, which is the driver's own."""
-        return int(self.vq[field])
+        return int(self.virtq[field])
 
     @property
     def avail_idx(self) -> int:
-        return int(self.vq["avail"]["idx"])
+        return int(self.virtq["avail"]["idx"])
 
     @property
     def used_idx(self) -> int:
         """The device's index as it is in memory now."""
-        return int(self.vq["used"]["idx"])
+        return int(self.virtq["used"]["idx"])
 
     def done(self) -> list[int]:
         """The heads of the chains that the device is done with and the driver has not taken."""
         ahead = min((self.used_idx - self["last_used"]) & 0xFFFF, self.size)
-        return [int(self.vq["used"]["ring"][(self["last_used"] + i) & self.mask]["id"]) for i in range(ahead)]
+        return [int(self.virtq["used"]["ring"][(self["last_used"] + i) & self.mask]["id"]) for i in range(ahead)]
 
     def chains(self) -> Iterator[tuple[int, list[gdb.Value]]]:
         """The head and the descriptors of each chain in flight."""
         for head in range(self.size):
-            chain = self.vq["chain"][head]
+            chain = self.virtq["chain"][head]
             if int(chain["token"]) == 0:
                 continue
             descriptors, i = [], head
             for _ in range(min(int(chain["count"]), self.size)):
-                descriptors.append(self.vq["desc"][i])
-                i = int(self.vq["chain"][i]["next"]) & self.mask
+                descriptors.append(self.virtq["desc"][i])
+                i = int(self.virtq["chain"][i]["next"]) & self.mask
             yield head, descriptors
 
 
@@ -100,9 +100,9 @@ def buffer(descriptor: gdb.Value) -> str:
 
 
 def rings(queue: Queue) -> list[str]:
-    state = f", BROKEN: {queue.vq['broken_by'].string()}" if queue["broken"] else ""
-    kicks = "no kicks, please" if int(queue.vq["used"]["flags"]) & NO_NOTIFY else "kicks wanted"
-    interrupts = "no interrupts, please" if int(queue.vq["avail"]["flags"]) & NO_INTERRUPT else "interrupts wanted"
+    state = f", BROKEN: {queue.virtq['broken_by'].string()}" if queue["broken"] else ""
+    kicks = "no kicks, please" if int(queue.virtq["used"]["flags"]) & NO_NOTIFY else "kicks wanted"
+    interrupts = "no interrupts, please" if int(queue.virtq["avail"]["flags"]) & NO_INTERRUPT else "interrupts wanted"
     return [
         f"{queue.name}: {queue.size} descriptors, {queue['free_count']} free{state}",
         f"  available ring   avail->idx {queue.avail_idx}, the next chain goes to {queue['avail_next']}; {interrupts}",
@@ -113,7 +113,7 @@ def rings(queue: Queue) -> list[str]:
 def in_flight(queue: Queue) -> list[str]:
     done = queue.done()
     published = {
-        int(queue.vq["avail"]["ring"][i & queue.mask])
+        int(queue.virtq["avail"]["ring"][i & queue.mask])
         for i in range(queue.avail_idx - min(queue["in_flight"], queue.size), queue.avail_idx)
     }
     lines = [f"  in flight        {queue['in_flight']} chains"]
@@ -157,7 +157,7 @@ class QueueFunction(gdb.Function):
         super().__init__("virtq")
 
     def invoke(self, name: gdb.Value) -> bool:
-        wanted = int(find(name.string()).vq.address)
+        wanted = int(find(name.string()).virtq.address)
         frame = gdb.selected_frame()
         for _ in range(4):
             if frame is None:

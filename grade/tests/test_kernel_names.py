@@ -7,7 +7,7 @@ import subprocess
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from grade import binutils
+from grade.machine import binutils
 
 
 def run(tool: str, *arguments: str) -> str:

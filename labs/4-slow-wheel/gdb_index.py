@@ -233,7 +233,7 @@ def index_section(queue: Any) -> list[str]:
     if found is None:
         return lines + ["  index compared   none: this hart is not in a function that compares it (`thread`: another hart)"]
     frame, compare, state = found
-    if owner(frame) not in (None, int(queue.vq.address)):
+    if owner(frame) not in (None, int(queue.virtq.address)):
         return lines + ["  index compared   none: this hart is looking at another queue"]
     place = f"`{compare.instruction.text}` at {compare.instruction.pc:#x}"
     held = sorted((name for name, value in state.items() if value.what == INDEX), key=lambda n: n != compare.register)
@@ -241,7 +241,7 @@ def index_section(queue: Any) -> list[str]:
         return lines + [f"  index compared   in no register just here; {place} compares it in {compare.register}"]
     value = read(frame, held[0])
     lines.append(f"  index compared   {value}, in {held[0]}: loaded at {state[held[0]].load:#x}, compared by {place}")
-    lines += debuggers_idea(queue.vq["used"]["idx"])
+    lines += debuggers_idea(queue.virtq["used"]["idx"])
     return lines + [f"  memory and what is compared {'agree' if value == memory else 'DISAGREE'}"]
 
 
@@ -260,7 +260,7 @@ class CompareBreakpoint(gdb.Breakpoint):
     def stop(self) -> bool:
         q = self.queue
         found = looking_frame()
-        mine = found is not None and owner(found[0]) in (None, int(q.vq.address))
+        mine = found is not None and owner(found[0]) in (None, int(q.virtq.address))
         return mine and q.used_idx == q.avail_idx != q["last_used"]
 
 
