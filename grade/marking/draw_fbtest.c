@@ -1,4 +1,5 @@
-// Draws, on the host, the picture that the display shows after `fbtest NAME`. Writes a binary PPM to standard output.
+// Draws, on the host, the picture that the display shows after `fbtest NAME`. Writes a binary PPM
+// to standard output.
 //
 //   draw_fbtest [-r WxH] [-n STEPS] NAME
 //
