@@ -96,7 +96,7 @@ def main() -> int:
         far += off
         print(f"{name:24}{price:12,.0f}{seen}{'   far from its price' if off and here > 0 else ''}")
     prices = len(rows) - 1
-    print(f"Prices hold within {TOLERANCE:g} times: {prices - far} of {prices}. See grade/rate/model.py and docs/grading.md.")
+    print(f"{prices - far} of {prices} prices hold within {TOLERANCE:g} times: see grade/rate/model.py, docs/grading.md")
     if (slow := patience.scale(again=True)) > BUSY:
         print(f"This host is {slow:.1f} times slower than the reference host: try again when nothing else runs.")
     return 0

@@ -57,7 +57,7 @@ def budget(run: Run) -> dict[str, float]:
 
 def busiest(run: Run) -> Function:
     """The kernel function whose loop turns most often per kick. Leaves out functions that fill memory or wait for the
-    serial port: those loops have a purpose, and pay for their instructions. Raises LookupError if no kernel function ran."""
+    serial port: those loops have a purpose and pay for their instructions. Raises LookupError if no kernel function ran."""
     purpose = r"kernel/(string|printf|dev/(uart|console))"
     mine = [f for f in functions(run) if f.file.startswith("kernel/") and not re.match(purpose, f.file)]
     if not mine:
