@@ -1,9 +1,9 @@
-"""The harness: it boots Ringfence from outside, looks at it, tests it, and marks it.
+"""The harness: it boots Ringfence in QEMU, watches it, tests it, and marks it.
 
-Each folder here is for one audience. Run a module as `python3 -m grade.FOLDER.MODULE` from the root of the tree, or use
-the make command that its first line names.
+Each folder serves one audience. Run a module with `python3 -m grade.FOLDER.MODULE` from the root of the tree, or with the
+make command that the first line of the module names.
 """
 
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent  # of the tree
+ROOT = Path(__file__).resolve().parent.parent  # the root of the source tree

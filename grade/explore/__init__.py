@@ -1,1 +1,1 @@
-"""Experiments on how a driver waits: a timeline of a frame, the compiled loops of a function, a guess and what is seen."""
+"""Experiments on how a driver waits: the timeline of a frame, a function's compiled loops, and guesses that you test."""

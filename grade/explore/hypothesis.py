@@ -1,7 +1,7 @@
-"""make hypothesis EXPERIMENT=name [GUESS="..."]: guess first, then see.
+"""make hypothesis EXPERIMENT=name [GUESS="..."]: guess first, then run the experiment.
 
-Asks for a guess, makes the experiment, and adds both to the lab's notebook.md, where there is room for what follows from
-it. Without a name it lists the experiments. The guess may also come from GUESS= or from a pipe.
+Asks for your guess, runs the experiment, and adds both to the lab's notebook.md. You then write there what you conclude.
+Without a name it lists the experiments. The guess may also come from GUESS= or from a pipe.
 """
 
 from __future__ import annotations
@@ -132,11 +132,11 @@ def main() -> int:
     try:
         seen = experiment.run(Job.from_environment()).replace("\r", "")
     except (AssertionError, ConsoleError, LookupError, RuntimeError) as error:
-        print(f"hypothesis: the experiment failed, and nothing was written down: {error}", file=sys.stderr)
+        print(f"hypothesis: the experiment failed, so your notebook is unchanged: {error}", file=sys.stderr)
         return 1
     print(seen)
     write_down(options.name, experiment.question, guess, seen)
-    print(f"\nhypothesis: written to {NOTEBOOK.relative_to(ROOT)}; what follows from it is for you to write there")
+    print(f"\nhypothesis: written to {NOTEBOOK.relative_to(ROOT)}; now write there what follows from it")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""make loop [FUNCTION=virtq_poll]: the loops of a kernel function as they were compiled, its source beside them.
+"""make loop [FUNCTION=virtq_poll]: shows the compiled loops of a kernel function, with the source next to them.
 
-A star marks each load from the rings, memory that the device may write to at any moment. GDB disassembles, so it works
-alike for every compiler; inlined functions are shown where they have gone.
+A star marks each load from the rings: the device may write to that memory at any moment. GDB disassembles the code, so the
+output is the same for every compiler. Inlined functions appear inside their callers.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ WRITES_NONE = re.compile(r"^(?:c\.)?(?:s[bhwd]|sdsp|swsp|b\w+|j|jr|ret|fence\S*)
 class Instruction:
     address: int
     text: str  # "lhu a1,2(a4)"
-    line: int  # of the source, 0 if unknown
-    shared: bool = False  # loads from a ring
+    line: int  # the source line; 0: unknown
+    shared: bool = False  # true if it loads from a ring
 
     @property
     def name(self) -> str:
@@ -46,13 +46,13 @@ class Instruction:
 
     @property
     def offset(self) -> int:
-        """Of a memory access, from its base."""
+        """The distance of a memory access from its base register, in bytes."""
         found = re.search(r"(-?\d+)\(\w+\)", self.text)
         return int(found[1]) if found else 0
 
     @property
     def target(self) -> Optional[int]:
-        """Where a branch or jump within the function goes."""
+        """The address that a branch or jump inside the function goes to."""
         found = re.search(r"(0x[0-9a-f]+) <", self.text) or re.search(r"(0x[0-9a-f]+)$", self.text)
         return int(found[1], 16) if found and BRANCH.match(self.name) else None
 
@@ -65,10 +65,11 @@ class Instruction:
 class Function:
     name: str
     code: list[Instruction] = field(default_factory=list)
-    source: dict[int, str] = field(default_factory=dict)  # by line
+    source: dict[int, str] = field(default_factory=dict)  # line number: text
 
     def loops(self) -> list[list[Instruction]]:
-        """Instructions from each of which all the others are reached again, in the order of addresses."""
+        """The loops of the function. From each instruction of a loop you can reach all others of it and come back. Both the
+        loops and their instructions are in order of address."""
         at = {each.address: i for i, each in enumerate(self.code)}
         after: list[list[int]] = []
         for i, each in enumerate(self.code):
@@ -97,7 +98,8 @@ class Function:
 
 
 def mark_shared(code: list[Instruction], fields: set[int]) -> None:
-    """Follows the pointers to the rings, which struct virtq holds at these offsets, through the registers."""
+    """Sets `shared` for each load from a ring. `fields` are the offsets of the ring pointers in struct virtq. We follow
+    these pointers through the registers, from the first instruction to the last."""
     pointers: set[str] = set()
     for each in code:
         operands = each.operands
@@ -106,7 +108,7 @@ def mark_shared(code: list[Instruction], fields: set[int]) -> None:
         target, sources = operands[0], operands[1:]
         each.shared = bool(LOAD.match(each.name)) and each.base in pointers
         if LOAD.match(each.name):
-            ours = each.base in ("sp", "s0", "fp") or each.shared  # the stack, or what a ring holds
+            ours = each.base in ("sp", "s0", "fp") or each.shared  # from the stack, or from a ring itself
             is_pointer = each.name in ("ld", "c.ld") and not ours and each.offset in fields
         else:
             is_pointer = any(name in pointers for name in sources)
@@ -121,7 +123,7 @@ def _gdb(gdb: str, elf: Path, *commands: str) -> subprocess.CompletedProcess[str
 
 
 def disassemble(job: Job, elf: Path, name: str) -> Function:
-    """Of a kernel, or of an object file of it. Raises LookupError if it has no such function."""
+    """Disassembles a function of a kernel or of one of its object files. Raises LookupError if it has no such function."""
     offsets = [f"print (long)&((struct virtq *)0)->{field}" for field in ("desc", "avail", "used")]
     done = _gdb(job.gdb, elf, *offsets, f"disassemble /s {name}")
     fields = {int(found) for found in re.findall(r"^\$\d+ = (\d+)$", done.stdout, re.MULTILINE)}
@@ -162,7 +164,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         print(show(disassemble(Job.from_environment(), given.elf, given.function)), flush=True)
-    except BrokenPipeError:  # whoever reads has seen enough
+    except BrokenPipeError:  # the reader, such as head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (LookupError, OSError) as error:
         print(f"loop: {error}", file=sys.stderr)

@@ -1,12 +1,12 @@
-"""make trace [COMMAND="roulette -q -f 0 -n 3"]: where the time of a picture goes, as QEMU's trace tells it.
+"""make trace [COMMAND="roulette -q -f 0 -n 3"]: shows where the time of a frame goes, from QEMU's trace.
 
-Runs the command on a machine whose only device is the display, and writes to build/trace: trace.json, for
-https://ui.perfetto.dev, and trace.png, a plot. Prints a table. Times are the host's; the counters are the kernel's own.
-Where there is the judge of lab 5, and no other command is asked for, it counts the wheel's instructions besides: what they
-are for, and the costliest functions.
+Runs the command on a machine whose only device is the display. Prints a table, and writes two files to build/trace:
+trace.json, for https://ui.perfetto.dev, and trace.png, a plot. Times are measured on the host; the kernel counts the
+counters. If this tree has the judge of lab 5 and you gave no other command, it also counts the wheel's instructions: what
+they are for, and which functions cost most.
 
-    kicks = read_kicks(machine.trace())     each kick, with its commands and when the device had answered them
-    frames = group(kicks)                   kicks, from the top of the picture to its bottom
+    kicks = read_kicks(machine.trace())     each kick, its commands, and when the device answered each command
+    frames = group(kicks)                   the kicks of each frame, from the top of the picture to its bottom
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from grade.rate.profile import Function
 
 WHEEL = "roulette -q -f 0 -n 3"
-FUNCTIONS = 15  # are listed
+FUNCTIONS = 15  # the table lists at most this many
 EVENTS = ["virtio_queue_notify", "virtio_gpu_cmd_*", "virtqueue_flush"]
 NAMES = {"res_xfer_toh_2d": "TRANSFER", "res_flush": "FLUSH", "set_scanout": "SET_SCANOUT"}
 
@@ -38,16 +38,16 @@ NAMES = {"res_xfer_toh_2d": "TRANSFER", "res_flush": "FLUSH", "set_scanout": "SE
 @dataclass
 class Command:
     name: str
-    start: float  # seconds: the device takes it up
-    end: float = 0.0  # its answer is on the used ring
-    top: Optional[int] = None  # first row of its rectangle
+    start: float  # seconds: the device starts it
+    end: float = 0.0  # seconds: the device puts its answer on the used ring
+    top: Optional[int] = None  # the first row of its rectangle
 
 
 @dataclass
 class Kick:
     time: float
     commands: list[Command] = field(default_factory=list)
-    next: float = 0.0  # the kick after it; 0 for the last
+    next: float = 0.0  # the time of the next kick; 0 for the last
 
     @property
     def answered(self) -> float:
@@ -68,7 +68,8 @@ class Frame:
 
 
 def read_kicks(events: Iterable[TraceEvent]) -> list[Kick]:
-    """Of a machine that has no queue but the display's control queue in use. Kicks without a command are left out."""
+    """Reads the kicks from a trace. The machine must use no queue except the display's control queue. Skips kicks without
+    commands."""
     kicks: list[Kick] = []
     open_commands: list[Command] = []
     for event in events:
@@ -81,7 +82,7 @@ def read_kicks(events: Iterable[TraceEvent]) -> list[Kick]:
             kicks[-1].commands.append(command)
             open_commands.append(command)
         elif event.name == "virtqueue_flush" and open_commands:
-            open_commands.pop(0).end = event.time  # answered in their order
+            open_commands.pop(0).end = event.time  # the device answers in order
     kicks = [kick for kick in kicks if kick.commands]
     for this, following in zip(kicks, kicks[1:]):
         this.next = following.time
@@ -89,10 +90,10 @@ def read_kicks(events: Iterable[TraceEvent]) -> list[Kick]:
 
 
 def group(kicks: list[Kick]) -> list[Frame]:
-    """A new frame begins where a FLUSH is no further down than the one before; kicks from a TRANSFER on belong to the FLUSH
-    that follows. What shows nothing is left out."""
+    """Groups kicks into frames. A new frame begins with a FLUSH that is not further down than the FLUSH before it. Kicks
+    from a TRANSFER on belong to the FLUSH that follows. Skips kicks that show nothing."""
     frames: list[Frame] = []
-    before: list[Kick] = []  # those that wait for their FLUSH
+    before: list[Kick] = []  # kicks whose FLUSH has not come yet
     last = -1
     for kick in kicks:
         tops = [command.top for command in kick.commands if command.name == "FLUSH" and command.top is not None]
@@ -108,7 +109,7 @@ def group(kicks: list[Kick]) -> list[Frame]:
     return frames
 
 
-# ---- what is shown ----
+# ---- tables and plots ----
 
 
 def _span(seconds: float) -> str:
@@ -141,7 +142,7 @@ def table(frames: list[Frame]) -> str:
 
 
 def budget_table(parts: dict[str, float], functions: Sequence[Function]) -> str:
-    """Instructions of a frame by what they are for, and by function."""
+    """A table of a frame's instructions: by purpose (`parts`), and by function."""
     whole = sum(parts.values()) or 1.0
     lines = [f"{'what a frame takes':40}{'instructions':>14}{'of all':>10}"]
     lines += [f"{name:40}{count:14,.0f}{100 * count / whole:8.0f} %" for name, count in {**parts, "together": whole}.items()]
@@ -151,13 +152,13 @@ def budget_table(parts: dict[str, float], functions: Sequence[Function]) -> str:
 
 
 BUDGET_MEANS = """\
-draw: the program; submit: commands made and sent; wait: asleep and awake again; console: lines printed; copy: memory moved
-by the processor. The device's own copy, TRANSFER, costs the processor nothing: it lies between a kick and its last answer.
-Counted as the grader counts: one processor, poll=0."""
+draw: the program draws; submit: the driver makes and sends commands; wait: it goes to sleep and wakes up; console: lines
+are printed; copy: the processor copies memory. TRANSFER is a copy by the device. It costs the processor nothing and happens
+between a kick and its last answer. As in the grader, the machine has one processor and poll=0."""
 
 
 def perfetto(frames: list[Frame]) -> dict[str, object]:
-    """In the trace event format: one track for frames, one for the driver's side, one for the device's."""
+    """The frames in the trace event format, with three tracks: frames, driver, device."""
     events: list[dict[str, object]] = []
     for number, name in enumerate(("frames", "driver", "device"), 1):
         events.append({"ph": "M", "pid": 1, "tid": number, "name": "thread_name", "args": {"name": name}})
@@ -166,7 +167,7 @@ def perfetto(frames: list[Frame]) -> dict[str, object]:
     zero = frames[0].start
 
     def slice(track: int, name: str, start: float, end: float) -> None:
-        # Nested where they overlap; never of no length, for that is not drawn.
+        # Perfetto nests slices that overlap. It does not draw slices of length zero, so none is that short.
         events.append({"ph": "X", "pid": 1, "tid": track, "name": name, "ts": (start - zero) * 1e6, "dur": max((end - start) * 1e6, 0.1)})
 
     for number, frame in enumerate(frames):
@@ -181,7 +182,7 @@ def perfetto(frames: list[Frame]) -> dict[str, object]:
 
 
 def plot(frames: list[Frame], path: Path, parts: dict[str, float]) -> None:
-    """The first frames on a line of time, how long the two halves of each kick took, and the instructions' `parts` if any."""
+    """Plots the first kicks on a time line, the durations of the two halves of each kick, and `parts`, if there are any."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -202,7 +203,7 @@ def plot(frames: list[Frame], path: Path, parts: dict[str, float]) -> None:
         below.plot(ordered, [100 * (i + 1) / len(ordered) for i in range(len(ordered))], label=name, color=colour)
     below.set_xscale("log")
     below.set_xlabel("milliseconds")
-    below.set_ylabel("% of kicks that took at most so long")
+    below.set_ylabel("% of kicks that took at most this long")
     below.legend()
     below.grid(True, which="both", alpha=0.3)
     for axes in last:
@@ -211,7 +212,7 @@ def plot(frames: list[Frame], path: Path, parts: dict[str, float]) -> None:
         axes.invert_yaxis()
         axes.margins(x=0.15)
         axes.set_xticks([])  # each bar has its number
-        axes.set_xlabel("instructions of a frame, by what they are for")
+        axes.set_xlabel("instructions of a frame, by purpose")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
@@ -220,26 +221,27 @@ def plot(frames: list[Frame], path: Path, parts: dict[str, float]) -> None:
 
 
 def record(job: Job, command: str, kernel: Optional[Path] = None, cpus: int = 2, args: str = "") -> tuple[list[Frame], str]:
-    """Runs it on a machine with a display and nothing else; the frames, and the kernel's counters."""
+    """Runs `command` on a machine whose only device is the display. Returns the frames, and the kernel's counters."""
     with Machine(job, disk=None, rng=False, trace=EVENTS, kernel=kernel, cpus=cpus, args=args) as machine:
         counters = machine.run(f"vqstat -d {command}", quiet=60)
         return group(read_kicks(machine.trace())), counters[counters.find("queue ") :].rstrip()
 
 
 def count(job: Job) -> dict[str, float]:
-    """The judge counts the wheel's instructions: prints them, and returns what they are for. Nothing where it cannot."""
+    """Lets the judge of lab 5 count the wheel's instructions. Prints them, and returns their number by purpose. Returns {}
+    if this tree or host cannot count."""
     try:
         from grade.rate import profile, watch
     except ImportError:
-        return {}  # it is handed out with lab 5
+        return {}  # handouts have the judge from lab 5 on
     if not watch.plugin(job).exists():
-        print("instructions are counted by a QEMU plugin, which is built on Linux only\n")
+        print("no instruction counts: they need a QEMU plugin, which is built only on Linux\n")
         return {}
     print("trace: counting instructions", file=sys.stderr)
     try:
         run = watch.watch(job, 640, 480, seed=1, shots=0)
     except Broken as error:
-        print(f"trace: no instructions are counted: {error}", file=sys.stderr)
+        print(f"trace: no instruction counts: {error}", file=sys.stderr)
         return {}
     parts = profile.budget(run)
     print(f"{budget_table(parts, profile.functions(run))}\n\n{BUDGET_MEANS}\n")
@@ -260,7 +262,7 @@ def main() -> int:
         print(f"trace: {error}", file=sys.stderr)
         return 1
     if not frames:
-        print("trace: nothing was flushed to the display", file=sys.stderr)
+        print("trace: the command flushed nothing to the display", file=sys.stderr)
         return 1
     folder = job.build / "trace"
     folder.mkdir(parents=True, exist_ok=True)
@@ -279,7 +281,7 @@ if __name__ == "__main__":
     try:
         status = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough
+    except BrokenPipeError:  # the reader, such as head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)

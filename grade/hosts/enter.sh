@@ -1,20 +1,21 @@
 #!/bin/sh
-# Runs a command in another root file system as if that were a machine of its own: its own processes, mounts and host
-# name, but this host's network. Needs root. Everything that the command has started ends with it.
+# Runs a command in another root file system as if that were a separate machine: with its own processes, mounts and host
+# name, but with this host's network. Needs root. When the command ends, so do all processes that it started.
 #
 #     enter.sh ROOT USER COMMAND...
 #
 # Environment: CACHE, a folder that the machine sees as /var/cache/apt/archives. NO_USER_NAMESPACES=1: the machine
-# refuses them, as Ubuntu 24.04 does, so bubblewrap cannot work there for an ordinary user. CI and EXPECTED_SKIPS are passed on.
+# refuses user namespaces, like Ubuntu 24.04, so bubblewrap cannot work there for a normal user. The command also gets CI
+# and EXPECTED_SKIPS.
 
 root=$1
 [ -d "$root" ] && [ $# -ge 3 ] || { echo "usage: enter.sh ROOT USER COMMAND..." >&2; exit 2; }
 shift
-# The machine asks the same name servers as we do.
+# The machine uses the same name servers as this host.
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 
-# The rest runs in the new namespaces. It changes to the root with pivot_root, as a container does: in a root that
-# was only entered by chroot, Linux refuses user namespaces, and so bubblewrap. Here that is what one row asks for.
+# The rest runs in the new namespaces. It changes the root with pivot_root, as a container does. With chroot alone, Linux
+# refuses user namespaces, so bubblewrap fails; NO_USER_NAMESPACES=1 wants just that.
 # shellcheck disable=SC2016  # the inner shell expands these
 exec unshare --mount --pid --ipc --uts --fork --kill-child --propagation private sh -ec '
     user=$2
@@ -37,11 +38,11 @@ exec unshare --mount --pid --ipc --uts --fork --kill-child --propagation private
         umount -l /mnt
     fi
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-    # As at a login: an ordinary user has no sbin.
+    # Use the PATH of a login: a normal user has no sbin in it.
     path=$PATH
     [ "$user" = root ] || path=/usr/local/bin:/usr/bin:/bin
     home=$(awk -F: -v user="$user" "\$1 == user { print \$6 }" ./etc/passwd)
-    # Not exec: this shell is process 1 and must stay one of root, or Linux would not end it with us.
+    # No exec here: this shell is process 1. It must keep running as root, or Linux would not end it with us.
     chroot . setpriv --reuid "$user" --regid "$user" --init-groups env -i \
         PATH=$path HOME="$home" USER="$user" TERM=dumb ${CI:+CI="$CI"} EXPECTED_SKIPS="$EXPECTED_SKIPS" sh -c "cd && exec \"\$@\"" sh "$@"
 ' sh "$root" "$@"

@@ -1,13 +1,13 @@
-"""make fresh: the README's commands, each as the first command on a fresh machine.
+"""make fresh: runs each command of the README as the first command on a fresh machine.
 
     fresh.py [--cache FOLDER] [--logs FOLDER] [ROW...]
 
-A machine is a minimal Debian system (debootstrap's minbase, git and make), entered as enter.sh says. Each command gets
-an untouched copy, and in it a clone of the last commit of this tree. ROWS lists the machines; without a ROW, all of
-them run.
+A machine is a minimal Debian system (debootstrap's minbase, git and make); enter.sh starts it. Each command gets a new copy
+of the system, with a clone of the last commit of this tree. The table ROWS lists the machines; without a ROW, all of them
+run.
 
-The minimal systems and the packages that the machines download are kept in the cache folder for the next run. A
-system older than MAX_AGE is made again. The exit status is 0 if every command did what README.md promises.
+The cache folder keeps the minimal systems and downloaded packages for the next run. If a system is older than MAX_AGE, it
+is made again. The exit status is 0 if every command did what README.md promises.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from grade import ROOT
 from grade.machine import patience
 
 MAX_AGE = 14 * 24 * 3600  # seconds
-SILENCE = 900  # seconds without a word, on a quiet host, after which a command counts as hung
+SILENCE = 900  # seconds, scaled; a command that prints nothing for so long counts as hung
 ASKED = re.compile(r"^setup: ask an administrator to run:  (apt-get install .*)$", re.MULTILINE)
 HOME = {"root": "root", "student": "home/student"}
 
@@ -39,12 +39,12 @@ class Failure(Exception):
     """A command did not do what it promises; the text says what was wrong."""
 
 
-# ---- what is run ----
+# ---- commands ----
 
 
 @dataclass(frozen=True)
 class Command:
-    """A shell command, and what shows from outside that it worked. `judge` gets the tree and all that was printed."""
+    """A shell command and a check that it worked. `judge` gets the tree and the output, and raises Failure."""
 
     words: str
     judge: Callable[[Path, str], None]
@@ -52,7 +52,7 @@ class Command:
 
 def shows_a_prompt(_: Path, printed: str) -> None:
     if "\n$ " not in printed.replace("\r", ""):
-        raise Failure("no prompt was seen")
+        raise Failure("the shell did not print a prompt")
 
 
 def lists_the_files(_: Path, printed: str) -> None:
@@ -81,14 +81,14 @@ def runs_the_tests_with(compiler: str) -> Callable[[Path, str], None]:
         runs_the_tests(tree, printed)
         used = (tree / "build/flags").read_text().split()[0]
         if used != compiler:
-            raise Failure(f"it was built with {used}, not with {compiler}")
-        if compiler != "riscv64-unknown-elf-gcc" and "could not be installed; using" not in printed:
-            raise Failure(f"it took {compiler} and did not say so")
+            raise Failure(f"make built with {used}, not with {compiler}")
+        if compiler != "riscv64-unknown-elf-gcc" and "cannot install riscv64-unknown-elf-gcc; using" not in printed:
+            raise Failure(f"make used {compiler} and did not say so")
 
     return judge
 
 
-# A machine on which `make qemu` works is one that `make doctor` has nothing against.
+# If `make qemu` works on a machine, `make doctor` must find no problem there.
 QEMU = Command("make qemu </dev/null && make doctor", shows_a_prompt)
 PIPE = Command("printf 'ls\\n' | make qemu", lists_the_files)
 TEST = Command("make test", runs_the_tests_with("riscv64-unknown-elf-gcc"))
@@ -105,17 +105,17 @@ class Row:
     name: str
     release: str
     commands: tuple[Command, ...]
-    user: str = "root"  # or student, an ordinary user
+    user: str = "root"  # or student, a normal user
     sudo: bool = False  # the student may use sudo
-    asks: bool = False  # an administrator types what `make` asks for, and the student tries again
-    bubblewrap: bool = True  # may it work for an ordinary user? Ubuntu 24.04 forbids it
-    installed: str = ""  # packages that were there before
-    lacks: str = ""  # what tests may miss here besides ALWAYS_LACKS, in the names of grade/tests/support/needs.py
+    asks: bool = False  # an administrator types the command that `make` asks for, and the student tries again
+    bubblewrap: bool = True  # whether bubblewrap may work for a normal user; Ubuntu 24.04 forbids it
+    installed: str = ""  # packages that are installed before the command runs
+    lacks: str = ""  # tools that may be missing besides ALWAYS_LACKS, by their names in grade/tests/support/needs.py
 
 
-# What `make test` does not install: .ci/run has it on its own machine, where no test may be skipped.
+# Tools that `make test` does not install. The machine of .ci/run has them: there, no test may be skipped.
 ALWAYS_LACKS = "clang,fuzzer,spin,riscv64-linux-gnu-gcc,riscv64-unknown-elf-gcc,chromium,selenium,novnc"
-# All that `make test` needs but a RISC-V compiler, and without the modules of pytest that we can do without.
+# Everything that `make test` needs, except a RISC-V compiler and optional pytest plugins.
 NO_COMPILER = (
     "gcc libc6-dev qemu-system-misc opensbi qemu-utils gdb-multiarch python3-pytest python3-pexpect python3-pil "
     "python3-matplotlib unifdef patch bubblewrap"
@@ -123,14 +123,14 @@ NO_COMPILER = (
 ROWS = [
     Row("bookworm", "bookworm", (TEST, GRADE, QEMU, PIPE)),
     Row("trixie", "trixie", (TEST, GRADE, QEMU, PIPE)),
-    # What was there before must not decide which compiler is used.
+    # make must not use another compiler just because that is already installed.
     Row("bookworm-has-clang", "bookworm", (TEST,), installed="clang lld llvm"),
     Row("bookworm-sudo", "bookworm", (QEMU, TEST), "student", sudo=True, installed="sudo"),
     Row("bookworm-student", "bookworm", (QEMU, TEST), "student", asks=True),
-    # sudo is there, but not for this user.
+    # sudo is installed, but this user may not use it.
     Row("bookworm-no-sudo", "bookworm", (QEMU,), "student", asks=True, installed="sudo"),
     Row("bookworm-no-bubblewrap", "bookworm", (TEST,), "student", asks=True, bubblewrap=False, lacks="sandbox,bubblewrap"),
-    # Nobody installs the compiler that is missing, so make has to use what is there, and say so.
+    # Nobody can install the missing compiler, so make must use another one and say so.
     Row("bookworm-only-gnu", "bookworm", (TEST_WITH_GNU,), "student", installed=f"{NO_COMPILER} gcc-riscv64-linux-gnu", lacks="xdist"),
     Row("bookworm-only-clang", "bookworm", (TEST_WITH_CLANG,), "student", installed=f"{NO_COMPILER} clang lld llvm", lacks="xdist"),
     Row("trixie-clang", "trixie", (Command("make test CC=clang", runs_the_tests),)),
@@ -141,7 +141,7 @@ ROWS = [
 def chosen(names: list[str]) -> list[Row]:
     for name in names:
         if name not in [row.name for row in ROWS]:
-            sys.exit(f"fresh: no row is called {name!r}; there are {', '.join(row.name for row in ROWS)}")
+            sys.exit(f"fresh: there is no row {name!r}; choose from {', '.join(row.name for row in ROWS)}")
     return [row for row in ROWS if not names or row.name in names]
 
 
@@ -149,7 +149,8 @@ def chosen(names: list[str]) -> list[Row]:
 
 
 def run_logged(command: list[str], log: Path, environment: Optional[dict[str, str]] = None) -> tuple[int, str]:
-    """Runs `command`, all of whose output goes to `log`, until it ends or is silent for too long."""
+    """Runs `command` and waits for its end. Its output goes to `log`. Returns its exit status and its output. Raises
+    Failure if it prints nothing for SILENCE."""
     with log.open("ab") as out:
         start = out.tell()
         process = subprocess.Popen(
@@ -161,7 +162,7 @@ def run_logged(command: list[str], log: Path, environment: Optional[dict[str, st
             if (now := log.stat().st_size) != size:
                 size, since = now, time.monotonic()
             if time.monotonic() - since > SILENCE * patience.scale():
-                raise Failure(f"it has printed nothing for {time.monotonic() - since:.0f} s")
+                raise Failure(f"it printed nothing for {time.monotonic() - since:.0f} s")
             try:
                 process.wait(1)
             except subprocess.TimeoutExpired:
@@ -173,13 +174,14 @@ def run_logged(command: list[str], log: Path, environment: Optional[dict[str, st
 
 
 def minimal_system(release: str, cache: Path, logs: Path) -> Path:
-    """A root file system with what debootstrap calls minimal, git and make. It is made once, and never changed."""
+    """Returns a root file system with debootstrap's minimal system, git and make. Do not change it: the next run uses it
+    again. Raises Failure if debootstrap fails."""
     root = cache / release
     if root.exists() and time.time() - root.stat().st_mtime < MAX_AGE:
         return root
     print(f"fresh: making a minimal {release} in {root}", flush=True)
     new = cache / f"making-{release}"
-    # It mounts /proc and more in the new system. In namespaces of their own, mounts and processes end with it.
+    # debootstrap mounts /proc and more in the new system. Separate namespaces make mounts and processes end with it.
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "--mount-proc"]
     command += ["debootstrap", "--variant=minbase", "--include=git,make,ca-certificates", release, str(new)]
     try:
@@ -196,7 +198,7 @@ def minimal_system(release: str, cache: Path, logs: Path) -> Path:
 
 
 def must_do(*command: str | Path) -> None:
-    """Runs a command on this host."""
+    """Runs a command on this host. Raises Failure if it fails."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         raise Failure(f"{command[0]} failed: {done.stdout.strip()[-500:]}")
@@ -232,13 +234,13 @@ class Machine:
         return printed
 
     def type(self, command: Command) -> None:
-        """Types a command as its first user would; raises Failure if it does not do what it promises."""
+        """Types a command like a new user. Raises Failure if it does not do what it promises."""
         words = f"cd ringfence && {command.words}"
         status, printed = self.enter(self.row.user, words)
         if self.row.asks:
             asked = ASKED.search(printed)
             if status == 0 or not asked:
-                raise Failure(f"it ended with status {status} and did not say what an administrator has to install")
+                raise Failure(f"it ended with status {status} and did not say what an administrator must install")
             self.must("root", f"apt-get update -q && DEBIAN_FRONTEND=noninteractive {asked[1]} -qy --no-install-recommends")
             status, printed = self.enter(self.row.user, words)
         if status != 0:
@@ -247,19 +249,19 @@ class Machine:
 
 
 def try_command(row: Row, command: Command, cache: Path, logs: Path) -> Optional[str]:
-    """What went wrong, or None."""
+    """Returns what went wrong, or None."""
     words = re.sub(r"\W+", "-", command.words).strip("-")
     log = logs / f"{row.name}-{words}.log"
     log.unlink(missing_ok=True)
     folder = cache / "machine"
     try:
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        shutil.rmtree(folder, ignore_errors=True)  # an earlier run may have been killed
         must_do("cp", "-a", "--reflink=auto", minimal_system(row.release, cache, logs), folder)
         Machine(row, folder, cache, log).type(command)
         return None
     except Failure as failure:
         tail = log.read_text(errors="replace").splitlines()[-40:] if log.exists() else []
-        return "\n".join([str(failure), *(f"    {line}" for line in tail), f"    (all of it: {log})"])
+        return "\n".join([str(failure), *(f"    {line}" for line in tail), f"    (complete output: {log})"])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -273,9 +275,9 @@ def main() -> int:
     given = parser.parse_args()
     rows = chosen(given.rows)
     if os.geteuid() != 0:
-        sys.exit("fresh: it makes whole systems and enters them, so it needs root: sudo make fresh")
+        sys.exit("fresh: you must be root to make and enter whole systems: sudo make fresh")
     if subprocess.run(["git", "-C", ROOT, "status", "--porcelain"], stdout=subprocess.PIPE).stdout:
-        print("fresh: this tests the last commit; what you have not committed is not in it")
+        print("fresh: testing the last commit, without your uncommitted changes")
     for folder in (given.cache, given.logs):
         folder.mkdir(parents=True, exist_ok=True)
     lock = (given.cache / "lock").open("w")

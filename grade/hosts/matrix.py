@@ -1,10 +1,10 @@
-"""make matrix: builds with every RISC-V compiler found, without a warning, and runs `make test` on each build in every
-QEMU found. That takes some ten minutes for each pair; TESTS= and PYTEST_ARGS= choose fewer tests, as in `make test`.
+"""make matrix: builds with every RISC-V compiler that it finds, and tests each build in every QEMU that it finds. Warnings
+are errors. Each pair takes about ten minutes; TESTS= and PYTEST_ARGS= choose fewer tests, as in `make test`.
 
     matrix.py [--extra FOLDER] [--list]
 
-Compilers and QEMUs are looked for on the PATH and in FOLDER/*/bin, where `make matrix-fetch` unpacks newer ones.
-The exit status is 0 if all that was found passed; what was not found is named.
+It searches the PATH and FOLDER/*/bin, where `make matrix-fetch` puts newer versions. The exit status is 0 if all pairs
+passed. It names the versions that it did not find.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NamedTuple, Optional
 from grade import ROOT
 
 PREFIXES = ["riscv64-unknown-elf-", "riscv64-linux-gnu-", "riscv64-elf-"]
-# What this project promises to work with; `make matrix` says which of it was not there.
+# The versions that this project promises to work with. `make matrix` names the missing ones.
 PROMISED = {
     "GCC 12, riscv64-unknown-elf-": r"riscv64-unknown-elf-gcc 12\.",
     "GCC 12, riscv64-linux-gnu-": r"riscv64-linux-gnu-gcc 12\.",
@@ -35,9 +35,9 @@ PROMISED = {
 
 
 class Tool(NamedTuple):
-    label: str  # with its version
-    folder: str  # where its build goes; of a QEMU: nothing
-    variables: dict[str, str]  # for make
+    label: str  # name and version
+    folder: str  # a compiler's build folder; "" for a QEMU
+    variables: dict[str, str]  # make variables that select it
 
 
 def version_of(command: str, pattern: str) -> Optional[str]:
@@ -50,7 +50,7 @@ def version_of(command: str, pattern: str) -> Optional[str]:
 
 
 def folders(extra: Path) -> list[Path]:
-    """Where to look: the PATH (the empty path), and what was unpacked beside the system."""
+    """The folders to search: the empty path stands for PATH; the others are those of `make matrix-fetch`."""
     return [Path()] + sorted(path for path in extra.glob("*/bin"))
 
 
@@ -67,7 +67,7 @@ def find_compilers(extra: Path) -> list[Tool]:
         version = shutil.which(name) and version_of(name, r"clang version (\d+\.\d+\.\d+)")
         label = f"clang {version}"
         if version and label not in [tool.label for tool in found]:
-            # Its ring tests are built by it as well, for the host.
+            # clang also builds the host programs, such as the ring tests.
             found.append(Tool(label, label.replace(" ", "-"), {"CC": name, "HOSTCC": name}))
     return found
 
@@ -83,7 +83,7 @@ def find_qemus(extra: Path) -> list[Tool]:
 
 
 def make(goal: str, build: str, *tools: Tool) -> tuple[int, str]:
-    """Runs make as somebody would who chose these tools; CI=1 makes every warning an error."""
+    """Runs make with these tools. CI=1 turns warnings into errors. Returns the exit status and the output."""
     variables = {name: value for tool in tools for name, value in tool.variables.items()}
     words = [f"{name}={value}" for name, value in variables.items()]
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "CC")}
@@ -96,9 +96,9 @@ def make(goal: str, build: str, *tools: Tool) -> tuple[int, str]:
 
 
 def summary_of(output: str) -> str:
-    """pytest's closing line without its decoration, or the last line there is."""
+    """pytest's last line without its decoration. If there is none, the last line of the output."""
     lines = [line for line in output.splitlines() if re.search(r"\d+ (passed|failed|error)", line)]
-    last = (lines or output.splitlines() or ["nothing was printed"])[-1]
+    last = (lines or output.splitlines() or ["no output"])[-1]
     return last.strip("= ")
 
 
@@ -123,9 +123,9 @@ def run(compilers: list[Tool], qemus: list[Tool], where: str, log: Path) -> list
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--extra", default="build/matrix", help="folder of unpacked compilers and QEMUs")
-    parser.add_argument("--build", default="build", help="builds and results go into a folder of it")
-    parser.add_argument("--list", action="store_true", help="only say what is found")
+    parser.add_argument("--extra", default="build/matrix", help="folder with more compilers and QEMUs")
+    parser.add_argument("--build", default="build", help="write builds and results to matrix-builds in this folder")
+    parser.add_argument("--list", action="store_true", help="only list what it finds")
     given = parser.parse_args()
 
     os.chdir(ROOT)

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Unpacks GCC 14 (from Debian 13) and QEMU 10 (from Debian 12's backports) into a folder, for `make matrix`:
-# matrix_fetch.sh FOLDER. Nothing is installed, and the system's lists of packages stay as they are: apt works
-# here with lists of its own. It asks the mirror that this machine uses already.
+# Downloads GCC 14 (from Debian 13) and QEMU 10 (from Debian 12's backports), and unpacks them into a folder for
+# `make matrix`: matrix_fetch.sh FOLDER. It installs nothing and does not change the system's package lists: apt gets
+# separate lists. It uses this machine's Debian mirror.
 
 set -e
 out=$1
@@ -15,7 +15,7 @@ mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/so
     grep -v '^ *#' | grep -o 'https\{0,1\}://[^ ]*/debian/\{0,1\}\( \|$\)' | head -n 1)
 [ -n "$mirror" ] || { echo "matrix-fetch: found no Debian mirror among apt's sources" >&2; exit 1; }
 
-# apt with its own state in $1.
+# own_apt STATE ARGUMENTS...: runs apt-get with its own lists, cache and status in the folder STATE.
 own_apt() {
     state=$1
     shift
@@ -24,8 +24,8 @@ own_apt() {
         -o APT::Install-Recommends=false -o APT::Sandbox::User=root "$@"
 }
 
-# unpack NAME SUITES STATUS PATTERN PACKAGE...: what the packages need beyond STATUS (the file that says what is
-# installed) and what matches PATTERN goes to $out/NAME/root.
+# unpack NAME SUITES STATUS PATTERN PACKAGE...: unpacks the packages, and those that they need, into $out/NAME/root. Skips
+# packages that STATUS (dpkg's list of installed packages) has, and names that do not match PATTERN.
 unpack() {
     name=$1 suites=$2 status=$3 pattern=$4
     shift 4
@@ -45,13 +45,13 @@ unpack() {
     rm -rf "$state"
 }
 
-# ---- GCC 14: with its C library, which is newer than that of Debian 12 ----
+# ---- GCC 14, with its C library: it is newer than the one in Debian 12 ----
 
 unpack gcc-14 trixie /dev/null '^(gcc-riscv64|binutils-|lib|zlib1g)' gcc-riscv64-unknown-elf
 mkdir -p "$out/gcc-14/bin"
 for tool in "$out"/gcc-14/root/usr/bin/riscv64-unknown-elf-*; do
     tool=${tool##*/}
-    # Every program runs by the unpacked loader; `-wrapper` makes gcc start its passes in the same way.
+    # The unpacked loader must start every program; `-wrapper` makes gcc start its passes in the same way.
     case $tool in *-gcc | *-gcc-[0-9]* | *-cpp) passes='-wrapper "$loader,--library-path,$libs"' ;; *) passes= ;; esac
     cat >"$out/gcc-14/bin/$tool" <<END
 #!/bin/sh
@@ -63,7 +63,7 @@ END
     chmod +x "$out/gcc-14/bin/$tool"
 done
 
-# ---- QEMU 10: with the system's libraries, and those that are not there ----
+# ---- QEMU 10, with the system's libraries, and unpacked ones that the system does not have ----
 
 unpack qemu-10 'bookworm bookworm-backports' /var/lib/dpkg/status \
     '^(qemu-system-(riscv|common|data)|opensbi|lib.*)$' qemu-system-riscv

@@ -1,1 +1,1 @@
-"""Drive a virtual machine: start QEMU with a kernel, type and read on its console, control and debug it, look at its screen."""
+"""Drives a virtual machine: starts QEMU with a kernel, uses its console, controls and debugs it, looks at its screen."""

@@ -1,4 +1,4 @@
-"""The serial console of a machine: what it prints is collected by a thread, what a test waits for is found in it."""
+"""The serial console of a machine. A thread collects what the machine prints; a test waits for patterns in it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 
 from grade.machine import patience
 
-MAX_BYTES = 32 << 20  # of output; more means that something runs wild
+MAX_BYTES = 32 << 20  # limit on output: a machine that prints more is out of control
 
 
 class ConsoleError(AssertionError):
-    """What a test waited for did not come. The text says what it was and what came instead."""
+    """The console did not print what a test waited for. The text says what was expected and what came instead."""
 
 
 class Console:
     def __init__(self, connection: socket.socket, log: Path) -> None:
         self.connection = connection
         self.text = ""
-        self.position = 0  # what lies before it has been dealt with by expect()
+        self.position = 0  # expect() searches from here
         self.ended = False
         self.changed = threading.Condition()
         self.log = log.open("wb")
@@ -30,7 +30,7 @@ class Console:
 
     def _collect(self) -> None:
         total = 0
-        held = b""  # a carriage return whose newline may come next
+        held = b""  # a carriage return at the end of a read: a newline may follow
         while total < MAX_BYTES:
             try:
                 data = self.connection.recv(65536)
@@ -58,10 +58,10 @@ class Console:
             raise ConsoleError(f"the machine has ended; cannot send {text!r}") from error
 
     def expect(self, pattern: str, quiet: float = 10.0, total: float = 300.0) -> re.Match[str]:
-        """Waits for a regular expression (MULTILINE) in what has not been dealt with.
+        """Waits until the output matches a regular expression (MULTILINE). The next search starts after the match.
 
-        It fails when nothing at all is printed for `quiet` seconds, or after `total` seconds; both are
-        scaled to this host. What was matched, and what lies before it, is dealt with.
+        Raises ConsoleError if the machine ends, if it prints nothing for `quiet` seconds, or after `total` seconds. Both
+        limits are scaled to the speed of this host.
         """
         expression = re.compile(pattern, re.MULTILINE)
         start = last = time.monotonic()

@@ -1,4 +1,4 @@
-"""Fixtures of the tests: machines, seeds, and the console of each machine of a test that failed."""
+"""Fixtures for tests: machines, seeds, and folders of the build. When a test fails, its report shows the consoles."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from grade.machine.machine import Machine
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", default="", help="brings back the random choices of an earlier run")
-    parser.addoption("--job", default="", help="a Job as JSON; without it, the environment describes the job")
+    parser.addoption("--seed", default="", help="repeat the random choices of the run with this seed")
+    parser.addoption("--job", default="", help="a Job as JSON; by default the environment describes the job")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Being told to end is like ^C: machines are ended and their folders removed."""
+    """Makes SIGTERM and SIGHUP act like ^C: the machines end and their folders are removed."""
     if not config.getoption("--seed", ""):
         given = getattr(config, "workerinput", {})  # by pytest_configure_node()
         config.option.seed = given.get("seed") or f"{random.SystemRandom().randrange(1 << 48):012x}"
-    # A shell that starts us in the background makes us ignore ^C: whoever sends the signal all the same means it.
+    # A shell that starts a job in the background makes it ignore SIGINT. We end if somebody sends it anyway.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Gives our seed to a worker of pytest-xdist, which would draw its own."""
+    """Gives our seed to a worker of pytest-xdist. Otherwise each worker would draw its own."""
     node.workerinput["seed"] = node.config.option.seed
 
 
@@ -43,7 +43,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
-    """A number from 1 to 2^30, the test's own, that SEED= brings back. What a test chooses at random, it chooses by this."""
+    """A number from 1 to 2^30 for this test. Derive every random choice from it, so that SEED= repeats the choice."""
     text = f"{request.config.option.seed} {request.node.name}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") % (1 << 30) + 1
 
@@ -53,29 +53,29 @@ def job(request: pytest.FixtureRequest) -> Job:
     given = request.config.getoption("--job")
     found = Job.from_json(given) if given else Job.from_environment()
     if not (found.build / "kernel.elf").exists():
-        pytest.exit(f"{found.build} holds no kernel.elf: run make first", 2)
+        pytest.exit(f"{found.build} has no kernel.elf: run make first", 2)
     return found
 
 
 @pytest.fixture(scope="session")
 def build(job: Job) -> Path:
-    """The directory of what `make` has built."""
+    """The directory that `make` builds into."""
     return job.build
 
 
 @pytest.fixture(scope="session")
 def host(build: Path) -> Path:
-    """The directory of the host programs: mkfs, fsck, fscat, draw_wheel, ..."""
+    """The directory with the programs that run on the host: mkfs, fsck, fscat, draw_wheel, ..."""
     return build / "host"
 
 
 @pytest.fixture
 def fsck(host: Path) -> Callable[[Path], str]:
-    """Checks a disk image and fails if it is not consistent; returns what fsck says."""
+    """Checks a disk image. The test fails if the image is inconsistent. Returns the output of fsck."""
 
     def check(image: Path) -> str:
         done = subprocess.run([host / "fsck", image], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert done.returncode == 0, f"fsck says of the disk:\n{done.stdout}"
+        assert done.returncode == 0, f"fsck found errors on the disk:\n{done.stdout}"
         return done.stdout
 
     return check
@@ -83,7 +83,7 @@ def fsck(host: Path) -> Callable[[Path], str]:
 
 @pytest.fixture
 def machine_factory(job: Job, request: pytest.FixtureRequest) -> Iterator[Callable[..., Machine]]:
-    """Boots machines with the options of Machine; all end with the test."""
+    """Boots machines; takes the options of Machine. The fixture closes all of them when the test ends."""
     machines: list[Machine] = []
 
     def boot(**options: Any) -> Machine:
@@ -99,7 +99,7 @@ def machine_factory(job: Job, request: pytest.FixtureRequest) -> Iterator[Callab
 
 @pytest.fixture
 def machine(machine_factory: Callable[..., Machine]) -> Machine:
-    """A machine with everything, at its prompt."""
+    """A machine with all devices. It has booted and shows the prompt."""
     return machine_factory()
 
 
@@ -114,4 +114,4 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             lines = machine.text.splitlines()[-100:]
             report.sections.append((f"console of machine {number} (last lines)", "\n".join(lines)))
             if machine.stderr():
-                report.sections.append((f"what QEMU {number} said", machine.stderr()))
+                report.sections.append((f"messages of QEMU {number}", machine.stderr()))

@@ -1,4 +1,4 @@
-"""Running a GDB session by script against a machine that was started with gdb=True."""
+"""Runs a GDB session from a script, on a machine that was started with gdb=True."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def run_gdb(
     seconds: float = 60.0,
     kernel: Optional[Path] = None,
 ) -> str:
-    """Starts GDB with the project's .gdbinit, runs the commands, and returns all it printed.
+    """Starts GDB with the project's .gdbinit, runs the commands, and returns everything that GDB printed.
 
-    Meanwhile `drive` makes the machine do what GDB waits for. `kernel` is the one that the machine runs, if it is not
-    that of the build.
+    While GDB runs, we call `drive`: it makes the machine do what GDB waits for. If the machine does not run the build's
+    kernel, pass its `kernel`. Raises AssertionError if `drive` fails, or if GDB needs more than `seconds` (scaled).
     """
     command = [machine.job.gdb, "-q", "-nx", "-batch", "-iex", f"directory {ROOT}", "-x", str(ROOT / ".gdbinit")]
     for line in commands:
         command += ["-ex", line]
     session = subprocess.Popen(
         command + [str(kernel or machine.job.build / "kernel.elf")],
-        cwd=machine.folder,  # where .gdbinit finds the machine's socket
+        cwd=machine.folder,  # .gdbinit looks for the machine's socket here
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,10 +1,10 @@
-"""A machine: QEMU with our kernel, its console, its control socket and its own scratch disk.
+"""A machine: QEMU with our kernel, a console, a control socket, and a scratch disk.
 
     with Machine(job, cpus=4, mem="512M") as machine:
         assert "README" in machine.run("ls")
 
-Everything of it lives in a folder of its own, which goes with it. QEMU ends when the machine is closed, when
-this process ends in whatever way, and when a test fails.
+Each machine keeps its files in its own temporary folder; close() removes it. QEMU ends when the machine is closed. On
+Linux it also ends when this process dies for any reason.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ from grade.machine.trace import TraceEvent, TraceReader
 
 PROMPT = r"^\$ "
 
-# How a virtio-mmio slot behaves: as the specification says, and with the doorbell's work done by the hart that rings it.
-# From QEMU 8.2 on, ioeventfd would hand that work to another thread, and the trace would show a kick late and twice.
+# Makes virtio-mmio slots follow the VirtIO 1 specification, and makes the hart that writes to the doorbell register do the
+# device's work. Without ioeventfd=off, QEMU 8.2 and newer pass that work to another thread: the trace then shows each kick
+# late and twice.
 SLOTS = ["-global", "virtio-mmio.force-legacy=false", "-global", "virtio-mmio.ioeventfd=off"]
 
-# Virtual time, for a machine of one hart: its clock advances a nanosecond with each instruction, so what is counted
-# repeats. While the hart sleeps the clock jumps from tick to tick, thirty seconds within some milliseconds of the host's,
-# so the kernel must never give a silent device up.
+# Virtual time, for a machine with one hart: the clock advances one nanosecond per instruction, so counts repeat exactly.
+# While the hart sleeps, the clock jumps from tick to tick: 30 seconds pass within milliseconds of the host's time. The
+# kernel must therefore never give up on a slow device.
 VIRTUAL_TIME = ["-icount", "shift=0,sleep=off"]
 NEVER_GIVE_UP = "blk_timeout=4294967295"
 
@@ -54,8 +55,8 @@ def _die_with_parent() -> None:
 
 
 def copy_sparse(source: Path, target: Path) -> None:
-    """Copies a disk image without its holes, which are most of it."""
-    # No buffer for the source: os.lseek() moves the file's position behind its back.
+    """Copies a disk image, but not its holes. Most of an image is holes."""
+    # The source must be unbuffered: os.lseek() moves its position without telling a buffer.
     with source.open("rb", buffering=0) as src, target.open("wb") as dst:
         size = os.fstat(src.fileno()).st_size
         dst.truncate(size)
@@ -77,26 +78,27 @@ def copy_sparse(source: Path, target: Path) -> None:
 
 
 class Machine:
-    """Boots on construction and, unless `shell` is false, waits for the prompt."""
+    """Boots when constructed and, unless `shell` is false, waits for the prompt. Raises ConsoleError if QEMU or the boot
+    fails. The caller must close() the machine, or use it in a `with` statement."""
 
     def __init__(
         self,
         job: Job,
         cpus: int = 2,
         mem: str = "256M",
-        disk: Union[Path, str, None] = "build",  # an image to copy; "build": the one of the build; None: no disk
+        disk: Union[Path, str, None] = "build",  # an image to copy; "build": the build's disk.img; None: no disk
         initrd: bool = True,
         gpu: bool = True,
         rng: bool = True,
         args: str = "",
         kernel: Optional[Path] = None,
-        trace: Iterable[str] = (),  # QEMU's trace events, patterns allowed
-        extra: Iterable[str] = (),  # further arguments for QEMU
+        trace: Iterable[str] = (),  # names or patterns of QEMU's trace events
+        extra: Iterable[str] = (),  # more arguments for QEMU
         gdb: bool = False,  # wait for GDB at the first instruction; see gdb_socket
         shell: bool = True,
-        cache: str = "unsafe",  # a scratch disk need not outlive a power cut, so the host's own flushes are left out
+        cache: str = "unsafe",  # never flush to the host's disk: a scratch disk need not survive a host crash
     ) -> None:
-        # Names of Unix sockets are limited to some 100 bytes, so the folder has a short one.
+        # The name is short because the path of a Unix socket may have only about 100 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="ringfence-"))
         self.console: Optional[Console] = None
         self.qmp: Optional[Qmp] = None
@@ -161,7 +163,7 @@ class Machine:
             command += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
         self.command = command + extra
 
-        # QEMU connects to us, so there is no moment at which its sockets are not there yet.
+        # We listen and QEMU connects. The other way round, we would have to wait until QEMU has made its sockets.
         serial = self._listen("serial.sock")
         control = self._listen("qmp.sock")
         self.command += ["-serial", f"unix:{self.folder}/serial.sock", "-qmp", f"unix:{self.folder}/qmp.sock"]
@@ -172,14 +174,14 @@ class Machine:
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
-                start_new_session=True,  # ^C is for us; we end QEMU
+                start_new_session=True,  # ^C reaches only us; we end QEMU
                 preexec_fn=_die_with_parent,
             )
         with serial, control:
             self.console = Console(self._accept(serial), self.folder / "console.log")
             try:
                 self.qmp = Qmp(self._accept(control), timeout=30 * patience.scale())
-            except QmpError as error:  # it ended at once: a bad option, an image in use
+            except QmpError as error:  # QEMU ended at once: a bad option, or an image in use
                 raise ConsoleError(f"QEMU did not start: {error}\n{self.stderr()}") from None
 
     def _listen(self, name: str) -> socket.socket:
@@ -208,15 +210,15 @@ class Machine:
         self.console.send(text)
 
     def expect(self, pattern: str, quiet: float = 10.0, total: float = 300.0) -> re.Match[str]:
-        """Waits for a regular expression on the console; see Console.expect."""
+        """Waits until the console prints a match for a regular expression; see Console.expect."""
         assert self.console is not None
         return self.console.expect(pattern, quiet, total)
 
     def run_status(self, command: str, quiet: float = 10.0, total: float = 300.0) -> tuple[int, str]:
-        """Types a command at the prompt; returns its exit status and what it printed."""
+        """Types a command at the prompt and waits until it ends. Returns its exit status and what it printed."""
         assert self.console is not None
         self.marks += 1
-        # The mark is not to be found in the line as it is typed, only in what it prints.
+        # The quotes make the typed line differ from the printed mark, so the echo of the line does not match.
         self.send(f"{command}; echo '<'{self.marks}:$?'>'\n")
         self.expect(r"\n", quiet)
         start = self.console.position
@@ -226,46 +228,47 @@ class Machine:
         return int(match.group(1)), output
 
     def run(self, command: str, quiet: float = 10.0, total: float = 300.0) -> str:
-        """The same for a command that must succeed; returns what it printed."""
+        """Like run_status(), for a command that must succeed. Returns what it printed."""
         status, output = self.run_status(command, quiet, total)
         assert status == 0, f"{command!r} ended with status {status}; it printed:\n{output}"
         return output
 
     @property
     def text(self) -> str:
-        """All that has come from the console so far."""
+        """Everything that the console has printed so far."""
         return self.console.text if self.console else ""
 
     def said(self, pattern: str) -> str:
-        """The lines like these, and a panic, that the kernel has printed, for the end of a message; "" if there is none."""
+        """The end of an error message: the kernel's lines that match `pattern` or report a panic. "" if there are none."""
         lines = re.findall(rf"^(?:{pattern}|.*panic.*)$", self.text, re.MULTILINE)
         return "; the kernel said: " + " / ".join(lines[:4]) if lines else ""
 
     # ---- from outside ----
 
     def screendump(self) -> Image.Image:
-        """What the display shows now."""
+        """Returns the picture that the display shows now."""
         assert self.qmp is not None
         path = self.folder / "screen.ppm"
         self.qmp.command("screendump", filename=str(path))
-        # A P6 file has three lines of header. QEMU 7.2 pads its rows to a multiple of four bytes, which no reader expects.
+        # A P6 file starts with three lines of header. QEMU 7.2 pads each row to a multiple of four bytes; Pillow's own PPM
+        # reader does not expect that.
         _, size, _, pixels = path.read_bytes().split(b"\n", 3)
         width, height = map(int, size.split())
         return Image.frombytes("RGB", (width, height), pixels, "raw", "RGB", len(pixels) // height)
 
     def monitor(self, line: str, cpu: int = 0) -> str:
-        """What a command of QEMU's monitor prints, asked of that hart."""
+        """Runs a command of QEMU's monitor for the hart `cpu` and returns what it prints."""
         assert self.qmp is not None
         return self.qmp.monitor(line, cpu)
 
     def hart_stack(self, cpu: int) -> int:
-        """The number of the page that the stack pointer of that hart is in."""
+        """The number of the page that the hart's stack pointer points into."""
         found = re.search(r"x2/sp\s+([0-9a-f]+)", self.monitor("info registers", cpu))
         assert found
         return int(found.group(1), 16) >> 12
 
     def asleep(self) -> bool:
-        """Does every hart wait for an interrupt at this moment? Then the last instruction it has done is `wfi`."""
+        """True if every hart is waiting for an interrupt now, so the last instruction it executed is `wfi`."""
         for cpu in range(self.cpus):
             pc = re.search(r"pc\s+([0-9a-f]+)", self.monitor("info registers", cpu))
             assert pc
@@ -275,7 +278,7 @@ class Machine:
         return True
 
     def trace(self) -> list[TraceEvent]:
-        """All events of QEMU's trace so far."""
+        """All events in QEMU's trace so far."""
         self.events += self.trace_reader.read()
         return list(self.events)
 
@@ -287,11 +290,11 @@ class Machine:
 
     @property
     def alive(self) -> bool:
-        """Does QEMU still run?"""
+        """True while QEMU runs."""
         return self.process is not None and self.process.poll() is None
 
     def wait(self, quiet: float = 20.0) -> int:
-        """Waits until QEMU has ended by itself; its exit status."""
+        """Waits until QEMU ends by itself; returns its exit status. Raises ConsoleError after `quiet` seconds (scaled)."""
         assert self.process is not None
         try:
             return self.process.wait(quiet * patience.scale())
@@ -299,19 +302,19 @@ class Machine:
             raise ConsoleError(f"the machine does not power off; its console:\n{self.text[-2000:]}") from None
 
     def power_off(self) -> None:
-        """Ends the machine in the ordinary way, so that all is on its disk."""
+        """Runs `poweroff` and waits for QEMU's end. The kernel writes everything to the disk first."""
         self.send("poweroff\n")
         status = self.wait()
         assert status == 0, f"QEMU ended with status {status}:\n{self.stderr()}"
 
     def cut_power(self) -> None:
-        """Ends the machine without a word to it."""
+        """Kills QEMU without warning, like a power cut."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
 
     def close(self) -> None:
-        """Ends QEMU and removes the machine's folder. May be called twice."""
+        """Ends QEMU and removes the machine's folder. You may call it twice."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()

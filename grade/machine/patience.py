@@ -1,7 +1,7 @@
-"""How slow is this host now? Every time limit is multiplied by the answer.
+"""Measures how slow this host is now. Callers multiply every time limit by the result.
 
-A limit is stated for the machine the project was written on: two cores, where the workload below takes
-REFERENCE_SECONDS when nothing else runs. A limit that was right there must hold on a loaded laptop too.
+Limits are written for the reference machine: two cores, and the workload below takes REFERENCE_SECONDS when nothing else
+runs. Scaled, the same limits also work on a busy laptop.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _workload() -> float:
 
 
 def scale(again: bool = False) -> float:
-    """At least 1; the worst seen so far. `again` measures anew, for one whose time is just running out."""
+    """Returns the largest factor measured so far, at least 1. With `again`, measures first: use it before you time out."""
     global _slowest
     if not _slowest or again:
         _slowest = max(_slowest, min(_workload() for _ in range(3)) / REFERENCE_SECONDS)

@@ -1,4 +1,4 @@
-"""A small client for QMP, the protocol that QEMU is controlled by (docs/interop/qmp-spec in QEMU)."""
+"""A small client for QMP, the protocol that controls QEMU (docs/interop/qmp-spec in QEMU)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class QmpError(Exception):
-    """QEMU refused a command, or ended while we waited for its answer."""
+    """QEMU refused a command, did not answer in time, or ended before it answered."""
 
 
 class Qmp:
-    """One connection. Not for several threads at once."""
+    """One connection to QEMU. `timeout` is in seconds. Use it from one thread only."""
 
     def __init__(self, connection: socket.socket, timeout: float) -> None:
         self.connection = connection
@@ -34,7 +34,7 @@ class Qmp:
         return json.loads(line)
 
     def command(self, name: str, **arguments: Any) -> Any:
-        """Runs a command and returns its result; events that come meanwhile are kept in `events`."""
+        """Runs a command, waits, and returns its result. Events that arrive meanwhile go to `events`. Raises QmpError."""
         message: dict[str, Any] = {"execute": name}
         if arguments:
             message["arguments"] = {key.replace("_", "-"): arguments[key] for key in arguments}

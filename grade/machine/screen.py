@@ -1,4 +1,4 @@
-"""Comparing what a display shows with what it should show."""
+"""Compares the picture on a display with the picture that it should show."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 @dataclass
 class Difference:
-    """Where two pictures differ. False when they do not."""
+    """Where two pictures differ. It counts as false if they are equal."""
 
-    count: int  # pixels
-    first: Optional[tuple[int, int]] = None  # in reading order
-    seen: Optional[tuple[int, ...]] = None
+    count: int  # pixels that differ
+    first: Optional[tuple[int, int]] = None  # x and y of the first one in reading order
+    seen: Optional[tuple[int, ...]] = None  # its colours
     wanted: Optional[tuple[int, ...]] = None
-    box: Optional[Box] = None  # that holds them all
+    box: Optional[Box] = None  # the smallest box around all of them
 
     def __bool__(self) -> bool:
         return self.count > 0
@@ -29,14 +29,15 @@ class Difference:
             return "the pictures are the same"
         return (
             f"{self.count} pixels differ, within {self.box}; the first in reading order is {self.first}:"
-            f" {self.seen} is shown and {self.wanted} is right"
+            f" it shows {self.seen} but should show {self.wanted}"
         )
 
 
 def compare(
     seen: Image.Image, wanted: Image.Image, box: Optional[Box] = None, save: Optional[Path] = None
 ) -> Difference:
-    """Compares two pictures, or the same box of both. With `save`, a picture of the differences is written there."""
+    """Compares two pictures, or the same box of both. With `save`, writes a picture of the differences to that file.
+    Raises AssertionError if the sizes differ."""
     if box is not None:
         seen, wanted = seen.crop(box), wanted.crop(box)
     if seen.size != wanted.size:
@@ -48,7 +49,7 @@ def compare(
     if bounds is None:
         return Difference(0)
     if save is not None:
-        # What is right, pale, with the wrong pixels in red.
+        # The right picture in pale colours; wrong pixels are red.
         pale = Image.blend(wanted, Image.new("RGB", wanted.size, "white"), 0.7)
         pale.paste((255, 0, 0), mask=mask)
         pale.save(save)

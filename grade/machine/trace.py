@@ -1,12 +1,12 @@
-"""QEMU's trace: a file of lines that grows while the machine runs. This is the only reader of it.
+"""Reads QEMU's trace, a text file that grows while the machine runs. No other code reads it.
 
     reader = TraceReader(machine.trace_file)
-    for event in reader.read():          # what is new since the last call, in the order of time
+    for event in reader.read():          # the events since the last call, in order of time
         if event.name == "virtio_queue_notify":
             print(event.time, event.number("n"))
 
-QEMU up to 10 writes `PID@SECONDS:NAME TEXT`, QEMU 11 writes `DATE NAME TEXT`. A plugin of ours may write to the same file;
-its lines are `NAME TEXT`, in QEMU 11 after a date too. Lines that are neither are left out.
+QEMU up to 10 writes `PID@SECONDS:NAME TEXT`; QEMU 11 writes `DATE NAME TEXT`. One of our plugins may write to the same
+file: its lines are `NAME TEXT`, and QEMU 11 puts a date before them. We skip all other lines.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _FIELD = re.compile(r"(\w+)[ =](0x[0-9a-f]+|\d+)\b")
 
 @dataclass(frozen=True)
 class TraceEvent:
-    time: float  # seconds since some moment; of a plugin's line before QEMU 11, the time of the event before it
+    time: float  # seconds, from an arbitrary zero; a line without a time gets that of the event before it
     name: str  # "virtio_queue_notify"
     text: str  # "vdev 0x5581 n 0 vq 0x7f01"
 
     @property
     def fields(self) -> dict[str, str]:
-        """The words of the text that a number follows: {"vdev": "0x5581", "n": "0", "vq": "0x7f01"}."""
+        """Each word that is followed by a number: {"vdev": "0x5581", "n": "0", "vq": "0x7f01"}."""
         return dict(_FIELD.findall(self.text))
 
     def number(self, field: str) -> int:
-        """Raises KeyError if the text has no such field."""
+        """Returns the value of a field. Raises KeyError if the text has no such field."""
         return int(self.fields[field], 0)
 
     def __str__(self) -> str:
@@ -57,14 +57,14 @@ def parse(lines: Iterable[str]) -> list[TraceEvent]:
 
 
 class TraceReader:
-    """Reads a trace as it grows. A line that is only half written waits for its other half."""
+    """Reads a trace as it grows. An incomplete last line stays unread until the rest of it arrives."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.offset = 0  # bytes that were read
+        self.offset = 0  # bytes read so far
 
     def read(self) -> list[TraceEvent]:
-        """The events since the last call; none if there is no file yet."""
+        """Returns the events since the last call. The list is empty if the file does not exist yet."""
         if not self.path.exists():
             return []
         with self.path.open("rb") as trace:

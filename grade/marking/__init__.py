@@ -1,1 +1,1 @@
-"""Mark a lab: read lab.toml, run its tests, give points, and write the results and the report."""
+"""Marks a lab: reads lab.toml, runs the lab's tests, gives points, and writes the results and the report."""

@@ -1,13 +1,13 @@
-"""The course as its folders describe it: labs/*/lab.toml.
+"""Reads the course from the files labs/*/lab.toml.
 
     title = "The virtqueue"
     hours = 10
     points = 25                     # the sum of the tests' points
-    start = 0                       # what the untouched handout scores, in points that students see
-    files = ["kernel/virtio/virtqueue.c"]   # what the student edits and hands in
+    start = 0                       # the score of the unchanged handout, in points that students see
+    files = ["kernel/virtio/virtqueue.c"]   # the files that the student edits and hands in
     depends = "0-tour"              # the lab before; "" for none
-    given = []                      # never carried over from a student's earlier lab (make next)
-    docs = ["docs/architecture.md"] # further files or folders of the handout, from this lab on
+    given = []                      # files that `make next` never copies from a student's earlier lab
+    docs = ["docs/architecture.md"] # more files or folders for the handouts of this and all later labs
 
     [[test]]
     id = "index-wraps"              # @pytest.mark.promise("index-wraps")
@@ -17,7 +17,7 @@
     spec = "VirtIO 1.2, 2.7.6"
     hint = "What type has avail_next?"
 
-Only `title`, `points` and the tests are required, and of a test `id`, `title` and `points`.
+Required are `title`, `points` and the tests; each test needs `id`, `title` and `points`.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ VISIBLE, AFTER_DUE, HIDDEN = "visible", "after_due", "hidden"
 
 
 class CourseError(Exception):
-    """A lab.toml that cannot be used; the text says which, and why."""
+    """A lab.toml is invalid, or there is no such lab. The text says which one and why."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """A [[test]] of a lab.toml."""
+    """A [[test]] in a lab.toml: something that the student's driver promises, and that tests check."""
 
     id: str
     title: str
@@ -57,7 +57,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class Lab:
-    name: str  # of its folder: "1-virtqueue"
+    name: str  # the folder's name: "1-virtqueue"
     folder: Path
     title: str
     points: float
@@ -77,7 +77,7 @@ class Lab:
 
 
 def _take(kind: type, values: dict[str, Any], where: str, **fixed: Any) -> Any:
-    """Makes a Lab or Promise of a table, whose every key must be known."""
+    """Makes a Lab or Promise from a TOML table. Raises CourseError if a key is unknown or a value has the wrong type."""
     known = kind.__dataclass_fields__  # type: ignore[attr-defined]
     for key, value in values.items():
         if key not in known or key in fixed:
@@ -89,7 +89,7 @@ def _take(kind: type, values: dict[str, Any], where: str, **fixed: Any) -> Any:
             "tuple[str, ...]": isinstance(value, list) and all(isinstance(item, str) for item in value),
         }[wanted]
         if not good:
-            raise CourseError(f"{where}: {key} = {value!r} is not of the right kind")
+            raise CourseError(f"{where}: {key} = {value!r} has the wrong type")
         fixed[key] = tuple(value) if isinstance(value, list) else value
     try:
         return kind(**fixed)
@@ -110,12 +110,12 @@ def read_lab(folder: Path) -> Lab:
         if test.visible not in (VISIBLE, AFTER_DUE, HIDDEN):
             raise CourseError(f"{where}, test {test.id!r}: visible = {test.visible!r}")
         if ids.count(test.id) > 1:
-            raise CourseError(f"{where}: two tests are called {test.id!r}")
+            raise CourseError(f"{where}: two tests have the id {test.id!r}")
     total = sum(test.points for test in tests)
-    # A handout has no labs/start.mk, and may lack tests that are not to be seen.
+    # A handout has no labs/start.mk, and no tests that students must not see.
     whole = (folder.parent / "start.mk").exists()
     if tests and (abs(total - lab.points) > 1e-6 if whole else total > lab.points + 1e-6):
-        raise CourseError(f"{where}: points = {lab.points:g}, but the tests have {total:g} together")
+        raise CourseError(f"{where}: points = {lab.points:g}, but the tests add up to {total:g}")
     return lab
 
 
@@ -124,7 +124,7 @@ def lab_names(root: Path = ROOT) -> list[str]:
 
 
 def find_lab(name: str, root: Path = ROOT) -> Lab:
-    """A lab by its folder's name, or by the number that begins it."""
+    """Returns the lab with this folder name or number ("1-virtqueue" or "1"). Raises CourseError if there is none."""
     names = lab_names(root)
     for candidate in names:
         if name == candidate or name == candidate.split("-")[0]:
@@ -137,8 +137,8 @@ def all_labs(root: Path = ROOT) -> list[Lab]:
 
 
 def commit(root: Path = ROOT) -> str:
-    """The commit of the tree, with a + if files have changed since. A handout and what `make gradescope` packs are no
-    clones: there it is that of the tree they were made from."""
+    """The commit of the tree, with a + if files have changed since. A handout, or a tree that `make gradescope` packed, is
+    no clone of the course; for these it is the commit of the tree that they were made from."""
     for name in ("handout.mk", "grader.mk"):
         if (root / name).exists():
             match = re.search(r"^(?:HANDOUT|GRADER)_OF := (\S+)$", (root / name).read_text(), re.MULTILINE)

@@ -1,8 +1,9 @@
-// Draws on the host what the display shows after `fbtest NAME`, as a binary PPM on standard output.
+// Draws, on the host, the picture that the display shows after `fbtest NAME`. Writes a binary PPM
+// to standard output.
 //
 //   draw_fbtest [-r WxH] [-n STEPS] NAME
 //
-// A size of `modes`: draw_fbtest -r WxH size.
+// For one size of the test `modes`: draw_fbtest -r WxH size.
 //
 // Built from: this file, user/fbtest/patterns.c, user/lib/font.c; cc -std=gnu11 -O2 -I. -o build/host/draw_fbtest ...
 
@@ -19,7 +20,7 @@ static void fail(const char *message)
     exit(1);
 }
 
-// What a present does: copies the rectangle from a buffer to what the display has of it.
+// Does what a present does: copies the rectangle from a buffer to the display's copy of it.
 static void transfer(uint32_t *shown, const uint32_t *pixels, uint32_t width, struct fb_rect r)
 {
     for (size_t y = r.y; y < r.y + r.height; y++)

@@ -1,8 +1,8 @@
-"""make grade: builds, runs the tests of one lab or of all, shows what holds, and writes the results (outputs.py).
+"""make grade: builds, runs the tests of one lab or of all, shows which promises hold, writes the results (outputs.py).
 
     python3 -m grade.marking.mark [--lab LAB] [--seed SEED] [--results DIR] [--submission PATH [--id ID]] [--strict]
 
-Exit status: 0 when grading came to an end, whatever the points; 2 when it did not; with --strict, 1 for lost points.
+Exit status: 0 if grading finished, whatever the points; 2 if it did not; with --strict, 1 if points were lost.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from grade.marking.results import (
     lab_result,
 )
 
-TOTAL_SECONDS = 900  # for all tests of a run, scaled: a back-stop behind the tests' own limits
+TOTAL_SECONDS = 900  # limit for all tests together, scaled; each test also has limits of its own
 
 
 class NotGraded(Exception):
-    """The student's work cannot be graded; the text tells him why. No points."""
+    """The student's work cannot be graded, and scores zero. The text tells the student why."""
 
 
 # ---- talking to people ----
 
 
 class Progress:
-    """One line on stderr that says what is being done; on no terminal, nothing but the table is printed."""
+    """Shows progress in one line on stderr. It prints nothing if stderr is not a terminal."""
 
     def __init__(self) -> None:
         self.live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
@@ -73,7 +73,7 @@ def colour(word: str) -> str:
 
 
 def _wrapped(key: str, text: str) -> str:
-    """A key and its text, of many lines the first and the last: a console says at its end what happened."""
+    """Formats a key and its text. A long text keeps its first and last lines: the end of a console says what happened."""
     given = text.splitlines() or [""]
     if len(given) > 12:
         given = [*given[:3], "...", *given[-8:]]
@@ -93,7 +93,7 @@ def table(results: Results, folder: Path) -> str:
             if promise.lost_points and promise.log:
                 lines.append(_wrapped("log", str(folder / "logs" / f"{lab.name}.{promise.id}.txt")))
         rest = lab.points - lab.possible
-        unseen = f"; {rest:g} more are decided by tests that do not run here" if rest > 0 else ""
+        unseen = f"; tests that do not run here decide {rest:g} more" if rest > 0 else ""
         lines.append(f"  {lab.score:g} of {lab.possible:g} points{unseen}")
     if len(results.labs) > 1:
         lines.append(f"\nall labs: {results.score:g} of {results.possible:g} points")
@@ -102,7 +102,7 @@ def table(results: Results, folder: Path) -> str:
     return "\n".join(lines)
 
 
-# ---- what graded it ----
+# ---- the tools that grade ----
 
 
 def _first_line(*command: str) -> str:
@@ -114,7 +114,7 @@ def _first_line(*command: str) -> str:
 
 
 def begin(job: Job, seed: str) -> Results:
-    """The results of a run that has just begun."""
+    """Returns the results of a run that has just begun: the seed and the tools, no points yet."""
     from importlib.metadata import version
 
     tools = {
@@ -131,7 +131,7 @@ def begin(job: Job, seed: str) -> Results:
 
 
 def first_error(log: str) -> str:
-    """What a compiler or linker complains of first."""
+    """Returns the first error that a compiler or linker printed."""
     for line in log.splitlines():
         if re.search(r"\b(error|undefined reference|undefined symbol)\b", line):
             return line.strip()
@@ -165,7 +165,8 @@ def _jobs() -> int:
 
 
 def run_tests(labs: list[Lab], job: Job, seed: str, say: Progress) -> tuple[list[Record], str]:
-    """Runs pytest over the labs; the records of plugin.py, and what pytest has printed."""
+    """Runs pytest on the labs. Returns the records that plugin.py wrote, and pytest's output. Raises RuntimeError if the
+    tests take too long or pytest itself fails."""
     wanted = sum(len(lab.tests) for lab in labs)
     with tempfile.TemporaryDirectory(prefix="ringfence-grade-") as scratch:
         record_file, log_file = Path(scratch) / "records", Path(scratch) / "log"
@@ -174,7 +175,7 @@ def run_tests(labs: list[Lab], job: Job, seed: str, say: Progress) -> tuple[list
         if (jobs := _jobs()) > 1:
             command += ["-n", str(jobs), "--dist", "loadgroup"]
         environment = {**clean_environment(), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-        environment["PYTEST_DEBUG_TEMPROOT"] = scratch  # what the tests leave behind goes with it
+        environment["PYTEST_DEBUG_TEMPROOT"] = scratch  # removes the tests' files with it
         with log_file.open("wb") as log:
             process = subprocess.Popen(
                 [*command, *(str(lab.folder.relative_to(ROOT)) for lab in labs)],
@@ -193,11 +194,11 @@ def run_tests(labs: list[Lab], job: Job, seed: str, say: Progress) -> tuple[list
                     break
                 except subprocess.TimeoutExpired:
                     records = _read_records(record_file)
-                    say(f"grading: {len({(r.lab, r.id) for r in records})} of {wanted} promises looked at")
+                    say(f"grading: {len({(r.lab, r.id) for r in records})} of {wanted} promises checked")
                     if time.monotonic() - start > TOTAL_SECONDS * patience.scale():
                         raise RuntimeError(f"the tests took more than {TOTAL_SECONDS * patience.scale():.0f} s")
         finally:
-            # SIGTERM lets its machines end; what does not listen is killed with its whole session.
+            # SIGTERM lets pytest end its machines. If that does not help, kill the whole session.
             for number in (signal.SIGTERM, signal.SIGKILL):
                 if process.poll() is None:
                     os.killpg(process.pid, number)
@@ -206,7 +207,7 @@ def run_tests(labs: list[Lab], job: Job, seed: str, say: Progress) -> tuple[list
                     except subprocess.TimeoutExpired:
                         pass
         log_text = log_file.read_text(errors="replace")
-        if process.returncode not in (0, 1):  # all passed, some failed; anything else is no verdict
+        if process.returncode not in (0, 1):  # 0: all passed; 1: some failed; anything else gives no verdict
             raise RuntimeError(f"pytest ended with status {process.returncode}\n{log_text[-3000:]}")
         return _read_records(record_file), log_text
 
@@ -219,7 +220,8 @@ def _read_records(path: Path) -> list[Record]:
 
 
 def without_verdict(labs: list[Lab], records: list[Record], staff: bool) -> list[str]:
-    """Promises that a test should have decided here, and none has. That is no zero: the student did not cause it."""
+    """The promises that a test here should have decided, but none did. They must not score zero: it is not the student's
+    fault."""
     decided = {(record.lab, record.id) for record in records if not record.skipped}
     run_here = [(lab.name, test.id) for lab in labs for test in lab.tests if staff or test.visible == VISIBLE]
     return [f"{id} of {lab}" for lab, id in run_here if (lab, id) not in decided]
@@ -229,8 +231,8 @@ def without_verdict(labs: list[Lab], records: list[Record], staff: bool) -> list
 
 
 def _lay_over(lab: Lab, options: argparse.Namespace, job: Job, results: Results, tree: Path) -> tuple[Job, bool, str]:
-    """Builds the submission, in `tree`: the job of marking it, whether it builds, and the build's output."""
-    from grade.staff import sandbox, submission  # a handout has no such room
+    """Builds the submission in `tree`. Returns the job for marking it, whether it builds, and the output of the build."""
+    from grade.staff import sandbox, submission  # a handout does not have this folder
 
     try:
         work = submission.read_submission(Path(options.submission), lab)
@@ -247,7 +249,7 @@ def _lay_over(lab: Lab, options: argparse.Namespace, job: Job, results: Results,
 
 
 def _grade(labs: list[Lab], options: argparse.Namespace, job: Job, results: Results, scratch: Path, say: Progress) -> str:
-    """Builds and tests, and fills the results in; pytest's log."""
+    """Builds, tests, and fills in the results. Returns pytest's output."""
     say("grading: building")
     if options.submission:
         job, built, log = _lay_over(labs[0], options, job, results, scratch / "tree")
@@ -260,7 +262,7 @@ def _grade(labs: list[Lab], options: argparse.Namespace, job: Job, results: Resu
     records, pytest_log = run_tests(labs, job, results.seed, say)
     staff = (ROOT / "labs/start.mk").exists()
     if faults := [record.error for record in records if record.error]:
-        raise RuntimeError(f"the grader's own tests cannot be loaded: {'; '.join(faults)}\n{pytest_log[-3000:]}")
+        raise RuntimeError(f"pytest cannot load the grader's own tests: {'; '.join(faults)}\n{pytest_log[-3000:]}")
     if silent := without_verdict(labs, records, staff):
         raise RuntimeError(f"some tests gave no verdict: {', '.join(silent)}\n{pytest_log[-3000:]}")
     results.state, results.labs = COMPLETE, [lab_result(lab, records, staff) for lab in labs]
@@ -274,7 +276,7 @@ def choose_labs(name: str, submission: str) -> list[Lab]:
             raise CourseError(f"{lab.name} has no tests")
         return [lab]
     if submission:
-        raise CourseError("SUBMISSION= needs LAB=: which lab is it?")
+        raise CourseError("SUBMISSION= needs LAB=: which lab is the submission for?")
     labs = [lab for lab in all_labs() if lab.tests]
     if not labs:
         raise CourseError("no lab here has tests")
@@ -304,7 +306,7 @@ def main() -> int:
         return 2
     started = time.monotonic()
     results = begin(job, options.seed or f"{random.SystemRandom().randrange(1 << 48):012x}")
-    write_all(folder, results.without_marks(labs, UNFINISHED, "grading did not come to an end"))
+    write_all(folder, results.without_marks(labs, UNFINISHED, "grading did not finish"))
     pytest_log: Optional[str] = None
     try:
         with tempfile.TemporaryDirectory(prefix="ringfence-submission-") as scratch:
@@ -313,9 +315,9 @@ def main() -> int:
         results = results.without_marks(labs, FAILED, str(error))
     except KeyboardInterrupt:
         say.done()
-        print("grade: interrupted; the results say that grading did not come to an end", file=sys.stderr)
+        print("grade: interrupted; the results say that grading did not finish", file=sys.stderr)
         return 130
-    except Exception as error:  # the grader's fault, not the student's; the results must say so
+    except Exception as error:  # not the student's fault; the results must say so
         if os.environ.get("GRADE_DEBUG"):
             raise
         say.done()

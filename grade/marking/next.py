@@ -1,12 +1,13 @@
 """make next LAB=2-disk RELEASE=dir OUT=dir [EARLIER=mine|object|source] [FROM=dir]: goes on to the next lab.
 
-RELEASE is the handout of that lab, as staff published it; OUT becomes your tree for it. Your old tree stays as it is.
+RELEASE is the folder with the handout of that lab, as staff published it. OUT is the folder to make: your tree for that
+lab. Your old tree does not change. EARLIER says where the code of the earlier labs comes from:
 
-    mine     with the files that you wrote in the labs before, taken from FROM (this tree, if not given)
-    source   with the solutions of the labs before, as source, if the release holds them
-    object   with those solutions as object files, if the release holds them so
+    mine     your own files from the tree FROM (default: this tree)
+    source   the course's solutions as source code, if the release has them in that form
+    object   the course's solutions as object files, if the release has them in that form
 
-Where staff run it in the whole tree, RELEASE can be left out: the handout is made at once.
+In the full tree, staff may leave out RELEASE: the command then makes the handout itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from grade.marking.course import CourseError, Lab, find_lab, lab_names, read_lab
 
 
 class NextError(Exception):
-    """Nothing was carried over; the text says why."""
+    """The new tree was not made. The text says why."""
 
 
 def labs_before(lab: Lab, tree: Path) -> list[Lab]:
@@ -31,14 +32,14 @@ def labs_before(lab: Lab, tree: Path) -> list[Lab]:
 
 
 def carry_over(lab: Lab, old: Path, new: Path) -> list[str]:
-    """Copies what was written in the labs before from `old` to `new`; a line about each file."""
+    """Copies the student's files of earlier labs from the tree `old` to `new`. Returns a line about each file."""
     said = []
     for before in labs_before(lab, new):
         for name in before.files:
             if name in lab.given:
-                said.append(f"{name}: this lab gives its own")
+                said.append(f"{name}: this lab brings its own version")
             elif not (old / name).is_file() or (old / name).is_symlink():
-                raise NextError(f"{old} has no file {name}, which lab {before.name} wrote")
+                raise NextError(f"{old} has no file {name}, which you write in lab {before.name}")
             else:
                 (new / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(old / name, new / name)
@@ -48,7 +49,7 @@ def carry_over(lab: Lab, old: Path, new: Path) -> list[str]:
 
 
 def _holds(lab: Lab, new: Path) -> str:
-    """How a release has the solutions of earlier labs."""
+    """The form in which a release has the solutions of earlier labs."""
     return "object" if any((new / "given").rglob("*.o")) else "source"
 
 
@@ -59,11 +60,11 @@ def _fill(lab: str, release: str, earlier: str, out: Path) -> Lab:
             raise NextError(f"RELEASE={release} is not the directory of a handout")
         found = find_lab(lab, source)
         if f"HANDOUT_LAB := {found.name}\n" not in (source / "handout.mk").read_text():
-            raise NextError(f"RELEASE={release} is the handout of another lab than {found.name}")
+            raise NextError(f"RELEASE={release} is the handout of another lab, not of {found.name}")
         shutil.copytree(source, out, symlinks=True, ignore=shutil.ignore_patterns("build"))
         return find_lab(lab, out)
     if not (ROOT / "labs/start.mk").exists():
-        raise NextError("RELEASE= is to name the directory of the next lab's handout")
+        raise NextError("give RELEASE=, the directory with the next lab's handout")
     from grade.staff.handout import HandoutError, make_handout
 
     try:
@@ -75,15 +76,16 @@ def _fill(lab: str, release: str, earlier: str, out: Path) -> Lab:
 
 def go_on(lab: str, release: str, earlier: str, old: Path, out: Path) -> list[str]:
     if out.exists():
-        raise NextError(f"{out} is there already")
+        raise NextError(f"{out} exists already")
     try:
         found = _fill(lab, release, earlier, out)
         if earlier == "mine":
             said = carry_over(found, old, out)
         elif _holds(found, out) != earlier and labs_before(found, out):
-            raise NextError(f"this release holds the solutions as {_holds(found, out)}: EARLIER={_holds(found, out)} or mine")
+            form = _holds(found, out)
+            raise NextError(f"this release has the solutions as {form}: use EARLIER={form} or mine")
         else:
-            said = [f"the solutions of earlier labs come as {earlier}"]
+            said = [f"you get the solutions of earlier labs as {earlier}"]
     except BaseException:
         shutil.rmtree(out, ignore_errors=True)
         raise
@@ -105,15 +107,15 @@ def main() -> int:
     given = parser.parse_args()
     try:
         if given.earlier not in ("mine", "object", "source"):
-            raise NextError(f"EARLIER={given.earlier}: mine, object or source")
+            raise NextError(f"EARLIER={given.earlier}: must be mine, object or source")
         if not given.out:
-            raise NextError("OUT= is to name the directory to make")
+            raise NextError("give OUT=, the directory to make")
         said = go_on(given.lab, given.release, given.earlier, Path(given.old or ROOT), Path(given.out))
     except (NextError, CourseError) as error:
         print(f"next: {error}", file=sys.stderr)
         return 2
     print("\n".join(f"next: {line}" for line in said))
-    print(f"next: go on in {given.out}")
+    print(f"next: now work in {given.out}")
     return 0
 
 

@@ -1,14 +1,14 @@
-"""The files that marking writes.
+"""Writes the files of a marking run.
 
-    grade.json     everything, in a form of our own (results.py)
+    grade.json     everything, in our own format (results.py)
     junit.xml      for CI
-    grade.csv      a line for each promise
+    grade.csv      one line per promise
     results.json   for Gradescope (gradescope-autograders.readthedocs.io/en/latest/specs)
     report.html    for people (report.py)
-    logs/          all that each failed test has said
+    logs/          the complete output of each failed test
 
-Each file is written beside its place and then renamed, so nobody reads half of one. The first ones are written before
-anything of the student's runs: they say that grading did not end, and give no points.
+We write each file under another name and then rename it, so nobody can read half a file. Before any of the student's code
+runs, mark.py writes a first set: it says that grading did not finish, and gives no points.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def explanation(promise: PromiseResult) -> str:
-    """Why points were lost, as text."""
+    """The reason for lost points, as text."""
     return "\n".join(f"{key + ':':10}{text}" for key, text in promise.explained())
 
 
@@ -98,7 +98,7 @@ def as_gradescope(results: Results) -> dict[str, Any]:
     }
 
 
-# Gradescope's published fields: the type of each, and the words that it may be.
+# The fields that Gradescope documents: the type of each, or its allowed words.
 _VISIBILITY = ("hidden", "after_due_date", "after_published", "visible")
 _FORMATS = ("text", "html", "simple_format", "md", "ansi")
 _TOP = {
@@ -114,7 +114,7 @@ _TEST = {
 
 
 def gradescope_faults(data: dict[str, Any]) -> list[str]:
-    """What of it is not as Gradescope documents its results.json."""
+    """Lists where `data` differs from Gradescope's documentation of results.json."""
     faults = []
 
     def check(table: dict[str, Any], fields: dict[str, Any], where: str) -> None:
@@ -134,12 +134,12 @@ def gradescope_faults(data: dict[str, Any]) -> list[str]:
         if "score" in test and not 0 <= test["score"] <= test.get("max_score", test["score"]):
             faults.append(f"test {number}: score {test['score']} of {test.get('max_score')}")
     if "score" not in data and not any("score" in test for test in data.get("tests", [])):
-        faults.append("there is a score neither for the whole nor for a test")
+        faults.append("there is no score, neither for the whole nor for any test")
     return faults
 
 
 def write_all(folder: Path, results: Results, pytest_log: Optional[str] = None) -> None:
-    """All the files; grade.json last, so that who finds it finished finds the others so."""
+    """Writes all files to `folder`. grade.json comes last: when it is there, the others are complete."""
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     for old in logs.iterdir():

@@ -1,16 +1,22 @@
-"""The pytest plug-in of the labs' tests: `pytest -p grade.marking.plugin labs`. `make grade` runs it so.
+"""The pytest plugin for the labs' tests. `make grade` uses it: `pytest -p grade.marking.plugin labs`.
 
 A test says which entry of its lab.toml it decides:
 
     @pytest.mark.promise("index-wraps")
     def test_index_wraps(machine_factory, award, exhibit, seed): ...
 
-It fails by raising grade.marking.promise.Broken (any other failure is shown too, less helpfully). What it has gives points so:
-a test that returns gets all of them, one that raises gets none; award(fraction, why) changes either to that fraction.
-If several tests decide one promise, each must hold: the least fraction counts.
+A test fails by raising grade.marking.promise.Broken. (The report shows other exceptions too, but they help a student less.)
+A test that returns earns all points; a test that raises earns none. award(fraction, why) replaces either by that fraction
+of the points. If several tests decide one promise, the smallest fraction counts.
 
-Fixtures, besides those of grade/machine/fixtures.py: `award`; `exhibit(title, seen, wanted=None)` shows pictures in the
-report, `plot(title, svg, head, rows)` plots and tables; `metric(name, value)` keeps a number for programs; `seed`, a number of this test's own that SEED= brings back; `lab`, the entry of course.py.
+Fixtures, in addition to grade/machine/fixtures.py:
+
+    award(fraction, why)               gives a fraction of the points, 0 to 1
+    exhibit(title, seen, wanted=None)  shows pictures in the report
+    plot(title, svg, head, rows)       shows a plot and its numbers in the report
+    metric(name, value)                stores a number for programs
+    native(program, *arguments)        runs a host program with the student's code
+    lab                                this lab's entry in course.py
 """
 
 from __future__ import annotations
@@ -32,14 +38,14 @@ from grade.marking.results import Exhibit, Explanation, Plot, Record
 
 try:
     from grade.plugins.vqsan.sanitizer import vqsan  # noqa: F401
-except ImportError:  # a handout has none
+except ImportError:  # a handout may not have it
     pass
 
-MAX_TEXT = 20_000  # characters of a log or a message that are kept
+MAX_TEXT = 20_000  # keep at most this many characters of a log or a message
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--records", default="", help="a file that gets one JSON line for each test that ran")
+    parser.addoption("--records", default="", help="write one JSON line per finished test to this file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -88,8 +94,9 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 
 @pytest.fixture
 def native(job: Job) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a host program that holds the student's code, as native("virtqueue_test", "--list"). When a submission is
-    graded it is shut in, see sandbox.py. Its code is the student's: do not take its exit status for a proof."""
+    """Runs a host program that contains the student's code: native("virtqueue_test", "--list"). When we grade a submission,
+    it runs in the sandbox (sandbox.py). `seconds` is the time limit, scaled. The student's code can end the program with
+    any exit status, so the status proves nothing."""
 
     def run(program: str, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         if job.sandbox:
@@ -127,7 +134,7 @@ def award(request: pytest.FixtureRequest) -> Callable[[float, str], None]:
 
 @pytest.fixture
 def exhibit(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Shows a picture in the report, beside the one that was wanted if that is given (Pillow images)."""
+    """Shows a picture in the report, next to the wanted picture if there is one. Both are Pillow images."""
     request.node.exhibits = []
 
     def show(title: str, seen: Any, wanted: Any = None) -> None:
@@ -138,7 +145,7 @@ def exhibit(request: pytest.FixtureRequest) -> Callable[..., None]:
             image.save(out, "PNG", optimize=True)
             return base64.b64encode(out.getvalue()).decode()
 
-        if len(request.node.exhibits) < 6:  # a report stays small enough to mail
+        if len(request.node.exhibits) < 6:  # keeps the report small enough to mail
             request.node.exhibits.append(Exhibit(title, encode(seen), encode(wanted) if wanted else None))
 
     return show
@@ -146,7 +153,7 @@ def exhibit(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 @pytest.fixture
 def plot(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Shows a plot and its numbers in the report: plot(title, svg, head, rows); svg may be "", grade/rate/plots.py draws it."""
+    """Shows a plot and its numbers in the report. grade/rate/plots.py draws the SVG; svg="" shows only the table."""
     request.node.plots = []
 
     def show(title: str, svg: str, head: list[str], rows: list[list[str]]) -> None:
@@ -157,7 +164,7 @@ def plot(request: pytest.FixtureRequest) -> Callable[..., None]:
 
 @pytest.fixture
 def metric(request: pytest.FixtureRequest) -> Callable[[str, float], None]:
-    """Notes a number for programs: metric("modelled frames/s", 312.5)."""
+    """Stores a number for programs: metric("modelled frames/s", 312.5)."""
     request.node.metrics = {}
 
     def note(name: str, value: float) -> None:
@@ -171,7 +178,8 @@ def metric(request: pytest.FixtureRequest) -> Callable[[str, float], None]:
 
 def _explain(error: BaseException, promise: Promise) -> Explanation:
     broken = error if isinstance(error, Broken) else None
-    # An assertion that pytest has rewritten begins with what it compares; one that says something begins with that.
+    # The text of a bare assert starts with the compared values, because pytest rewrites it; one with a message starts
+    # with the message.
     seen = broken.seen if broken else str(error).strip() or type(error).__name__
     if broken is None and not isinstance(error, AssertionError):
         seen = f"{type(error).__name__}: {seen}"
@@ -209,12 +217,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         metrics=getattr(item, "metrics", {}),
         log="\n".join(sections)[-MAX_TEXT:],
     )
-    # The controller of pytest-xdist sees a worker's report by its user properties.
+    # With pytest-xdist, only user_properties travel from a worker to the controller.
     report.user_properties.append(("record", record.to_json()))
 
 
 class _Recorder:
-    """Writes the records, in the process that has all the reports."""
+    """Writes the records. It runs in the process that gets all reports."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

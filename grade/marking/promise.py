@@ -1,10 +1,10 @@
-"""What a test of a lab raises when a promise is broken: said so that whoever reads it knows what to do."""
+"""The exception that a lab's test raises for a broken promise. Its text tells the student what to look at."""
 
 from __future__ import annotations
 
 
 class Broken(AssertionError):
-    """A promise of the driver's that was not kept.
+    """The student's driver did not keep a promise.
 
         raise Broken(
             promised="the device sees a chain only after virtq_publish()",
@@ -13,7 +13,7 @@ class Broken(AssertionError):
             spec="VirtIO 1.2, 2.7.13.3",
         )
 
-    What is left out is taken from the test's entry in lab.toml: title, hint, spec.
+    If you leave out promised, look or spec, the title, hint or spec of the test's entry in lab.toml is used.
     """
 
     def __init__(self, *, seen: str, promised: str = "", look: str = "", spec: str = "") -> None:

@@ -1,4 +1,4 @@
-"""report.html: one page with everything, that needs nothing else: pictures and drawings are in it."""
+"""Makes report.html: one page that contains everything, including its pictures and plots."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def points(value: float) -> str:
 
 
 def _bars(labs: list[LabResult]) -> str:
-    """A bar for each lab: what was earned of what there is. The table beside it has the same numbers."""
+    """Draws a bar for each lab: the share of the points that were earned. The table next to it has the same numbers."""
     height, width, left = 28, 420, 130
     rows = []
     for number, lab in enumerate(labs):
@@ -53,7 +53,7 @@ def _figure(data: str, caption: str) -> str:
 
 
 def _plot(plot: Plot) -> str:
-    """A plot with its numbers in a table; or a table alone."""
+    """A plot with its numbers in a table, or only the table."""
     head = "".join(f"<th{' class=n' if i else ''}>{escape(cell)}</th>" for i, cell in enumerate(plot.head))
     rows = "".join(
         "<tr>" + "".join(f"<td{' class=n' if i else ''}>{escape(cell)}</td>" for i, cell in enumerate(row)) + "</tr>"
@@ -61,7 +61,7 @@ def _plot(plot: Plot) -> str:
     )
     table = f"<table><tr>{head}</tr>{rows}</table>"
     if plot.svg:
-        table = f"{plot.svg}<details><summary>the same as a table</summary>{table}</details>"
+        table = f"{plot.svg}<details><summary>the same numbers in a table</summary>{table}</details>"
     return f"<h3>{escape(plot.title)}</h3>{table}"
 
 
@@ -73,7 +73,7 @@ def _details(promise: PromiseResult) -> str:
     for shown in promise.exhibits:
         pair = _figure(shown.seen, f"{shown.title}: what was on the screen")
         if shown.wanted:
-            pair += _figure(shown.wanted, f"{shown.title}: what should have been")
+            pair += _figure(shown.wanted, f"{shown.title}: what should have been there")
         parts.append(f'<div class="pair">{pair}</div>')
     if promise.lost_points and promise.log:
         parts.append(f"<details><summary>log</summary><pre>{escape(promise.log)}</pre></details>")

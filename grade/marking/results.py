@@ -1,7 +1,7 @@
-"""What marking has found: records of tests, and from them results of promises, of labs, and of the whole.
+"""The findings of marking: a record per test, and from these the results of promises, labs, and the whole run.
 
-A Record is what one test says. Several tests may decide one promise: a PromiseResult follows from all of them. Points are
-those of lab.toml, times are seconds, a fraction is a share of the points between 0 and 1. outputs.py writes the files.
+A Record is the outcome of one test. Several tests may decide one promise; its PromiseResult follows from all of them.
+Points are those of lab.toml, times are in seconds, a fraction is a share of the points, 0 to 1. outputs.py writes files.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any, Iterable, Mapping, Optional
 
 from grade.marking.course import VISIBLE, Lab, Promise
 
-FORMAT = 2  # of grade.json
-PASS, PART, FAIL, LATER = "PASS", "PART", "FAIL", "LATER"  # LATER: decided by a test that does not run here
+FORMAT = 2  # the version of grade.json
+PASS, PART, FAIL, LATER = "PASS", "PART", "FAIL", "LATER"  # LATER: a test that does not run here decides it
 UNFINISHED, FAILED, COMPLETE = "unfinished", "failed", "complete"
 
 
-# ---- what a test says ----
+# ---- the outcome of a test ----
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A picture in the report, beside the one that was wanted. Both are PNG files in base64."""
+    """A picture in the report, next to the wanted one. Both are PNG files in base64."""
 
     title: str
     seen: str
@@ -33,7 +33,7 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Plot:
-    """A drawing in the report with its numbers; or a table alone, if there is no SVG."""
+    """A plot in the report with its numbers, or only the table if there is no SVG."""
 
     title: str
     svg: str
@@ -54,19 +54,19 @@ class Explanation:
 @dataclass
 class Record:
     lab: str = ""
-    id: str = ""  # of the promise
-    test: str = ""  # pytest's name for it
-    line: int = 0  # where it stands in its file
+    id: str = ""  # the promise's id
+    test: str = ""  # pytest's name for the test
+    line: int = 0  # its line in the test file
     fraction: float = 0.0
-    why: str = ""  # of a fraction that was awarded
+    why: str = ""  # the reason that award() gave
     seconds: float = 0.0
     skipped: bool = False
-    explanation: Optional[Explanation] = None  # if it failed
+    explanation: Optional[Explanation] = None  # if the test failed
     exhibits: list[Exhibit] = field(default_factory=list)
     plots: list[Plot] = field(default_factory=list)
-    metrics: dict[str, float] = field(default_factory=dict)  # what was measured, for programs
+    metrics: dict[str, float] = field(default_factory=dict)  # measured numbers, for programs
     log: str = ""
-    error: str = ""  # a test file cannot be loaded: the grader is broken, and nothing else here counts
+    error: str = ""  # pytest cannot load a test file: the grader is broken, and the other fields do not count
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self))
@@ -83,12 +83,12 @@ class Record:
         )
 
 
-# ---- what follows from it ----
+# ---- results ----
 
 
 @dataclass
 class PromiseResult:
-    """A [[test]] of lab.toml, decided."""
+    """The result of one [[test]] in lab.toml."""
 
     id: str
     title: str
@@ -110,11 +110,11 @@ class PromiseResult:
         return self.status in (FAIL, PART)
 
     def explained(self) -> list[tuple[str, str]]:
-        """What is said about lost points, and under which word."""
+        """Explains lost points: pairs of a key, such as "seen", and its text. Empty if no points were lost."""
         if not self.lost_points:
             return []
         said = [("earned", self.why if self.status == PART else ""), *dataclasses.asdict(self.explanation).items()]
-        return [(key, text) for key, text in said if text and text != self.title]  # the title is shown already
+        return [(key, text) for key, text in said if text and text != self.title]  # readers see the title anyway
 
 
 @dataclass
@@ -130,29 +130,29 @@ class LabResult:
 
     @property
     def possible(self) -> float:
-        """The points of all promises that were decided here."""
+        """The points of all promises that the tests here decide."""
         return round(sum(promise.points for promise in self.promises if promise.status != LATER), 2)
 
 
 @dataclass
 class SubmissionFacts:
     path: str
-    id: str  # of the handout
-    notes: list[str]  # what the student should know
-    files: dict[str, int]  # bytes of each file that counts
-    sandbox: str = ""  # how it was locked in
+    id: str  # the handout's id
+    notes: list[str]  # for the student to read
+    files: dict[str, int]  # the size in bytes of each file that we grade
+    sandbox: str = ""  # the method that isolated it
 
 
 @dataclass
 class Results:
     seed: str
-    grader: str  # commit of the tree that graded
+    grader: str  # the commit of the tree that graded it
     started: str
     tools: dict[str, str]
     seconds: float = 0.0
     state: str = UNFINISHED
     reason: str = ""  # why it is not complete
-    build_log: str = ""  # of a build that failed
+    build_log: str = ""  # only if the build failed
     submission: Optional[SubmissionFacts] = None
     labs: list[LabResult] = field(default_factory=list)
 
@@ -173,20 +173,20 @@ class Results:
         return self.submission.notes if self.submission else []
 
     def without_marks(self, labs: Iterable[Lab], state: str, reason: str) -> Results:
-        """The same run with no points: because it has not ended, or cannot be marked."""
+        """The same run with zero points, because it did not finish or cannot be graded."""
         empty = [lab_result(lab, [], True, reason) for lab in labs]
         return dataclasses.replace(self, state=state, reason=reason, labs=empty)
 
 
 def promise_result(promise: Promise, records: list[Record], runs_here: bool, trouble: str = "") -> PromiseResult:
-    """The worst of the tests that decide a promise counts, and is shown. Of several equally bad ones it is the first in the
-    file, whichever ended first. `trouble`: why no test ran."""
+    """The result of a promise is that of the worst test that decides it. If several are equally bad, the first one in the
+    file counts, whichever ended first. `trouble` says why no test ran."""
     result = PromiseResult(promise.id, promise.title, promise.points, promise.visible)
     if not records:
         if not runs_here:
             result.status = LATER
             return result
-        seen = trouble or "the test did not run to its end"
+        seen = trouble or "the test did not finish"
         result.explanation = Explanation(promise.title, seen, "" if trouble else "the log of the tests: pytest.txt", promise.spec)
         return result
     worst = min(records, key=lambda record: (record.fraction, record.explanation is None, record.line))
@@ -197,13 +197,13 @@ def promise_result(promise: Promise, records: list[Record], runs_here: bool, tro
     result.seconds = round(sum(record.seconds for record in records), 2)
     result.fraction = worst.fraction
     result.score = round(promise.points * worst.fraction, 2)
-    # All points although a test failed: they were awarded before something else went wrong.
+    # PASS is possible although a test failed: it awarded all points before something else went wrong.
     result.status = PASS if worst.fraction >= 1 else PART if worst.fraction > 0 else FAIL
     return result
 
 
 def lab_result(lab: Lab, records: list[Record], staff: bool, trouble: str = "") -> LabResult:
-    """Sums a lab up. `staff`: hidden tests run here too."""
+    """The result of a lab. `staff` means that hidden tests run here too."""
 
     def result(promise: Promise) -> PromiseResult:
         mine = [record for record in records if (record.lab, record.id) == (lab.name, promise.id)]
@@ -216,7 +216,7 @@ def lab_result(lab: Lab, records: list[Record], staff: bool, trouble: str = "") 
 
 
 def as_json(results: Results) -> dict[str, Any]:
-    """Everything but the pictures and drawings, which are in the report."""
+    """Everything except pictures and plots. Those are in the report."""
     whole = dataclasses.asdict(results)
     for lab, found in zip(whole["labs"], results.labs):
         lab.update(score=found.score, possible=found.possible)
@@ -231,7 +231,7 @@ def as_json(results: Results) -> dict[str, Any]:
 
 
 def read_results(path: Path) -> Results:
-    """Of a grade.json. Raises ValueError if it is not one of this format."""
+    """Reads a grade.json. Raises ValueError if it is damaged or has another format."""
     known = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(known, dict) or known.get("format") != FORMAT:
         raise ValueError(f"{path} is not a grade.json of format {FORMAT}")

@@ -1,1 +1,1 @@
-"""The judge of the frame rate: what a frame costs, and whether every screen is right."""
+"""The judge of the frame rate: computes what a frame costs, and checks every screen."""

@@ -1,10 +1,13 @@
-"""make calibrate: what the prices of the model (grade/rate/model.py) stand for, measured on this host.
+"""make calibrate: measures on this host the costs behind the prices of the model (grade/rate/model.py).
 
-A kick and a MiB: whole presents of three sizes, each under one kick and waited for; the straight line through their times
-has the kick as its height at nothing and the MiB as its slope. A byte: a file, printed. An instruction: the wheel, whose
-instructions were counted; its price is the model's processor, which is quicker than an emulated one. All by the
-host's clock, and of some rounds the quickest counts. A price holds where the host takes at most TOLERANCE times as long, and
-at least a TOLERANCE-th: it is a size, no measurement. A busy host cannot tell.
+    kick, MiB     times presents of three sizes; each is one kick, and we wait for its answer. In a straight line through
+                  these times, the value at size 0 is the kick, and the slope is the MiB
+    byte          times the printing of a file
+    instruction   times the wheel and divides by its counted instructions. The price is that of the model's processor, which
+                  is faster than an emulated one
+
+Times are by the host's clock; of several rounds the fastest counts. A price gives the order of magnitude: it holds if this
+host takes between 1/TOLERANCE and TOLERANCE times as long. On a busy host the result means nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ BUSY = 1.5  # times slower than the reference host (grade/machine/patience.py)
 
 
 def presents(machine: Machine) -> tuple[float, float]:
-    """Nanoseconds of a kick and of a MiB."""
+    """Measures a kick and a MiB, in nanoseconds."""
     points = []
     for name, (width, height) in SIZES.items():
         rates = []
@@ -42,7 +45,7 @@ def presents(machine: Machine) -> tuple[float, float]:
 
 
 def console(machine: Machine) -> float:
-    """Nanoseconds of a byte."""
+    """Measures a byte of console output, in nanoseconds."""
     command = "cat" + 20 * " README"
     found = []
     for _ in range(ROUNDS):
@@ -53,7 +56,7 @@ def console(machine: Machine) -> float:
 
 
 def instruction(machine: Machine) -> float:
-    """Nanoseconds of one, in the wheel."""
+    """Measures the mean time of an instruction in the wheel, in nanoseconds."""
     counted = model(watch.watch(machine.job, 640, 480, 1, 1))
     seconds = []
     for _ in range(ROUNDS):
@@ -75,7 +78,7 @@ def holds(price: float, here: float) -> bool:
 def main() -> int:
     job = Job.from_environment()
     if not watch.plugin(job).exists():
-        print(f"calibrate: {watch.plugin(job)} is not there: it is built on Linux only", file=sys.stderr)
+        print(f"calibrate: {watch.plugin(job)} does not exist: make builds it only on Linux", file=sys.stderr)
         return 2
     with Machine(job, cpus=2) as machine:
         kick, mib = presents(machine)
@@ -92,9 +95,10 @@ def main() -> int:
         off = name != rows[0][0] and not holds(price, here)
         far += off
         print(f"{name:24}{price:12,.0f}{seen}{'   far from its price' if off and here > 0 else ''}")
-    print(f"Prices hold within {TOLERANCE:g} times: {len(rows) - 1 - far} of {len(rows) - 1}. They stand in grade/rate/model.py and docs/grading.md.")
+    prices = len(rows) - 1
+    print(f"{prices - far} of {prices} prices hold within {TOLERANCE:g} times: see grade/rate/model.py, docs/grading.md")
     if (slow := patience.scale(again=True)) > BUSY:
-        print(f"This host is {slow:.1f} times as slow as the one they were chosen on: run it again when nothing else runs.")
+        print(f"This host is {slow:.1f} times slower than the reference host: try again when nothing else runs.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""make frame-cost: what a frame of the wheel costs on the course's model machine, and nothing else.
+"""make frame-cost: prints what a frame of the wheel costs on the course's model machine.
 
     python3 -m grade.rate.cost [-r WxH] [-s SEED] [-j]       -j: one JSON object, for programs
 """
@@ -19,8 +19,8 @@ from grade.rate.watch import watch
 def main() -> int:
     parser = argparse.ArgumentParser(description="What a frame of the wheel costs, on the course's model machine.")
     parser.add_argument("-r", dest="size", default="640x480", help="size of the picture")
-    parser.add_argument("-s", dest="seed", type=int, default=1, help="decides the wheel's numbers and the first frame")
-    parser.add_argument("-j", dest="json", action="store_true", help="one JSON object")
+    parser.add_argument("-s", dest="seed", type=int, default=1, help="chooses the wheel's numbers and the first frame")
+    parser.add_argument("-j", dest="json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     try:
         width, height = (int(word) for word in given.size.split("x"))

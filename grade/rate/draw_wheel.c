@@ -1,12 +1,14 @@
-// Draws frames of the roulette wheel on the host: what a correct screen must show.
+// Draws frames of the roulette wheel on the host, as a correct screen must show them.
 //
 //   draw_wheel [-i | -p] [-x] [-r WxH] [-s SEED] FRAME...
 //
-// writes each frame to standard output, one after the other: binary PPM, or with -x raw pixels as they
-// lie in the framebuffer (32 bits, blue first, rows not padded). With -i each frame after the first is
-// drawn over the one before last, as the program `roulette` does with its two buffers, and compared
-// with itself drawn from scratch; also everything outside the damage must be as it was before. With -p
-// each is drawn pixel by pixel, by the picture's definition and not by user/roulette/roulette.c.
+// Writes the frames to standard output, one after the other, as binary PPM files. Options:
+//
+//   -x  write raw pixels, as in the framebuffer: 32 bits, blue first, rows not padded
+//   -i  draw each frame over the one before last, as the program `roulette` does with its two
+//       buffers. Then compare it with the same frame drawn from scratch, and check that no pixel
+//       outside the damage has changed
+//   -p  draw pixel by pixel, from the definition of the picture, without user/roulette/roulette.c
 //
 // Built from: this file, user/roulette/*.c except those with system calls, user/lib/font.c;
 // cc -std=gnu11 -O2 -I. -o build/host/draw_wheel ...
@@ -64,7 +66,7 @@ static bool in_damage(uint32_t x, uint32_t y, const struct fb_rect *rects, unsig
     return false;
 }
 
-// Draws the frame over what the buffer holds; `before` is room for a copy of that.
+// Draws the frame over the old one in the buffer. `before` is space for a copy of the old one.
 static void draw_checked(struct wheel *w, unsigned buffer, uint32_t *pixels, uint32_t *before,
                          uint32_t frame)
 {
@@ -81,7 +83,7 @@ static void draw_checked(struct wheel *w, unsigned buffer, uint32_t *pixels, uin
             if (pixels[y * width + x] != before[y * width + x] && !in_damage(x, y, damage, n))
                 fail("a pixel outside the damage has changed");
 
-    // Drawing from scratch leaves the buffer in the same state, so that it does not disturb what follows.
+    // A frame drawn from scratch leaves `w` in the same state, so later frames are not disturbed.
     wheel_draw_full(w, buffer, before, width * sizeof(uint32_t), frame);
     if (memcmp(before, pixels, bytes) != 0)
         fail("a frame drawn over another one differs from itself drawn from scratch");

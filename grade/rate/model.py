@@ -1,13 +1,13 @@
-"""How fast the wheel would turn on the course's model machine.
+"""Computes how fast the wheel would turn on the course's model machine.
 
-A real machine's frame rate depends on who else uses the host. So what a frame costs is counted, not timed:
+The frame rate of a real machine depends on what else runs on the host. We therefore count what a frame costs:
 
     frame time = instructions x 1 ns  +  kicks x PRICES.kick  +  MiB shown x PRICES.mib  +  console bytes x PRICES.byte
     modelled frames/s = 1 / (median over groups of eight frames of their mean frame time)
 
-The mean of eight keeps anyone from hiding work in every other frame; the median keeps a rare event out. What the host
-does costs no instruction and has a price instead (docs/grading.md; `make calibrate` measures what it costs here). Units:
-nanoseconds, MiB of 2^20 bytes, frames/s.
+With the mean of eight frames, nobody can hide work in every other frame. The median removes rare events. Work of the host
+costs the guest no instructions, so it has a fixed price (docs/grading.md); `make calibrate` measures what it costs on this
+host. Units: nanoseconds, MiB of 2^20 bytes, frames/s.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from grade.rate.watch import FIRST, GROUP, Run
 
 @dataclass(frozen=True)
 class Prices:
-    """Nanoseconds for what costs the guest no instruction."""
+    """Prices, in nanoseconds, of work that costs the guest no instructions."""
 
-    kick: float = 50_000  # a doorbell: out of the machine, the device's answer, and back
+    kick: float = 50_000  # a doorbell write: leave the guest, let the device answer, and return
     mib: float = 50_000  # copying and showing a MiB of pixels
     byte: float = 2_000  # a byte of the serial console
 
@@ -33,7 +33,7 @@ PRICES = Prices()
 
 @dataclass(frozen=True)
 class Model:
-    """What a frame costs, and how many there would be in a second. Means for each frame, but for rate and frame_ns."""
+    """The cost of a frame, and the frames per second. Except rate and frame_ns, all values are means per frame."""
 
     rate: float
     frame_ns: float
@@ -43,10 +43,10 @@ class Model:
     console: float
     polls: float
     waits: float
-    ahead: float  # share of the frames that were still with the device when the next was begun
+    ahead: float  # the share of frames that the device had not finished when the program began the next
 
     def parts(self, prices: Prices = PRICES) -> dict[str, float]:
-        """Where a frame's time goes, in nanoseconds."""
+        """The parts of a frame's time, in nanoseconds."""
         return {
             "instructions": self.instructions,
             "kicks": self.kicks * prices.kick,
@@ -68,8 +68,9 @@ def model(run: Run, prices: Prices = PRICES) -> Model:
 
 
 def wall(run: Run) -> dict[str, float]:
-    """Of the host's clock, never scored: frames/s; median, 95th and 99th percentile of the milliseconds from frame to frame;
-    and jank, the share of frames that took more than half as long again as the median. Pauses are left out."""
+    """Measurements by the host's clock. They never count for points. rate: frames/s; p50, p95, p99: percentiles of the time
+    from frame to frame, in milliseconds; jank: the share of frames that took more than 1.5 times the median. Skips the
+    pauses in which we took pictures."""
     pauses = sorted(shot.place for shot in run.shots)
     times = []
     for a, b in zip(run.frames[FIRST:], run.frames[FIRST + 1 :]):

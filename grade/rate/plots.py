@@ -1,6 +1,6 @@
-"""Plots for report.html: SVG that needs nothing else, and the same numbers as a table.
+"""Plots for report.html: SVG without outside files, and the same numbers in a table.
 
-Each plot function returns (svg, head, rows), as the fixture `plot` of grade/marking/plugin.py takes them.
+Each plot function returns (svg, head, rows). Pass these to the fixture `plot` of grade/marking/plugin.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Optional, Sequence
 from PIL import Image
 
 Plot = tuple[str, list[str], list[list[str]]]
-# Told apart by lightness too, and on white as on black.
+# These also differ in lightness, and work on white and on black.
 COLOURS = ["#1a6fb5", "#e08e2b", "#7a4fa3", "#5aa469", "#b5434c", "#8a8a8a"]
 WIDTH, LEFT, RIGHT = 640, 110, 20
 
@@ -30,7 +30,8 @@ def _svg(height: float, label: str, parts: Sequence[str]) -> str:
 
 
 def line(values: Sequence[float], unit_x: str, unit_y: str, columns: int = 12) -> Plot:
-    """One value after the other. The table has the least, the mean and the most of each of `columns` stretches."""
+    """A line through the values in order. The table splits them into `columns` pieces, and has the least, the mean and the
+    most of each piece."""
     height, bottom = 220, 190
     most = max(values, default=1.0) * 1.1 or 1.0
     step = (WIDTH - LEFT - RIGHT) / max(1, len(values) - 1)
@@ -50,11 +51,11 @@ def line(values: Sequence[float], unit_x: str, unit_y: str, columns: int = 12) -
 
 
 def stacked(bars: dict[str, dict[str, float]], unit: str) -> Plot:
-    """A bar of parts for each name. All parts have the same names. A bar that is small beside the largest is drawn to a
-    scale of its own, which its label says."""
+    """A stacked bar for each name; all bars have the same parts. We enlarge a bar that is tiny next to the largest, and its
+    label says how much."""
     names = list(next(iter(bars.values()), {}))
     parts, y = [], 8.0
-    room = WIDTH - LEFT - RIGHT - 170  # beside it stands the label
+    room = WIDTH - LEFT - RIGHT - 170  # leaves space for the label
     largest = max((sum(bar.values()) for bar in bars.values()), default=1.0) or 1.0
     for name, bar in bars.items():
         total, x = sum(bar.values()) or 1e-9, float(LEFT)
@@ -77,7 +78,8 @@ def stacked(bars: dict[str, dict[str, float]], unit: str) -> Plot:
 
 
 def strip(pictures: Sequence[tuple[Image.Image, Optional[Image.Image]]], across: int = 4, width: int = 160) -> Image.Image:
-    """Many pictures on one, small, in reading order. What is white in a picture's mask is red, however small it is."""
+    """Puts many small pictures on one sheet, in reading order. White pixels of a picture's mask become red. They stay
+    visible when the picture shrinks."""
     if not pictures:
         return Image.new("RGB", (width, 1))
     first = pictures[0][0]

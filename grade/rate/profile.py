@@ -1,4 +1,4 @@
-"""Where the instructions of a frame go: by function, and by what they are for."""
+"""Counts the instructions of a frame by function and by purpose."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from grade.rate.watch import Run
 @dataclass(frozen=True)
 class Function:
     name: str
-    file: str  # "kernel/virtio/gpu.c"; "" where the compiler has left no trace of it
-    instructions: float  # for each frame
-    turns: float  # executions of its busiest block, for each kick
+    file: str  # "kernel/virtio/gpu.c"; "" if the debug information does not name it
+    instructions: float  # per frame
+    turns: float  # executions of its busiest block, per kick
 
 
 def functions(run: Run) -> list[Function]:
-    """What ran while the wheel turned, the costliest first."""
+    """The functions that ran while the wheel turned, the most expensive first."""
     found: dict[tuple[str, str], list[float]] = {}
     kicks = sum(frame.kicks for frame in run.frames) or 1
     for elf, high in ((run.build / "kernel.elf", True), (run.build / "user/roulette.elf", False)):
@@ -36,7 +36,7 @@ def functions(run: Run) -> list[Function]:
     return sorted((Function(*key, *value) for key, value in found.items()), key=lambda f: -f.instructions)
 
 
-# Who does what, by the file that a function is in. The first that fits counts.
+# The purpose of a function follows from its file. The first pattern that matches counts.
 PLACES = [
     ("draw", r"user/"),
     ("console", r"kernel/(printf|dev/(uart|console))"),
@@ -48,7 +48,7 @@ PLACES = [
 
 
 def budget(run: Run) -> dict[str, float]:
-    """Instructions of a frame by what they are for: drawing, making commands of it, sleeping and waking, ..."""
+    """The instructions of a frame by purpose; PLACES has the names."""
     split = {name: 0.0 for name, _ in PLACES}
     for function in functions(run):
         split[next(name for name, pattern in PLACES if re.match(pattern, function.file))] += function.instructions
@@ -56,10 +56,10 @@ def budget(run: Run) -> dict[str, float]:
 
 
 def busiest(run: Run) -> Function:
-    """The kernel's function that goes round most often for each kick. Those that fill memory, or wait for the serial line to
-    take a byte, go round for a purpose, and are paid for as such."""
+    """The kernel function whose loop turns most often per kick. Leaves out functions that fill memory or wait for the
+    serial port: those loops have a purpose and pay for their instructions. Raises LookupError if no kernel function ran."""
     purpose = r"kernel/(string|printf|dev/(uart|console))"
     mine = [f for f in functions(run) if f.file.startswith("kernel/") and not re.match(purpose, f.file)]
     if not mine:
-        raise LookupError("the profile shows no function of the kernel: nothing is known of its loops")
+        raise LookupError("the profile shows no kernel function, so we know nothing about the kernel's loops")
     return max(mine, key=lambda f: f.turns)

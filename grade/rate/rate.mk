@@ -1,9 +1,9 @@
-# What a frame of the wheel costs, as the judge counts it; the Makefile includes this.
+# The judge of the frame rate. The Makefile includes this.
 
 .PHONY: frame-cost calibrate
-SIZE ?= 640x480# make frame-cost: of the picture
-frame-cost: all ## What a frame of the wheel costs, as the judge counts it (SIZE=)
+SIZE ?= 640x480# make frame-cost: size of the picture
+frame-cost: all ## Show what a frame of the wheel costs, as the judge counts it (SIZE=)
 	@$(HARNESS) grade.rate.cost -r '$(SIZE)'
 
-calibrate: all ## Measure on this host what the prices of the frame rate's judge stand for (a minute)
+calibrate: all ## Measure on this host the costs behind the judge's prices (1 minute)
 	@$(HARNESS) grade.rate.calibrate

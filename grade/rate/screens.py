@@ -1,9 +1,9 @@
-"""Is a screen right? It must show, pixel for pixel, the last frame that was flushed, or the one that is being flushed.
+"""Judges screens. Each pixel must belong to the last frame that was flushed, or each to the frame that is being flushed.
 
     paint = Painter(run)
     screens = [look(run, shot, paint) for shot in run.shots]
 
-The device answers a kick completely before it looks at the monitor again, so a picture never shows it at work.
+QEMU finishes the work of a kick before it handles a monitor command, so no picture shows a half-done kick.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RIGHT, TORN, STALE, WRONG = "right", "torn", "stale", "wrong"
 
 @dataclass(frozen=True)
 class Screen:
-    """A screen that was looked at. `wanted` is the frame that it should show, and `frame` that frame's number."""
+    """A judged screen. `wanted` is the frame that it should show, and `frame` is the number of that frame."""
 
     kind: str
     frame: int
@@ -32,7 +32,7 @@ class Screen:
 
 
 class Painter:
-    """Frames as the definition of the picture has them, pixel by pixel, from the host's program."""
+    """Draws the right frames with the host program draw_wheel, pixel by pixel from the definition of the picture."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -40,7 +40,7 @@ class Painter:
         self.drawn: dict[int, Image.Image] = {}
 
     def __call__(self, index: int) -> Image.Image:
-        """The frame that was begun as number `index` of the run."""
+        """Returns the picture of frame number `index` of the run."""
         if index not in self.drawn:
             number = (self.run.first + index) % 2**32
             size = f"{self.run.width}x{self.run.height}"
@@ -51,7 +51,7 @@ class Painter:
 
 
 def _mask(a: Image.Image, b: Image.Image) -> Image.Image:
-    """White where they differ."""
+    """A mask that is white where the pictures differ."""
     red, green, blue = ImageChops.difference(a, b).split()
     return ImageChops.lighter(ImageChops.lighter(red, green), blue).point(lambda value: 255 if value else 0)
 
@@ -61,7 +61,7 @@ def _count(mask: Image.Image) -> int:
 
 
 def shown_frame(run: Run, shot: Shot) -> int:
-    """The index of the last frame of which every flush came before the picture; -1 if there is none."""
+    """The index of the last frame whose flushes all came before the picture; -1 if there is none."""
     done = [i for i, frame in enumerate(run.frames) if frame.flushes and frame.last_flush < shot.place]
     return done[-1] if done else -1
 
@@ -78,23 +78,24 @@ def look(run: Run, shot: Shot, paint: Painter) -> Screen:
     old = _mask(seen, wanted)
     if old.getbbox() is None:
         return Screen(RIGHT, number, seen, wanted)
-    new = _mask(seen, paint(index + 1))  # transferred, and about to be flushed
+    new = _mask(seen, paint(index + 1))  # the driver has transferred this frame and is about to flush it
     if new.getbbox() is None:
         return Screen(RIGHT, number + 1, seen, paint(index + 1))
     for other in (index + 1, index - 1):
         mine = new if other > index else _mask(seen, paint(max(0, other)))
         if mine.getbbox() and ImageChops.darker(old, mine).getbbox() is None:
-            story = f"{_count(mine)} pixels are of frame {number}, {_count(old)} of frame {run.first + other}"
+            story = f"{_count(mine)} pixels belong to frame {number}, {_count(old)} to frame {run.first + other}"
             return Screen(TORN, number, seen, wanted, story)
     for other in [*range(index - 1, max(-1, index - 5), -1), 0]:
         if other >= 0 and _mask(seen, paint(other)).getbbox() is None:
-            return Screen(STALE, number, seen, wanted, f"frame {number} has been flushed, and frame {run.first + other} is shown")
+            story = f"frame {number} was flushed, but the screen shows frame {run.first + other}"
+            return Screen(STALE, number, seen, wanted, story)
     if _count(new) < _count(old):
         number, wanted, old = number + 1, paint(index + 1), new
     left, top, right, bottom = old.getbbox() or (0, 0, 0, 0)
     first = next((x for x in range(left, right) if old.getpixel((x, top))), left)
     story = (
-        f"{_count(old)} pixels of frame {number} (seed {run.wheel_seed}, {run.width}x{run.height}) are wrong, all of them within "
+        f"{_count(old)} pixels of frame {number} (seed {run.wheel_seed}, {run.width}x{run.height}) are wrong, all within "
         f"({left}, {top}) and ({right}, {bottom}); the first, ({first}, {top}), is {seen.getpixel((first, top))} "
         f"and should be {wanted.getpixel((first, top))}"
     )
@@ -102,7 +103,7 @@ def look(run: Run, shot: Shot, paint: Painter) -> Screen:
 
 
 def wrong_pixels(screen: Screen) -> Optional[Image.Image]:
-    """A mask, white where the screen is not as it should be; None if it is."""
+    """A mask that is white where the screen is wrong. None if the screen is right or has another size."""
     if screen.seen.size != screen.wanted.size:
         return None
     mask = _mask(screen.seen, screen.wanted)
@@ -110,7 +111,7 @@ def wrong_pixels(screen: Screen) -> Optional[Image.Image]:
 
 
 def marked(screen: Screen) -> Image.Image:
-    """The screen, pale, with each wrong pixel in red; as it is, if none is."""
+    """The screen in pale colours with each wrong pixel in red. If no pixel is wrong, the unchanged screen."""
     mask = wrong_pixels(screen)
     if mask is None:
         return screen.seen
@@ -120,7 +121,7 @@ def marked(screen: Screen) -> Image.Image:
 
 
 def unflushed(run: Run, index: int, paint: Painter) -> int:
-    """How many pixels of that frame are not what its resource showed before and lie in none of its flushes."""
+    """How many pixels of a frame differ from the frame before in the same resource, but lie outside all its flushes."""
     frame = run.frames[index]
     before = [i for i in range(index) if run.frames[i].resource == frame.resource and run.frames[i].flushes]
     if not before:

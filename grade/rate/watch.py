@@ -1,14 +1,14 @@
-"""Watch the wheel from outside the machine: what each frame did, and what the screen showed at random moments.
+"""Watches the wheel from outside the machine: counts what each frame did, and takes pictures at random moments.
 
-    run = watch(job, 640, 480, seed=7, shots=12)     # boots, runs, ends the machine: some seconds
+    run = watch(job, 640, 480, seed=7, shots=12)     # boots, runs, and ends the machine: takes some seconds
 
-What counts as a frame: user/roulette/main.c, which is not the student's, executes a mark before each. A QEMU plugin
-(grade/plugins/frames/frames.c) notes the marks, with the instructions so far, among the kicks and flushes of QEMU's trace,
-in the order of time. QEMU runs with `-icount shift=0,sleep=off`, where the guest's clock advances a nanosecond with each
-instruction, and the kernel with `poll=0`, so that it sleeps when it waits. A sleeping hart executes nothing; a spinning
-one pays for each turn.
+How we count frames: user/roulette/main.c, which students cannot change, executes a mark before each frame. A mark is an
+instruction that a QEMU plugin (grade/plugins/frames/frames.c) recognises. The plugin writes each mark, with the number of
+instructions so far, into QEMU's trace, between the kicks and flushes and in order of time. QEMU runs with
+`-icount shift=0,sleep=off`: the guest's clock advances one nanosecond per instruction. The kernel runs with `poll=0`: it
+sleeps when it waits. A sleeping hart executes nothing; a spinning hart pays for each turn.
 
-Nothing that the guest prints or counts about itself is used.
+We use nothing that the guest prints or counts about itself.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from grade.machine.qmp import QmpError
 from grade.machine.trace import TraceEvent, TraceReader
 from grade.marking.promise import Broken
 
-FIRST = 4  # frames before the model begins: each buffer is drawn whole at first
-WINDOW = 96  # frames of the model, in groups of
-GROUP = 8
-SLOW = 30e6  # instructions a frame from which on WINDOW is one group and SLOW_SHOTS are enough
+FIRST = 4  # the model skips this many frames: the first ones draw whole buffers
+WINDOW = 96  # the model uses this many frames,
+GROUP = 8  # in groups of this many
+SLOW = 30e6  # if a frame takes more instructions, use only one group and SLOW_SHOTS pictures
 SLOW_SHOTS = 4
 EVENTS = ["virtio_gpu_cmd_res_flush", "virtio_gpu_cmd_set_scanout", "virtio_queue_notify"]
-SECONDS = 40  # without a new frame, scaled: the program hangs
+SECONDS = 40  # scaled; if no new frame begins for so long, the program hangs
 
 Rect = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 @dataclass
 class Frame:
-    """What happened from one mark to the next; its flushes may come a little later."""
+    """What happened between a mark and the next. The flushes of a frame may come a little later."""
 
     instructions: int = 0
     waits: int = 0
     polls: int = 0
     kicks: int = 0
     flushes: list[Rect] = field(default_factory=list)
-    resource: int = -1  # that was flushed
+    resource: int = -1  # the resource that was flushed
     last_flush: int = 0  # its place among the events
-    wall: float = 0.0  # host's clock at the first flush, seconds
-    ahead: bool = False  # the next frame was begun before this one was shown
+    wall: float = 0.0  # the host's clock at the first flush, in seconds
+    ahead: bool = False  # the program began the next frame before the display showed this one
 
     @property
     def mib(self) -> float:
@@ -61,28 +61,28 @@ class Frame:
 
 @dataclass(frozen=True)
 class Shot:
-    """The screen at a moment."""
+    """A picture of the screen."""
 
     image: Image.Image
-    place: int  # among the events: what had happened before
+    place: int  # how many events came before it
 
 
 @dataclass
 class Run:
-    build: Path  # of the job
+    build: Path  # the job's build directory
     width: int
     height: int
     wheel_seed: int
-    first: int  # number of frames[0]
-    frames: list[Frame]  # the last one is not complete
-    kept: list[Frame]  # those of the model
+    first: int  # the number of frames[0]
+    frames: list[Frame]  # the last one is incomplete
+    kept: list[Frame]  # the frames that the model uses
     shots: list[Shot]
-    console: float  # bytes of the console for each frame
-    profile: dict[int, tuple[int, int]]  # address of a block: executions, instructions; of all frames together
+    console: float  # bytes on the console per frame
+    profile: dict[int, tuple[int, int]]  # address of a block: executions, instructions; for all frames together
 
 
 class FrameReader:
-    """The trace as it grows: marks, kicks and flushes go to their frames, and all of them are counted."""
+    """Reads the trace as it grows. Assigns kicks and flushes to frames, and counts the events: marks, kicks, flushes."""
 
     def __init__(self, path: Path) -> None:
         self.trace = TraceReader(path)
@@ -91,7 +91,7 @@ class FrameReader:
         self.marks: list[tuple[int, int, int]] = []
 
     def read(self) -> int:
-        """Takes in what is new; the number of frames begun."""
+        """Reads new events. Returns how many frames have begun."""
         for event in self.trace.read():
             self._take(event)
         return len(self.frames)
@@ -99,7 +99,7 @@ class FrameReader:
     def _take(self, event: TraceEvent) -> None:
         if event.name == "frame":
             self._begin((event.number("instructions"), event.number("waits"), event.number("polls")))
-        elif self.frames and event.name == "virtio_queue_notify":  # only the display has anything to do while the wheel turns
+        elif self.frames and event.name == "virtio_queue_notify":  # only the display works while the wheel turns
             self.frames[-1].kicks += 1
         elif self.frames and event.name == "virtio_gpu_cmd_res_flush":
             self._flushed(event)
@@ -115,8 +115,9 @@ class FrameReader:
         self.frames.append(Frame())
 
     def _flushed(self, flush: TraceEvent) -> None:
-        """Belongs to the frame begun last, unless that has not been kicked off yet, or the one before still waits for its
-        own: for its first, or, where two resources take turns, for others of its resource."""
+        """Assigns a flush to the last frame or to the one before it. It belongs to the frame before if the last frame has
+        no kick yet; if the frame before has kicks but no flush yet; or if two resources take turns and the flushed one is
+        that of the frame before."""
         resource = flush.number("res")
         frame = self.frames[-1]
         if len(self.frames) > 1 and not frame.flushes:
@@ -139,7 +140,7 @@ def _tail(machine: Machine) -> str:
 
 
 def _wait_frames(machine: Machine, reader: FrameReader, wanted: int) -> None:
-    """Until so many frames have begun."""
+    """Waits until `wanted` frames have begun. Raises Broken if no new frame begins for SECONDS, or the machine ends."""
     last, since = reader.read(), time.monotonic()
     while last < wanted:
         time.sleep(0.001)
@@ -148,13 +149,13 @@ def _wait_frames(machine: Machine, reader: FrameReader, wanted: int) -> None:
             last, since = now, time.monotonic()
         elif time.monotonic() - since > SECONDS * patience.scale(again=True) or not machine.alive:
             raise Broken(
-                seen=f"after {last} frames no other one begins; the console ends with: {_tail(machine)}",
+                seen=f"after {last} frames no new frame begins; the console ends with: {_tail(machine)}",
                 look="wheel_show(): does it return? what does it wait for?",
             )
 
 
 def _shoot(machine: Machine, reader: FrameReader) -> Shot:
-    """The screen, with the machine stopped, and with the device idle: nothing happens while the picture is taken."""
+    """Takes a picture of the screen. Stops the machine first and waits until the device is idle, so nothing changes."""
     assert machine.qmp is not None
     machine.qmp.command("stop")
     try:
@@ -166,17 +167,17 @@ def _shoot(machine: Machine, reader: FrameReader) -> Shot:
             reader.read()
             if reader.events == before:
                 return Shot(image, before)
-        raise RuntimeError("the device does not come to rest while the machine is stopped")
+        raise RuntimeError("the device stays busy although the machine is stopped")
     finally:
         machine.qmp.command("cont")
 
 
 def _spin(machine: Machine, reader: FrameReader, rng: random.Random, shots: int) -> tuple[list[Shot], int]:
-    """Takes the pictures while the wheel turns; them, and how many frames the model is to have."""
+    """Takes pictures while the wheel turns. Returns them, and the number of frames for the model."""
     _wait_frames(machine, reader, FIRST + 2)
     slow = reader.frames[FIRST].instructions > SLOW
     window = GROUP if slow else WINDOW
-    # The moment within the frame is as random as the frame: a share of the time that one takes.
+    # Each picture is of a random frame, at a random moment of it: we sleep for a random part of a frame's time.
     started, begun = time.monotonic(), reader.read()
     taken = []
     for number in sorted(rng.sample(range(FIRST, FIRST + window), min(SLOW_SHOTS, shots) if slow else shots)):
@@ -199,13 +200,13 @@ def _profile(path: Path) -> dict[int, tuple[int, int]]:
 
 
 def plugin(job: Job) -> Path:
-    """What counts inside QEMU. It is built on Linux only."""
+    """The plugin that counts inside QEMU. make builds it only on Linux."""
     return job.build / "host/frames.so"
 
 
 def watch(job: Job, width: int, height: int, seed: int, shots: int, more: tuple[str, ...] = ()) -> Run:
-    """Runs the wheel of the job's build. `seed` decides the wheel's numbers, the first frame, and when the `shots` pictures are taken; `more`
-    are further arguments for QEMU. Raises Broken if the wheel does not turn."""
+    """Runs the wheel of the job's build and waits for its end. `seed` chooses the wheel's numbers, the first frame, and the
+    moments of the `shots` pictures. `more` holds more arguments for QEMU. Raises Broken if the wheel does not turn."""
     rng = random.Random(seed)
     wheel_seed, first = rng.randrange(1_000_000), rng.randrange(1_000, 100_000)
     with tempfile.TemporaryDirectory(prefix="ringfence-judge-") as folder:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# `make doctor`: a table of the tools that were found, their versions, and what to do about what is wrong.
-# Exit status 1 if `make qemu` cannot work with what is here.
+# `make doctor`: prints a table of the tools it finds, their versions, and how to fix each problem.
+# The exit status is 1 if `make qemu` cannot work with these tools.
 
 CDPATH='' cd "$(dirname "$0")/../.." || exit 1
 tools=$(sh grade/setup/tools.sh)
@@ -16,12 +16,12 @@ status=0
 row() {
     printf '%-18s %-28s %-14s %s\n' "$1" "${2:--}" "${3:--}" "$4"
 }
-# Prints the first number with dots in what a program says about itself.
+# version_of PROGRAM OPTION: prints the first number with dots in the first lines of the program's output.
 version_of() {
     [ -n "$1" ] || return
     "$@" 2>/dev/null | sed -n '1,3s/.*[^0-9.]\([0-9][0-9]*\.[0-9.]*[0-9]\).*/\1/p' | head -n 1
 }
-# check WHAT COMMAND [WHO-NEEDS-IT]: a tool that is needed, always or only by some goals.
+# check WHAT COMMAND [GOALS]: prints a tool's row. Without GOALS, every build needs the tool.
 check() {
     if [ -n "$2" ] && command -v "$2" >/dev/null 2>&1; then
         row "$1" "$2" "$(version_of "$2" --version)" ok
@@ -32,7 +32,7 @@ check() {
         status=1
     fi
 }
-# check_module NAME WHO-NEEDS-IT: a module of the Python that was found.
+# check_module NAME ADVICE: prints the row of a Python module.
 check_module() {
     version=$([ -z "$python" ] || "$python" -c "import $1; print(getattr($1, '__version__', 'here'))" 2>/dev/null)
     if [ -n "$version" ]; then
@@ -47,7 +47,7 @@ compiler=$(value COMPILER)
 fallback=$(value FALLBACK)
 check "RISC-V compiler" "$compiler"
 if [ -n "$fallback" ]; then
-    row "" "" "" "riscv64-unknown-elf-gcc is what the course uses: make setup"
+    row "" "" "" "the course uses riscv64-unknown-elf-gcc: make setup"
 fi
 if is_missing riscv-headers; then
     row "  stdint.h" "" "" "missing: make setup"
@@ -63,7 +63,7 @@ if [ -n "$qemu" ]; then
     case "$version" in
     [89].* | [1-9][0-9]*.* | 7.[2-9]*) row QEMU "$qemu" "$version" ok ;;
     *)
-        row QEMU "$qemu" "$version" "too old: 7.2 or newer is needed; give QEMU=path"
+        row QEMU "$qemu" "$version" "too old: Ringfence needs 7.2 or newer; give QEMU=path"
         status=1 ;;
     esac
     firmware=
@@ -94,15 +94,15 @@ if [ -n "$python" ]; then
     check_module pytest "make setup"
     check_module pexpect "make setup"
     check_module PIL "make setup"
-    check_module xdist "make test is slower without: apt-get install python3-pytest-xdist"
-    check_module matplotlib "what draws a plot (make trace, make test) installs it"
+    check_module xdist "make test is slower without it: apt-get install python3-pytest-xdist"
+    check_module matplotlib "make trace and make test install it; they draw plots"
 fi
-if [ -e grade/staff/staff.mk ]; then # the tree with all the labs makes handouts and grades submissions
+if [ -e grade/staff/staff.mk ]; then # only the full tree makes handouts and grades submissions
     for tool in unifdef patch git; do
         check $tool $tool "make test or make grade"
     done
     [ "$(uname)" != Linux ] || check bubblewrap bwrap "make test or make grade"
     check debootstrap "$(command -v debootstrap || echo /usr/sbin/debootstrap)" "make fresh"
 fi
-check clang-format clang-format "apt-get, for make format only,"
+check clang-format clang-format "apt-get (only for make format)"
 exit $status

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs the tools that are missing: with apt-get where there is one, as root or with sudo. Elsewhere it prints the
-# command to type. `make setup` runs it, and so does every goal that needs a tool (such as `make qemu`).
+# Installs missing tools. If the system has apt-get, it runs that, as root or with sudo. Otherwise it prints the command
+# that you should type. `make setup` runs this script, and so does every goal that needs a tool (such as `make qemu`).
 #
-#     setup.sh [TOOL,TOOL...]     the tools to install, as tools.sh names them in MISSING; default: all of MISSING
+#     setup.sh [TOOL,TOOL...]     the tools to install, by their names in MISSING (tools.sh); default: all of MISSING
 
 CDPATH='' cd "$(dirname "$0")/../.." || exit 1
 
@@ -17,13 +17,14 @@ missing_now() {
 wanted=$(echo "$1" | tr ',' ' ')
 [ $# -gt 0 ] || wanted=$(missing_now)
 if [ -z "$wanted" ]; then
-    say "everything is here (make doctor shows it)"
+    say "you have every tool (make doctor lists them)"
     exit 0
 fi
 
 # ---- packages ----
 
-# The packages for one tool, as apt-get, dnf, pacman and brew call them. a|b: the first that this system knows.
+# need APT DNF PACMAN BREW: adds the packages of a tool, in the names of each package manager. a|b means: the first of
+# them that this system has.
 apt= dnf= pacman= brew=
 need() {
     apt="$apt $1" dnf="$dnf $2" pacman="$pacman $3" brew="$brew $4"
@@ -44,7 +45,7 @@ find_packages() {
     qemu)
         need "qemu-system-riscv|qemu-system-misc opensbi qemu-utils" "qemu-system-riscv qemu-img" \
             "qemu-system-riscv qemu-img" "qemu"
-        # Where there is a screen, QEMU needs one more package to open a window.
+        # If there is a screen, QEMU needs one more package to open a window on it.
         [ -z "$DISPLAY$WAYLAND_DISPLAY" ] || apt="$apt qemu-system-gui" ;;
     gdb) need "gdb-multiarch" "gdb" "riscv64-elf-gdb" "riscv64-elf-gdb" ;;
     python)
@@ -58,14 +59,14 @@ find_packages() {
             "unifdef gpatch git" ;;
     debootstrap) need "debootstrap" "debootstrap" "debootstrap" "" ;;
     *)
-        say "you asked for $1, which is not there or cannot be used. Install it, or leave the variable out"
+        say "you asked for $1, but it is missing or does not work. Install it, or leave the variable out"
         exit 1 ;;
     esac
 }
 
 # ---- apt-get ----
 
-# Prints the progress of apt-get as it comes; all else goes to the log.
+# Reads the output of apt-get: prints its progress and writes all other lines to the log.
 show_progress() {
     shown=
     while IFS= read -r line; do
@@ -84,14 +85,14 @@ show_progress() {
     done
 }
 
-# apt_get WORDS...: runs it as root. While another program holds the package lock, it waits. All the waiting together
-# is at most ten minutes.
+# apt_get WORDS...: runs apt-get as root. If another program holds the package lock, it waits; it spends at most ten
+# minutes on all such waits together.
 tries=120
 apt_get() {
     while :; do
         : >"$log"
         {
-            # shellcheck disable=SC2086  # $root is a word or nothing
+            # shellcheck disable=SC2086  # $root is one word or empty
             $root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -y -o APT::Status-Fd=1 "$@" 2>&1
             echo $? >"$log.status"
         } | show_progress
@@ -104,7 +105,7 @@ apt_get() {
     done
 }
 
-# Replaces each a|b by the first package that apt-get can install, or by the last.
+# Replaces each a|b by the first package that apt-get can install. If it can install none of them, uses the last.
 choose() {
     for names in $1; do
         for name in $(echo "$names" | tr '|' ' '); do
@@ -128,11 +129,11 @@ install_by_apt() { # install_by_apt TOOL...
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     say "reading the lists of packages"
-    # A source that does not answer need not matter: the packages may come from another one.
-    apt_get update || say "apt-get update failed; going on with the lists that are here ($(grep '^E:' "$log" | head -n 1))"
+    # Go on even if one source does not answer: other sources may have the packages.
+    apt_get update || say "apt-get update failed; using the old lists ($(grep '^E:' "$log" | head -n 1))"
     install_packages && return
     [ $# -gt 1 ] && [ $tries -gt 0 ] || return 1
-    say "trying one tool after the other"
+    say "trying the tools one by one"
     for tool in "$@"; do
         apt=
         find_packages "$tool"
@@ -173,14 +174,14 @@ install() { # install TOOL...
     elif command -v brew >/dev/null 2>&1; then
         say "please run:  brew install$brew"
     else
-        say "there is no apt-get, dnf, pacman or brew here; please install the missing tools by hand"
+        say "this system has no apt-get, dnf, pacman or brew; please install the missing tools by hand"
     fi
     return 1
 }
 
 # shellcheck disable=SC2086  # a list of tools
 install $wanted || exit 1
-# A compiler that was not there could not be asked for its headers.
+# Only now that there is a compiler can tools.sh check whether its headers are missing.
 case " $(missing_now) " in
 *" riscv-headers "*)
     install riscv-headers || exit 1 ;;

@@ -1,17 +1,17 @@
 #!/bin/sh
 # Finds the tools that the build, QEMU and the tests need, and prints them as NAME=value lines for the Makefile.
-# MISSING lists what was not found (separated by commas), in the names that setup.sh knows. The last line is
-# TOOLS_FOUND=yes; without it, this script has failed.
-# It runs at the start of nearly every `make`, so it must be quick: it starts no program that it need not start.
+# MISSING lists the tools that it did not find, separated by commas, in the names that setup.sh knows. The last line is
+# TOOLS_FOUND=yes; if that line is missing, this script has failed.
+# It runs at the start of nearly every `make`, so it must be fast: do not start a program without need.
 #
-# Environment: TOOLPREFIX, CC, HOSTCC, QEMU, PYTHON, GDB choose a tool; if one is empty, it is searched for.
+# Environment: TOOLPREFIX, CC, HOSTCC, QEMU, PYTHON, GDB choose a tool. If one is empty, the script searches for the tool.
 
 missing=
 lack() {
     missing="$missing${missing:+,}$1"
 }
 
-# Prints the first of the given commands that exists.
+# first_of COMMAND...: prints the first of these commands that exists.
 first_of() {
     for candidate in "$@"; do
         if command -v "$candidate" >/dev/null 2>&1; then
@@ -24,9 +24,9 @@ first_of() {
 
 # ---- the RISC-V compiler ----
 #
-# Unless you ask for another one, it is GCC for riscv64-unknown-elf (some systems call it riscv64-elf). If only another
-# compiler is here, GCC counts as missing, and FALLBACK says how to ask for the other one: the Makefile does so if GCC
-# cannot be installed.
+# By default it is GCC for riscv64-unknown-elf (some systems call it riscv64-elf). If the system has only another compiler,
+# GCC counts as missing, and FALLBACK is the make variable that selects the other compiler. The Makefile uses FALLBACK if
+# it cannot install GCC.
 
 find_clang() { # find_clang COMMAND
     kind=clang
@@ -72,7 +72,7 @@ echo "COMPILER=$compiler"
 echo "LINKER=$ld"
 echo "OBJCOPY=$objcopy"
 
-# can_compile MARCH: does the compiler know these extensions, and has it the headers of a freestanding C compiler?
+# can_compile MARCH: tests whether the compiler knows these extensions and has the headers of a freestanding compiler.
 can_compile() {
     echo '#include <stdint.h>' |
         "$compiler" $target -march="$1" -mabi=lp64 -ffreestanding -E -o /dev/null -x c - 2>/dev/null
@@ -81,15 +81,15 @@ can_compile() {
 if [ -n "$compiler" ]; then
     target=
     [ "$kind" != clang ] || target=--target=riscv64
-    # GCC from 12 on wants two extensions named that clang 14 and older GCCs do not know.
+    # GCC 12 and newer need the names of two extensions that clang 14 and older GCCs do not know.
     march=rv64imac_zicsr_zifencei
     if ! can_compile $march && ! { march=rv64imac && can_compile $march; }; then
-        # Some distributions leave stdint.h to the C library that they recommend beside the compiler.
+        # Some distributions do not ship stdint.h with the compiler, but with a C library that they recommend for it.
         march=rv64imac_zicsr_zifencei
         lack riscv-headers
     fi
     echo "MARCH=$march"
-    # Linkers from 2.39 on warn of what a kernel does on purpose. Older ones do not know the option.
+    # Linkers from 2.39 on warn about segments that are writable and executable. Older ones do not know this option.
     if [ "$kind" = gcc ] && "$ld" --no-warn-rwx-segments --version >/dev/null 2>&1; then
         echo "LD_QUIET=--no-warn-rwx-segments"
     fi
@@ -100,8 +100,8 @@ hostcc=$(first_of ${HOSTCC:-cc gcc clang}) || lack "${HOSTCC:-host-gcc}"
 echo "HOST_COMPILER=$hostcc"
 qemu=$(first_of "${QEMU:-qemu-system-riscv64}") || lack "${QEMU:-qemu}"
 echo "QEMU_FOUND=$qemu"
-# Debian's QEMU does not bring the firmware along. Where it lies, only QEMU itself knows for certain. (If you named a
-# QEMU, its firmware is your choice too, and make doctor tells you.)
+# Debian's QEMU package does not contain the firmware. Only QEMU knows for certain which folders it searches for it. (If
+# you chose the QEMU, you also choose its firmware; make doctor shows it.)
 if [ -n "$qemu" ] && [ -z "$QEMU" ]; then
     firmware=opensbi-riscv64-generic-fw_dynamic.bin
     place=$(command -v "$qemu")
@@ -114,7 +114,7 @@ fi
 gdb=$(first_of ${GDB:-gdb-multiarch riscv64-unknown-elf-gdb riscv64-elf-gdb}) || lack "${GDB:-gdb}"
 echo "GDB_FOUND=$gdb"
 
-# pyenv or conda may hide the distribution's Python, which is the one that has the packages.
+# pyenv or conda may hide the distribution's Python. We want that one, because it has the packages.
 python= extras=
 for candidate in ${PYTHON:-/usr/bin/python3 python3 /usr/local/bin/python3 /opt/homebrew/bin/python3}; do
     if extras=$("$candidate" -c '
@@ -131,11 +131,11 @@ done
 [ -n "$python" ] || lack "${PYTHON:-python}"
 echo "PYTHON_FOUND=$python"
 case " $extras " in *" xdist "*) echo "PYTHON_XDIST=yes" ;; *) echo "PYTHON_XDIST=" ;; esac
-if [ -e grade/explore/timeline.py ]; then # handouts draw plots from lab 4 on
+if [ -e grade/explore/timeline.py ]; then # handouts have it from lab 4 on, and it draws plots
     case " $extras " in *" matplotlib "*) ;; *) lack plots ;; esac
 fi
 
-# The tree with all the labs makes handouts and grades submissions. Bubblewrap exists for Linux only.
+# Only the full tree makes handouts and grades submissions. Bubblewrap exists only for Linux.
 if [ -e grade/staff/staff.mk ]; then
     for tool in unifdef patch git $([ "$(uname)" = Linux ] && echo bwrap); do
         first_of "$tool" >/dev/null || { lack staff && break; }

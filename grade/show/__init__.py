@@ -1,1 +1,1 @@
-"""What people look at: the machine in a window or a browser, pictures and recordings, and GDB's view of a queue."""
+"""Shows the machine to people: in a window or a browser, in pictures and recordings, and as GDB's view of a queue."""

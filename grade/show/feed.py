@@ -1,9 +1,9 @@
-"""Runs QEMU with its console on our standard input and output when these are no terminal: feed.py QEMU ARGUMENTS...
+"""Runs QEMU with its console on our standard input and output, if these are not a terminal: feed.py QEMU ARGUMENTS...
 
-Input waits for the shell's prompt, for what comes before the firmware has set up the serial port is lost. After the
-end of the input the console gets ^D, so that the shell ends and init powers off; and again each second, since a
-program that reads the console takes the first one for itself. The exit status is QEMU's, or 1 after a panic of the
-kernel: firmware has no way to let QEMU end with another status than 0.
+Input waits until the shell prints its prompt: the serial port loses everything that arrives before the firmware has set it
+up. When the input ends, we send ^D to the console: the shell ends, and init powers the machine off. A program that reads
+the console may take that ^D for itself, so we repeat it every second. The exit status is QEMU's, or 1 after a kernel panic,
+because the firmware can only make QEMU end with status 0.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ END_OF_INPUT = b"\x04"
 
 
 def converse(qemu: subprocess.Popen[bytes]) -> bool:
-    """Passes bytes both ways until QEMU closes its output; false if the kernel panicked."""
+    """Passes bytes both ways until QEMU closes its output. Returns false if the kernel panicked."""
     assert qemu.stdin is not None and qemu.stdout is not None
     inward, outward = qemu.stdin.fileno(), qemu.stdout.fileno()
-    pending = b""  # input on its way to QEMU
-    last = b"\n"  # byte of the input
-    seen = b""  # end of the output so far
+    pending = b""  # input that QEMU has not taken yet
+    last = b"\n"  # the last byte of the input
+    seen = b""  # the end of the output so far
     prompted = panicked = False
     input_ended = False
     while True:
@@ -65,7 +65,7 @@ def main() -> int:
         os.fstat(0)
     except OSError:  # started with its input closed
         os.open(os.devnull, os.O_RDONLY)
-    # A buffer size of 0: what select() says of the pipes must hold.
+    # No buffers: select() cannot see bytes in a buffer.
     qemu = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     try:
         fine = converse(qemu)

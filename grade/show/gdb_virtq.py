@@ -1,13 +1,13 @@
-"""The command `virtq` of GDB: a queue's rings, as driver and device have left them in memory.
+"""GDB's command `virtq`: shows a queue's rings as they are in memory now.
 
     (gdb) virtq            a line for each queue
     (gdb) virtq gpu        one queue: its rings and the chains in flight (gpu, disk, rng)
 
     (gdb) break poll_used if $virtq("gpu")
 
-.gdbinit has GDB's own Python run this. It reads the machine's memory and changes nothing. A lab may bring more: each
-labs/*/gdb_*.py is loaded too, with find() below as a global; its `sections` are functions that take a queue and return
-lines to print.
+.gdbinit runs this file in GDB's own Python. It reads the machine's memory and changes nothing. A lab may add output: we
+load each labs/*/gdb_*.py, with find() below as a global. Its list `sections` holds functions; each takes a queue and
+returns lines to print.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Callable, Iterator
 
 import gdb
 
-ROOT = Path(__file__).resolve().parents[2]  # GDB's Python does not look for modules here
-NICKNAMES = {"disk": "blk"}  # what the folder and the labs call it, and the device's own name
-NO_NOTIFY = NO_INTERRUPT = 1  # 2.7.7, 2.7.10
-NEXT, WRITE = 1, 2  # 2.7.5
+ROOT = Path(__file__).resolve().parents[2]  # not from `grade`: GDB's Python does not look for modules here
+NICKNAMES = {"disk": "blk"}  # the labs' name for the device, and the queue's name in the kernel
+NO_NOTIFY = NO_INTERRUPT = 1  # VirtIO 1.2, 2.7.7 and 2.7.10
+NEXT, WRITE = 1, 2  # VirtIO 1.2, 2.7.5
 
 
 class Queue:
-    """A `struct virtio_queue` of the kernel."""
+    """A `struct virtio_queue` in the kernel."""
 
     def __init__(self, value: gdb.Value) -> None:
         self.value = value
@@ -35,7 +35,7 @@ class Queue:
         self.mask = self.size - 1
 
     def __getitem__(self, field: str) -> int:
-        """A number of `struct virtq`, which is the driver's own."""
+        """A numeric field of `struct virtq`. Only the driver writes these."""
         return int(self.virtq[field])
 
     @property
@@ -44,11 +44,11 @@ class Queue:
 
     @property
     def used_idx(self) -> int:
-        """The device's index as it is in memory now."""
+        """The device's index in memory now."""
         return int(self.virtq["used"]["idx"])
 
     def done(self) -> list[int]:
-        """The heads of the chains that the device is done with and the driver has not taken."""
+        """The heads of the chains that the device has finished and the driver has not taken yet."""
         ahead = min((self.used_idx - self["last_used"]) & 0xFFFF, self.size)
         return [int(self.virtq["used"]["ring"][(self["last_used"] + i) & self.mask]["id"]) for i in range(ahead)]
 
@@ -76,11 +76,11 @@ def queues() -> list[Queue]:
             found.append(Queue(value.dereference()))
             value = value["next"]
     except gdb.MemoryError:
-        raise gdb.GdbError("virtq: the kernel has not turned paging on yet: continue to a later place") from None
+        raise gdb.GdbError("virtq: the kernel has not turned paging on yet: continue, and stop later") from None
     except gdb.error as error:
         raise gdb.GdbError(f"virtq: {error}") from None
     if not found:
-        raise gdb.GdbError("virtq: there is no queue yet: the drivers set them up while the kernel boots")
+        raise gdb.GdbError("virtq: there is no queue yet: drivers create them while the kernel boots")
     return found
 
 
@@ -124,7 +124,7 @@ def in_flight(queue: Queue) -> list[str]:
 
 
 class VirtqCommand(gdb.Command):
-    """virtq [gpu|disk|rng]: the rings of a queue and the chains in flight; alone, a line for each queue."""
+    """virtq [gpu|disk|rng]: shows a queue's rings and the chains in flight. Without a name: one line per queue."""
 
     def __init__(self) -> None:
         super().__init__("virtq", gdb.COMMAND_DATA)
@@ -148,9 +148,10 @@ class VirtqCommand(gdb.Command):
 
 
 class QueueFunction(gdb.Function):
-    """$virtq("gpu"): is this function, or one that called it, at work on that queue? For conditions of breakpoints.
+    """$virtq("gpu"): true if the current function, or one of its three nearest callers, works on that queue. Use it as the
+    condition of a breakpoint.
 
-    It looks for an argument q that the compiler has kept: of an inlined function it often keeps none.
+    It looks for a variable q in each frame. In inlined functions the compiler often removes it.
     """
 
     def __init__(self) -> None:
@@ -166,7 +167,7 @@ class QueueFunction(gdb.Function):
                 q = frame.read_var("q")
                 if not q.is_optimized_out:
                     return int(q) == wanted
-            except ValueError:  # it has none
+            except ValueError:  # no such variable
                 pass
             frame = frame.older()
         return False

@@ -1,4 +1,4 @@
-"""Boots a machine, spins the wheel for a while and saves what its display shows: screenshot.py [--build DIR] OUT.png"""
+"""Boots a machine, spins the wheel for a while, and saves a picture of the display: screenshot.py [--command C] OUT.png"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from grade.machine.machine import ConsoleError, Machine
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--command", default="roulette -f 0 -o 1396 -n 4 -s 7", help="what draws the picture")
+    parser.add_argument("--command", default="roulette -f 0 -o 1396 -n 4 -s 7", help="the program that draws the picture")
     parser.add_argument("out", type=Path, help="the PNG file to write")
     options = parser.parse_args()
 

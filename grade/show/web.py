@@ -1,10 +1,10 @@
-"""make qemu-web: the machine's display and console in a browser.
+"""make qemu-web: shows the machine's display and console in a browser.
 
-    web.py -- COMMAND...        the command runs QEMU (grade/show/qemu.sh); it finds the sockets it is to make in $WEB
+    web.py -- COMMAND...        the command (grade/show/qemu.sh) runs QEMU and makes two sockets in the folder $WEB
 
-QEMU listens on two Unix sockets in a folder that only we can enter. websockify passes them on to the browser, on
-loopback and a port that was free, to whoever knows the password: a random one for this run, printed once as part of the
-address. noVNC shows the display, web/terminal.js the console.
+QEMU listens on these two Unix sockets; only our user can enter their folder. websockify connects them with the browser, on
+a free port of the loopback interface. The browser must send a password. It is random, new for each run, and printed once as
+part of the address. noVNC shows the display, and web/terminal.js the console.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PACKAGES = "novnc websockify"
 
 
 def missing() -> list[str]:
-    """What has to be installed, in words."""
+    """The names of the programs that you must install first."""
     lacking = [] if (NOVNC / "core/rfb.js").exists() else ["noVNC"]
     return lacking + ([] if importlib.util.find_spec("websockify") else ["websockify"])
 
@@ -39,13 +39,14 @@ def free_port() -> int:
 
 
 def serve(folder: Path, password: str) -> tuple[subprocess.Popen[bytes], int]:
-    """Starts websockify for the sockets in the folder; the port it listens on, once it does."""
+    """Starts websockify for the sockets in `folder` and waits until it listens. Returns its process, which the caller must
+    end, and its port. Raises RuntimeError if it does not start."""
     site = folder / "site"
     shutil.copytree(HERE / "web", site)
     (site / "novnc").symlink_to(NOVNC)
     tokens = folder / "tokens"
     tokens.write_text("".join(f"{password}-{name}: unix_socket:{folder}/{name}.sock\n" for name in ("display", "console")))
-    for _ in range(5):  # somebody may take the port between the look and the use
+    for _ in range(5):  # another program may take the port before websockify does
         port = free_port()
         command = [sys.executable, "-m", "websockify", "--web", str(site), "--token-plugin", "TokenFile"]
         command += ["--token-source", str(tokens), f"127.0.0.1:{port}"]
@@ -69,13 +70,13 @@ def main(command: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="ringfence-web-") as name:  # mode 700
         server = machine = None
         try:
-            # A process group of its own: what ^C ends, we end.
+            # A session of its own, so ^C reaches only us; we then end the machine.
             machine = subprocess.Popen(
                 command, env={**os.environ, "WEB": name}, stdin=subprocess.DEVNULL, start_new_session=True
             )
             server, port = serve(Path(name), password)
             print(f"qemu-web: http://127.0.0.1:{port}/index.html#{password}", flush=True)
-            print("qemu-web: the machine starts when the page is opened; poweroff or ^C here ends it", flush=True)
+            print("qemu-web: the machine starts when you open the page; poweroff there or ^C here ends it", flush=True)
             return machine.wait()
         except KeyboardInterrupt:
             return 130

@@ -1,1 +1,1 @@
-"""For staff only: make handouts, grade submissions in a sandbox, and grade known-wrong solutions."""
+"""For staff only: makes handouts, grades submissions in a sandbox, and grades solutions that are known to be wrong."""

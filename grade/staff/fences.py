@@ -1,6 +1,6 @@
-"""A small driver whose fences can be chosen (grade/tests/support/vqsan/selftest/driver.c), run under vqsan.
+"""Runs a small driver under vqsan. You choose the driver's fences (grade/tests/support/vqsan/selftest/driver.c).
 
-`make fences` runs it with every fence in every place and prints what is enough where. The tests of vqsan use the same
+`make fences` tries every fence in every place and prints which fences are enough there. The tests of vqsan use the same
 tables.
 """
 
@@ -21,10 +21,10 @@ from grade.plugins.vqsan.sanitizer import Report, plugin_arguments, read_report
 
 DRIVER = ROOT / "grade/tests/support/vqsan/selftest/driver.c"
 
-GOOD, BITTEN = 0, 1  # exit status of the guest
-MANY = 10_000  # requests, where a run ends with the first that goes wrong
+GOOD, BITTEN = 0, 1  # exit status of the guest; BITTEN: a request went wrong
+MANY = 10_000  # requests; the run ends early, at the first that goes wrong
 
-# As in driver.c.
+# These are numbered as in driver.c.
 SHAPES = (
     *("none", "r,r", "r,rw", "rw,rw", "tso", "w,w", "rw,w", "w,r", "w,rw", "rw,r", "fence.i"),
     *("amo", "amo.aq", "amo.aqrl", "amo.rl amo.aq", "w,o", "iorw,iorw", "load.aq", "address", "amo.rl idx", "ld"),
@@ -32,7 +32,7 @@ SHAPES = (
 SLEEP, EVENT, INDIRECT, RESET, EARLY, HOISTED, NO_IR, FORGET = (1 << bit for bit in range(8))
 RIGHT = {"rmb": "r,r", "wmb": "w,w", "kick": "w,r", "enable": "w,r", "iob": "w,o"}
 
-# For each place: its rule, what is injected there, fences that are enough, fences that are not.
+# For each place: the rule, the injection, fences that are enough, and fences that are not.
 PLACES = {
     "rmb": (
         "R1",
@@ -109,7 +109,7 @@ class Guest:
             timeout=30 * patience.scale(),
         )
         console = done.stdout.decode(errors="replace")
-        assert json.exists(), f"no report; QEMU said:\n{console}"
+        assert json.exists(), f"there is no report; QEMU printed:\n{console}"
         return Run(done.returncode, console, log.read_text(), read_report(json))
 
 
@@ -133,7 +133,7 @@ OTHERS = (
 
 
 def main() -> int:
-    """Prints, for each place, each fence: what vqsan says, and what happens without and with injection."""
+    """For each place and fence, prints what vqsan reports, and whether the run works without and with injection."""
     mistakes = 0
     with tempfile.TemporaryDirectory() as folder:
         guest = Guest(Job.from_environment(), Path(folder))

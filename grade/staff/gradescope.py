@@ -1,7 +1,7 @@
-"""make gradescope LAB=1-virtqueue OUT=grader.zip: an autograder for Gradescope, to upload as it is.
+"""make gradescope LAB=1-virtqueue OUT=grader.zip: makes an autograder. Upload the zip to Gradescope unchanged.
 
-The zip holds setup.sh, which Gradescope runs once when it builds the image, run_autograder, which it runs for each
-submission, and the whole tree with its tests. It works with half a processor and 768 MB.
+The zip contains setup.sh, which Gradescope runs once when it builds the image; run_autograder, which it runs for each
+submission; and the whole tree with its tests. Half a processor and 768 MB are enough for it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update
 apt-get install -y --no-install-recommends make
 cd /autograder/source/ringfence
-# A submission's code must not see the tests, even where a container forbids bubblewrap.
+# A submission's code must not see the tests, even if a container forbids bubblewrap.
 chmod 700 /autograder/source /autograder/source/ringfence
 make setup
 make doctor
 make
-# The handout that submissions are laid over is built now, not at the first submission.
+# Build the handout now, not at the first submission. Each submission is copied over it.
 GRADE_CACHE=/autograder/cache make grade-prepare LAB={lab} ID={id}
 """
 
 RUN = """\
 #!/bin/bash
-# Runs for each submission. The results are there, as a failure, before anything of the student's runs.
+# Runs for each submission. It writes results that say "failed" before it runs any of the student's code.
 cd /autograder/source/ringfence || exit 1
 GRADE_CACHE=/autograder/cache make grade SUBMISSION=/autograder/submission LAB={lab} ID={id} RESULTS=/autograder/results
 """
@@ -48,7 +48,7 @@ def pack(lab: str, out: Path, id: str) -> None:
             archive.writestr(entry, text.format(lab=lab, id=id))
         for name in tree_files(ROOT):
             archive.write(ROOT / name, f"ringfence/{name}")
-        archive.writestr("ringfence/grader.mk", f"# What this was packed from.\nGRADER_OF := {commit()}\n")
+        archive.writestr("ringfence/grader.mk", f"# The commit that this was packed from.\nGRADER_OF := {commit()}\n")
 
 
 def main() -> int:

@@ -1,12 +1,12 @@
-"""make handout LAB=2-disk OUT=dir [ID=...] [EARLIER=source|object]: what a student is given.
+"""make handout LAB=2-disk OUT=dir [ID=...] [EARLIER=source|object]: makes a handout, the tree that students get for a lab.
 
-unifdef resolves the solutions as START=LAB has them. A handout copies whole folders: the kernel, the programs, the
-tools for images, the rooms of grade/ that every student uses, those that lab.toml adds (`docs`), and the labs up to this
-one, without mutants, variants, and hidden tests. A new file in another folder stays with staff.
+unifdef keeps or removes each solution, as START=LAB does. A handout gets whole folders: the kernel, the programs, the
+image tools, the folders of grade/ that every student uses, those that lab.toml adds (`docs`), and the labs up to this one
+without mutants, variants, and hidden tests. If you add a file in another folder, students do not get it.
 
-ID varies small things: sizes of queues, the height of a band, the order of linking. The same ID gives the same
-handout again; "plain" varies nothing. With EARLIER=object the solutions of earlier labs are object files in given/,
-which the Makefile links in place of the source. Lab 0, a tour of the whole system, has all solutions so.
+ID changes small things: queue sizes, the height of a band, the link order. The same ID gives the same handout again;
+"plain" changes nothing. With EARLIER=object the solutions of earlier labs are object files in given/, and the Makefile
+links these instead of sources. Lab 0, a tour of the whole system, has all solutions as object files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ COMES_ALONG = [
 LAB_FILES = ["README.md", "lab.toml", "answers.toml", "*.py", "*.svg", "*.png", "host/*"]
 STAYS = ["hidden_*", "mutants/*", "variants/*", "staff*"]
 
-# Lines that differ from handout to handout: file, the line as it is in the tree, the values it may get.
+# Lines that differ between handouts: the file, the line in this tree, and the values it may get.
 VARIED = [
     ("kernel/virtio/blk.c", "#define QUEUE_SIZE 256", (128, 256)),
     ("kernel/virtio/rng.c", "#define QUEUE_SIZE 8", (4, 8, 16, 32)),
@@ -48,14 +48,14 @@ VARIED = [
 
 
 class HandoutError(Exception):
-    """It cannot be made; the text says why."""
+    """We cannot make the handout. The text says why."""
 
 
 # ---- the tree ----
 
 
 def tree_files(root: Path = ROOT) -> list[str]:
-    """Every file of the project that is no product: what git knows or would add."""
+    """Every file of the project except build output: what Git knows or would add."""
     done = subprocess.run(
         ["git", "-C", str(root), "ls-files", "-coz", "--exclude-standard"], capture_output=True, text=True
     )
@@ -69,7 +69,7 @@ def tree_files(root: Path = ROOT) -> list[str]:
 
 @functools.lru_cache(maxsize=None)
 def source_digest(root: Path = ROOT) -> str:
-    """Changes when any file of the tree does."""
+    """A digest that changes when any file of the tree changes."""
     digest = hashlib.sha256()
     for name in tree_files(root):
         digest.update(name.encode() + b"\0" + hashlib.sha256((root / name).read_bytes()).digest())
@@ -77,7 +77,7 @@ def source_digest(root: Path = ROOT) -> str:
 
 
 def solved_at(root: Path = ROOT) -> dict[str, dict[str, bool]]:
-    """For each lab: the solutions, and whether each is solved at its start. From labs/start.mk."""
+    """For each lab: the solutions, and whether students have each of them at the start. Reads labs/start.mk."""
     text = (root / "labs/start.mk").read_text(encoding="utf-8")
     names = "".join(re.findall(r"^SOLUTIONS := *(.*)$", text, re.MULTILINE)).split()
     found = re.findall(r"^SOLVED_AT_(\S+) := *(.*)$", text, re.MULTILINE)
@@ -92,7 +92,7 @@ def labs_up_to(lab: Lab) -> list[str]:
 
 
 def resolve(path: Path, solved: dict[str, bool]) -> Optional[str]:
-    """The text of a source with its solutions resolved; None if nothing of it is left."""
+    """The text of a source file after unifdef has kept or removed each solution. None if no code is left."""
     text = path.read_text(encoding="utf-8")
     if "SOLVED_" not in text or path.suffix not in (".c", ".h", ".S"):
         return text
@@ -108,7 +108,7 @@ def resolve(path: Path, solved: dict[str, bool]) -> Optional[str]:
 
 
 def visible_tests(text: str, lab: Lab) -> Optional[str]:
-    """A test file without the tests that are not to be seen; None if it has no other."""
+    """A test file without the tests that students must not see. None if no test is left."""
     lines = text.splitlines(keepends=True)
     kept = 0
     for node in reversed(ast.parse(text).body):
@@ -133,7 +133,7 @@ def visible_tests(text: str, lab: Lab) -> Optional[str]:
 
 
 def student_toml(lab: Lab) -> str:
-    """lab.toml without what is not to be seen."""
+    """lab.toml without the parts that students must not see."""
 
     def line(key: str, value: object) -> str:
         if isinstance(value, float) and value == int(value):
@@ -168,14 +168,14 @@ def _link_order(names: list[str], id: str) -> list[str]:
 
 
 def _student_makefile(text: str) -> str:
-    """Without the choice of a start, which has been made, and without what only this tree has, such as its tests."""
+    """The Makefile for students: without START, which is already chosen, and without what only this tree has."""
     text = re.sub(r"^(START|VQSAN|TESTS|PYTEST_ARGS|EXPECTED_SKIPS) \?=.*\n", "", text, flags=re.MULTILINE).replace(" $(SOLVED_FLAGS)", "")
     block = r"^# ---- what a student is given ----\n.*?(?=^# ---- )"
     text, count = re.subn(block, "-include handout.mk\n\n", text, flags=re.MULTILINE | re.DOTALL)
     tests = r"^# Two at a time where pytest can[^\n]*\n|^PYTEST = .*?(?=^# ---- )"
     text, pieces = re.subn(tests, "", text, flags=re.MULTILINE | re.DOTALL)
     if count != 1 or pieces != 2 or "SOLVED_" in text:
-        raise HandoutError("the Makefile has changed: _student_makefile() no longer knows it")
+        raise HandoutError("the Makefile has changed: adapt _student_makefile() in grade/staff/handout.py")
     return text
 
 
@@ -184,17 +184,17 @@ README = """\
 
 Read [labs/{lab}/README.md](labs/{lab}/README.md): it says what to build and how.
 
-    make qemu       # boots what is there, to a shell
-    make grade      # runs the tests of this lab and shows what they find
-    make help       # every other command
+    make qemu       # boots to a shell
+    make grade      # runs the tests of this lab and shows the results
+    make help       # lists all other commands
 
-On a fresh Debian 12 or Ubuntu each installs what is missing; elsewhere `make setup` says what to install, and `make
-doctor` what is wrong. On macOS and Windows the supported way is the dev container in `.devcontainer` (VS Code: "Reopen
-in Container"). There is no window there: `make screenshot` saves a picture, and `make qemu VNC=1` shows it.
+On Debian 12 or Ubuntu these commands install missing tools. On other systems `make setup` says what to install, and `make
+doctor` shows what is wrong. On macOS and Windows, use the dev container in `.devcontainer` (VS Code: "Reopen in
+Container"). It cannot open a window: `make screenshot` saves a picture, and `make qemu VNC=1` shows it.
 
 {hand_in}
 """
-VARIED_NOTE = "\nYour copy is number `{id}`; small sizes in it may differ from those of your neighbour's.\n"
+VARIED_NOTE = "\nYour copy is number `{id}`. Some small sizes in it may differ from those in your neighbour's copy.\n"
 
 DEVCONTAINER = {
     "name": "Ringfence",
@@ -207,7 +207,7 @@ DEVCONTAINER = {
 def _readme(lab: Lab, id: str) -> str:
     hand_in = "You hand in " + (" and ".join(f"`{name}`" for name in lab.files) if lab.files else "nothing") + "."
     if lab.files:
-        hand_in += " Other files may be changed to try things; they are not graded."
+        hand_in += " You may change other files to try things; we do not grade them."
     text = README.format(number=lab.name.split("-")[0], title=lab.title, lab=lab.name, hand_in=hand_in)
     return text + (VARIED_NOTE.format(id=id) if id != "plain" else "")
 
@@ -216,19 +216,19 @@ def _readme(lab: Lab, id: str) -> str:
 
 
 def _compiler(job: Job) -> list[str]:
-    """For make: GCC if it is here, so that every handout has the same objects; else the job's compiler."""
+    """Make variables: GCC if it is installed, so that every handout has the same objects; otherwise the job's compiler."""
     here = any(map(shutil.which, ("riscv64-unknown-elf-gcc", "riscv64-elf-gcc")))
     return ["TOOLPREFIX=", "CC=", *([] if here else job.same_compiler)]
 
 
 def _objects(job: Job, lab: Lab, sources: dict[str, Optional[str]], solved: dict[str, bool], out: Path) -> None:
-    """Compiles, with the solutions, each file whose text in the handout lacks them, into given/."""
+    """Compiles each file that lacks its solutions in the handout, with the solutions, to an object file in given/."""
     missing = []
     for name, text in sources.items():
         if name.startswith(("kernel/", "user/")) and name.endswith(".c") and name not in lab.files:
             if resolve(ROOT / name, solved) != text:
                 missing.append(name)
-    # Objects of GCC are to link with lld too. GDB must not show the text of a file that was not compiled.
+    # lld must be able to link GCC's objects. GDB must not show the handout's source: the objects are from another text.
     flags = ["-mno-relax", *(f"-ffile-prefix-map={name}=given/{name}" for name in missing)]
     with tempfile.TemporaryDirectory(prefix="ringfence-given-") as scratch:
         done = subprocess.run(
@@ -252,7 +252,7 @@ def _objects(job: Job, lab: Lab, sources: dict[str, Optional[str]], solved: dict
 
 
 def _lab_file(name: str, names: list[str]) -> Optional[tuple[str, str]]:
-    """The lab and the rest of a name like labs/2-disk/README.md, if students of it get that file."""
+    """Splits a name like labs/2-disk/README.md into lab and rest. None if students do not get that file."""
     parts = name.split("/", 2)
     if len(parts) < 3 or parts[0] != "labs" or parts[1] not in names:
         return None
@@ -263,13 +263,13 @@ def _lab_file(name: str, names: list[str]) -> Optional[tuple[str, str]]:
 
 
 def make_handout(job: Job, lab: Lab, out: Path, id: str = "plain", earlier: str = "source", git: bool = True) -> None:
-    """Writes the handout to `out`, a directory that is not there or empty."""
+    """Writes the handout to `out`, a directory that must be empty or not exist. Raises HandoutError."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise HandoutError(f"{out} is there already and not empty")
+        raise HandoutError(f"{out} exists already and is not empty")
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,40}", id):
         raise HandoutError(f"ID={id}: letters, digits and . _ - only, at most 40")
     if not shutil.which("unifdef"):
-        raise HandoutError("unifdef is not here: apt-get install unifdef")
+        raise HandoutError("unifdef is not installed: apt-get install unifdef")
     solved = solved_at()[lab.name]
     as_objects = earlier == "object" or lab.name.startswith("0-")
     shown = {name: False for name in solved} if as_objects else solved
@@ -309,11 +309,11 @@ def make_handout(job: Job, lab: Lab, out: Path, id: str = "plain", earlier: str 
         shutil.copymode(ROOT / name, target)
         names.append(name)
     if as_objects:
-        (out / "grade/rate/draw_wheel.c").unlink(missing_ok=True)  # it draws with the sources of the wheel
+        (out / "grade/rate/draw_wheel.c").unlink(missing_ok=True)  # it needs the sources of the wheel
         _objects(job, lab, sources, solved, out)
     order = _link_order([*names, *(p.relative_to(out / "given").as_posix()[:-2] for p in out.glob("given/kernel/**/*.o"))], id)
     (out / "handout.mk").write_text(
-        "# What this handout is. Staff make the same one again with LAB= and ID=.\n"
+        "# The identity of this handout. With LAB= and ID=, staff can make the same one again.\n"
         f"HANDOUT_LAB := {lab.name}\nHANDOUT_ID := {id}\nHANDOUT_OF := {commit()}\n"
         + (f"LINK_FIRST := {' '.join(sorted(set(order), key=order.index))}\n" if order else "")
     )

@@ -1,9 +1,9 @@
-"""make leaderboard RESULTS=folder: who could turn how many wheels.
+"""make leaderboard RESULTS=folder: lists how many wheels each student's kernel could turn.
 
-Each folder in it that holds a grade.json with lab 5 (what `make grade RESULTS=` writes) and a file `alias` is in the
-list, under that alias: whoever wants to be in it tells staff a name. Sorted by how many wheels could turn at once at 60
-frames a second on the model machine (docs/grading.md): a load, which adds up, where a rate does not. A wheel whose
-picture is wrong is no wheel.
+RESULTS has one folder per student, with the grade.json of lab 5 (from `make grade RESULTS=`). If you want to be in the
+list, tell staff an alias; they write it to the file `alias` in your folder. The list is sorted by the number of wheels that
+could turn at once, each with 60 frames per second, on the model machine (docs/grading.md). We count wheels because loads
+add up; rates do not. An entry needs a wheel with a right picture.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import NamedTuple, Optional
 from grade.marking.results import read_results
 
 LAB = "5-frame-rate"
-SMOOTH = 60.0  # frames a second of one wheel
-METRIC = "modelled frames/s"  # of the test "rate" of lab 5
+SMOOTH = 60.0  # frames per second of one wheel
+METRIC = "modelled frames/s"  # a metric of lab 5's test "rate"
 NEEDED = ("rate", "picture", "every-frame", "whole")
 LONGEST = 30  # characters of an alias
 
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
 
 def read_alias(folder: Path) -> str:
-    """As it may be shown: one line of printable characters. "" if there is none."""
+    """Returns the alias: one line of printable characters, so it is safe to print. "" if there is none."""
     try:
         text = (folder / "alias").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -42,7 +42,7 @@ def read_alias(folder: Path) -> str:
 
 
 def read_entry(folder: Path) -> Optional[Entry]:
-    """None if there is nothing to list. Raises ValueError for a grade.json that cannot be read."""
+    """Returns None if the folder has nothing to list. Raises ValueError if its grade.json is invalid."""
     alias = read_alias(folder)
     if not alias or not (folder / "grade.json").exists():
         return None
@@ -70,11 +70,11 @@ def read_all(results: Path) -> list[Entry]:
 def main() -> int:
     results = Path(sys.argv[1]) if len(sys.argv) == 2 and sys.argv[1] else None
     if results is None or not results.is_dir():
-        print("leaderboard: RESULTS= must name a folder of results, one folder a student in it", file=sys.stderr)
+        print("leaderboard: RESULTS= must name a folder that has one folder per student", file=sys.stderr)
         return 2
     entries = read_all(results)
     if not entries:
-        print(f"leaderboard: {results} has no folder with an alias and a turning wheel of lab 5 in its grade.json")
+        print(f"leaderboard: {results} has no folder with an alias and a working wheel of lab 5")
         return 0
     print(f"{'':>3}  {'':{LONGEST}} {'wheels at 60/s':>14} {'modelled frames/s':>18}")
     for place, entry in enumerate(entries, 1):

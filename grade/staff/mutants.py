@@ -1,18 +1,18 @@
-"""make mutants [LAB=] [ONLY=] [VERDICTS=folder] [CC=clang | TOOLPREFIX=]: tests the tests.
+"""make mutants [LAB=] [ONLY=] [VERDICTS=folder] [CC=clang | TOOLPREFIX=]: tests the labs' tests.
 
-Each labs/*/mutants/*.patch is a wrong solution: grading it must lose exactly the test it names, with a message that
-says what it says. Each in labs/*/variants/ is a right one, different from ours: it must get full marks, and so must the tree
-as it is. A variant is a patch, or a folder of whole files to lay over the tree. A patch is for `patch -p1`; what stands
-before it is its head:
+A mutant (labs/*/mutants/*.patch) is a wrong solution. It must fail exactly the test that it names, with the message that it
+names. A variant (labs/*/variants/) is a right solution that differs from ours. It must get full marks, and so must the
+unchanged tree. A variant is a patch, or a folder of complete files to copy over the tree. Patches are for `patch -p1`. The
+text before the patch is its head:
 
-    What a student did, in a sentence.
+    What the student did, in one sentence.
     Test: index-wraps
-    Says: slot 256 of 256            (a regular expression, in what the failure says)
-    With: other, another             (if need be: tests that build on the first, and are lost with it)
+    Says: slot 256 of 256            (a regular expression that must match the failure)
+    With: other, another             (optional: tests that build on the first, and must fail with it)
 
-It works in copies of the tree, as many at a time as there are processors to spare. With VERDICTS, a case that was graded
-as it must be is noted in that folder, under a digest of all that its verdict depends on, and is not graded again until
-something of that changes.
+Each case runs in a copy of the tree, up to two at the same time. VERDICTS names a folder that stores which cases had the
+right verdict, under a digest of everything that the verdict depends on. We do not grade such a case again until something
+in that digest changes.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ WORKERS = max(1, min(2, len(os.sched_getaffinity(0))))
 @dataclass(frozen=True)
 class Case:
     lab: Lab
-    patch: Optional[Path]  # or a folder of files; None: the tree as it is
-    test: str = ""  # that must fail; "": none
-    says: str = ""
-    along: tuple[str, ...] = ()  # that are lost with it
+    patch: Optional[Path]  # or a folder of files; None: the unchanged tree
+    test: str = ""  # the test that must fail; "": none may fail
+    says: str = ""  # a regular expression that must match the failure
+    along: tuple[str, ...] = ()  # the tests that must fail with it
 
     @property
     def name(self) -> str:
@@ -64,12 +64,12 @@ def read_case(lab: Lab, patch: Path) -> Case:
     case = Case(lab, patch, fields.get("Test", ""), fields.get("Says", ""), along)
     if patch.parent.name == "mutants":
         if not case.test or not case.says:
-            raise CourseError(f"{patch}: a mutant's head has Test: and Says:")
+            raise CourseError(f"{patch}: a mutant's head needs Test: and Says:")
         for id in (case.test, *case.along):
             lab.promise(id)
         re.compile(case.says)
     elif case.test:
-        raise CourseError(f"{patch}: a variant fails no test")
+        raise CourseError(f"{patch}: a variant must not name a test")
     return case
 
 
@@ -85,7 +85,7 @@ def find_cases(labs: list[Lab], only: str) -> list[Case]:
     return cases
 
 
-# ---- a copy of the tree, to break ----
+# ---- copies of the tree ----
 
 
 def copy_tree(job: Job, target: Path) -> None:
@@ -95,7 +95,7 @@ def copy_tree(job: Job, target: Path) -> None:
     skip = {*lab_names(), "results", "matrix"}
 
     def ignored(where: str, names: list[str]) -> list[str]:
-        """Other builds in this one's directory, and sockets of machines that run."""
+        """Skips other builds inside this build's directory, and sockets of running machines."""
         top = Path(where) == job.build
         return [n for n in names if n.endswith(".sock") or (top and (n in skip or n.startswith("ci-")))]
 
@@ -103,7 +103,7 @@ def copy_tree(job: Job, target: Path) -> None:
 
 
 def grade(job: Job, tree: Path, lab: Lab) -> Results:
-    """Marks the lab in a copy of the tree, which has its build in build/."""
+    """Marks the lab in a copy of the tree, with the build in its build/. Raises RuntimeError if marking fails."""
     job = dataclasses.replace(job, build=ROOT / "build", choice=tuple(job.same_compiler))
     done = subprocess.run(
         [sys.executable, "-m", "grade.marking.mark", "--lab", lab.name],
@@ -121,7 +121,7 @@ def grade(job: Job, tree: Path, lab: Lab) -> Results:
 
 
 def apply(patch: Path, tree: Path) -> list[str]:
-    """Applies it; the files it has changed."""
+    """Applies a patch or copies a folder. Returns the names of the files that changed."""
     if patch.is_dir():
         names = [str(found.relative_to(patch)) for found in sorted(patch.rglob("*")) if found.is_file()]
         for name in names:
@@ -139,7 +139,7 @@ def apply(patch: Path, tree: Path) -> list[str]:
 def undo(names: list[str], tree: Path) -> None:
     for name in names:
         if (ROOT / name).exists():
-            shutil.copyfile(ROOT / name, tree / name)  # with a new time, so that it is compiled again
+            shutil.copyfile(ROOT / name, tree / name)  # gives it a new time, so make compiles it again
         else:
             (tree / name).unlink(missing_ok=True)
 
@@ -148,7 +148,7 @@ def undo(names: list[str], tree: Path) -> None:
 
 
 def judge(case: Case, results: Results) -> str:
-    """What is wrong with how the case was graded; "" if it is as it must be."""
+    """Returns what is wrong with the grading of this case, or "" if it is right."""
     if results.state != COMPLETE:
         return f"not graded: {results.reason}"
     tests = {promise.id: promise for lab in results.labs for promise in lab.promises}
@@ -170,15 +170,15 @@ def judge(case: Case, results: Results) -> str:
     return ""
 
 
-# ---- verdicts that are known ----
+# ---- stored verdicts ----
 
-# Grading reads nothing of these, except the case that is graded.
+# Grading does not read these, except for the case itself.
 UNREAD = re.compile(r"docs/|\.ci/|grade/(tests|torture)/|labs/[^/]+/(mutants|variants)/")
 
 
 @functools.lru_cache(maxsize=None)
 def _digest_of_all(tools: tuple[str, ...]) -> str:
-    """Of what every verdict depends on: the tree without UNREAD, and the tools."""
+    """A digest of everything that all verdicts depend on: the tree without UNREAD, and the tools."""
     digest = hashlib.sha256()
     for name in tree_files(ROOT):
         if not UNREAD.match(name):
@@ -190,7 +190,7 @@ def _digest_of_all(tools: tuple[str, ...]) -> str:
 
 
 def verdict_file(folder: Path, case: Case, tools: tuple[str, ...]) -> Path:
-    """The file that is there if this very case, in this very tree, was graded as it must be."""
+    """The file that exists if this case, in this tree, had the right verdict."""
     digest = hashlib.sha256(f"{case.name} {_digest_of_all(tools)}".encode())
     if case.patch:
         for path in sorted(case.patch.rglob("*")) if case.patch.is_dir() else [case.patch]:
@@ -212,7 +212,7 @@ def run_all(job: Job, cases: list[Case], known: Optional[Path], tools: list[str]
         else:
             waiting.put(case)
     if verdicts:
-        print(f"{len(verdicts)} of {len(cases)} have known verdicts, and nothing that these depend on has changed", flush=True)
+        print(f"skipping {len(verdicts)} of {len(cases)} cases: right before, and nothing has changed since", flush=True)
     lock = threading.Lock()
 
     def work(tree: Path) -> None:
@@ -251,8 +251,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lab", default="")
     parser.add_argument("--only", default="")
-    parser.add_argument("--verdicts", default="", metavar="FOLDER", help="where the verdicts that are known are noted")
-    parser.add_argument("tools", nargs="*", help="what verdicts depend on besides compiler and QEMU, such as the linker")
+    parser.add_argument("--verdicts", default="", metavar="FOLDER", help="store right verdicts here, and skip their cases")
+    parser.add_argument("tools", nargs="*", help="more tools that verdicts depend on, such as the linker")
     given = parser.parse_args()
     try:
         cases = find_cases([find_lab(given.lab)] if given.lab else all_labs(), given.only)
@@ -260,13 +260,13 @@ def main() -> int:
         print(f"mutants: {error}", file=sys.stderr)
         return 2
     if not cases:
-        print("mutants: there are none of that name", file=sys.stderr)
+        print("mutants: no case has that name", file=sys.stderr)
         return 2
     known = Path(given.verdicts) if given.verdicts else None
     if known:
         known.mkdir(parents=True, exist_ok=True)
     wrong = [case for case, verdict in run_all(Job.from_environment(), cases, known, given.tools) if verdict]
-    print(f"{len(cases) - len(wrong)} of {len(cases)} are graded as they must be")
+    print(f"{len(cases) - len(wrong)} of {len(cases)} have the right verdict")
     return 1 if wrong else 0
 
 

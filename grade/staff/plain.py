@@ -1,7 +1,8 @@
-"""Is a compiled file plain code? Host unit tests run the student's code in the process that judges it, so that code
-must not reach the world, nor its judge: it calls nothing but memory and string functions and what a driver may print
-by, has no function that stands in for one of the C library's, nothing that runs before or after main(), no system call
-of its own.
+"""Checks that an object file contains only plain code.
+
+Host unit tests run the student's code in the process that judges it. That code must not reach the judge or the system. It
+may call only memory and string functions and the kernel's print functions. It must not replace a function of the C
+library, run before or after main(), or make system calls.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from pathlib import Path
 from grade.machine import binutils
 from grade.staff import sandbox
 
-# What compilers call on their own account; the last are functions of libgcc, such as __popcountdi2().
+# Functions that compilers call without being asked. The last pattern matches libgcc, such as __popcountdi2().
 _COMPILER = re.compile(
     r"mem(set|cpy|move|cmp)|bcmp|strlen|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__ubsan_handle_\w+"
     r"|__asan_(report|stack|poison|unpoison|load|store|handle_no_return|init|version|(un)?register|option|shadow|set_shadow)\w*"
     r"|__asan_(alloca|mem(set|cpy|move))\w*|__(start|stop)_asan_globals"
     r"|__[a-z]+[sdt]i[234]"
 )
-# What the address sanitizer defines beside each global variable: GCC, clang.
+# Symbols that the address sanitizer defines for global variables, with GCC and with clang.
 _SANITIZER = re.compile(r"__odr_asan\.\w+|__odr_asan_gen_\w+|___asan_globals_registered")
-# What a driver may call of the kernel (kernel/lib.h); the test program has these too.
+# Kernel functions that a driver may call (kernel/lib.h). The test program defines them too.
 _KERNEL = re.compile(r"lab_todo|kprintf|panic|str(n?cmp)")
 _SYSTEM_CALL = re.compile(r"\t(syscall|sysenter|int +\$0x80|int +\$0x3|svc\b.*)")
 
@@ -36,7 +37,7 @@ def _tool(work: Path, *command: str) -> str:
 
 
 def faults(work: Path, name: str) -> list[str]:
-    """What of the object file `name` in `work` is not plain."""
+    """Lists what is forbidden in the object file `name` in the directory `work`. Raises RuntimeError if a tool fails."""
     found = []
     library = ctypes.CDLL(None)
     for line in _tool(work, "nm", name).splitlines():
@@ -52,7 +53,7 @@ def faults(work: Path, name: str) -> list[str]:
         match = re.match(r"\.(preinit_array|init_array|fini_array|ctors|dtors)", section)
         if match:
             sizes[match.group(1)] = sizes.get(match.group(1), 0) + int(size, 16)
-    # The address sanitizer has one function of its own at each end.
+    # The address sanitizer adds one function before main() and one after it.
     for kind, size in sizes.items():
         if size > 8 or kind not in ("init_array", "fini_array"):
             found.append("it has functions that run before or after main()")

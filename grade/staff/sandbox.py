@@ -1,14 +1,15 @@
-"""Runs what a student has written, or a compiler over it, on the host without trusting it.
+"""Runs a student's program, or a compiler on a student's code, on the host without trusting it.
 
-run() gives it a directory to work in, a copy of nothing else than /usr, no network, and limits on time, memory,
-processes, output and disk. Which way is taken, in this order:
+run() gives the program a directory to work in, a view of /usr, no network (see below), and limits on time, memory,
+processes, output and disk. It uses the first method that works:
 
-    bwrap   bubblewrap: everything but /usr and the given directory does not exist for it
-    user    where a container forbids that and we are root: a user that exists for this run alone. It sees what
-            everybody may see, so the tests must lie in a folder that only root enters; we refuse to go on if that is
-            not so. It reaches the given directory as its current one, whatever the folders above it allow. The
-            network is not cut off.
-    none    only for a student's own tree, where there is nothing to hide
+    bwrap   bubblewrap: the program sees only /usr and the given directory
+    user    if a container forbids bubblewrap and we are root: a user number that only this run uses. The program can read
+            everything that all users can read. The tests must therefore be in a folder that only root can enter;
+            otherwise we refuse to run. The given directory is the program's current one, so it may use that whatever the
+            permissions of the folders above. This method does not cut off the network.
+
+If neither works, we raise SandboxError. A student's own tree uses no sandbox: it has nothing to hide.
 """
 
 from __future__ import annotations
@@ -33,24 +34,24 @@ MEGABYTE = 1 << 20
 
 
 class SandboxError(Exception):
-    """There is no way here to run it safely; the text says what to do."""
+    """This host has no safe way to run the program. The text says what to do."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    seconds: float = 120  # of the clock, scaled to this host
-    memory: int = 1024  # MiB, of all its processes together
+    seconds: float = 120  # elapsed time, scaled to this host
+    memory: int = 1024  # MiB, for all its processes together
     processes: int = 64
-    output: int = 4  # MiB of what it prints
-    file: int = 128  # MiB of the largest file it writes
-    disk: int = 512  # MiB that its directory may hold
+    output: int = 4  # MiB that it prints
+    file: int = 128  # MiB in one file that it writes
+    disk: int = 512  # MiB in its directory
 
 
 @dataclass(frozen=True)
 class Outcome:
-    status: int  # exit status; negative: ended by that signal
+    status: int  # exit status; negative: this signal ended it
     output: str
-    stopped: str = ""  # which limit ended it: "it ran for 120 s", ...
+    stopped: str = ""  # the limit that ended it: "it ran for 120 s", ...
 
 
 def _bwrap(work: Path, writable: bool) -> list[str]:
@@ -65,7 +66,7 @@ def _bwrap(work: Path, writable: bool) -> list[str]:
             command += ["--ro-bind", str(path), str(path)]
     for file in ("/etc/alternatives", "/etc/ld.so.cache"):
         command += ["--ro-bind-try", file, file]
-    # /proc is its own, with its own process numbers.
+    # The program gets its own /proc, which shows only its own processes.
     command += ["--proc", "/proc", "--dev", "/dev", "--size", str(64 * MEGABYTE), "--tmpfs", "/tmp"]
     command += ["--bind" if writable else "--ro-bind", str(work), "/work", "--chdir", "/work"]
     return command
@@ -73,9 +74,9 @@ def _bwrap(work: Path, writable: bool) -> list[str]:
 
 @functools.lru_cache(maxsize=None)
 def method() -> str:
-    """Which way works here; SANDBOX=bwrap|user chooses one."""
+    """The method that works here. SANDBOX=bwrap|user chooses one. Raises SandboxError if none works."""
     asked = os.environ.get("SANDBOX", "")
-    why = "SANDBOX=user was asked for" if asked else "bubblewrap is not installed (apt-get install bubblewrap)"
+    why = "you asked for SANDBOX=user" if asked else "bubblewrap is not installed (apt-get install bubblewrap)"
     if asked in ("", "bwrap") and shutil.which("bwrap"):
         done = subprocess.run([*_bwrap(Path("/usr"), False), "true"], capture_output=True, text=True)
         if done.returncode == 0:
@@ -87,20 +88,20 @@ def method() -> str:
             raise SandboxError(why)
     if asked in ("", "user") and os.geteuid() == 0:
         if not _hidden_from_others(ROOT / "labs"):
-            raise SandboxError(f"{why}, so the tests must be out of others' sight: chmod 700 {ROOT}")
+            raise SandboxError(f"{why}, so other users must not see the tests: chmod 700 {ROOT}")
         return "user"
     raise SandboxError(f"no safe way to run a submission: {why}, and we are not root")
 
 
 def _hidden_from_others(path: Path) -> bool:
-    """Is there a folder on the way to `path` that only its owner and group may enter?"""
+    """True if some folder on the way to `path` lets in only its owner and group."""
     return any(folder.stat().st_mode & 0o001 == 0 for folder in [path, *path.parents])
 
 
 class _Passer:
-    """A user without a name that no other run has at the same time, so that limits on its processes count only its
-    own, and all of them can be ended at once. The number is taken by the name of a socket: the system frees it, however
-    we end."""
+    """A user number that no other run uses at the same time. So the limit on processes counts only this run's processes,
+    and we can end all of them at once. We reserve the number by binding a socket with that name: the system frees it
+    however our process ends."""
 
     def __init__(self) -> None:
         for self.uid in range(50_000, 60_000):
@@ -117,7 +118,7 @@ class _Passer:
         raise SandboxError("no user number between 50000 and 60000 is free")
 
     def admit(self, work: Path, writable: bool) -> None:
-        """Lets it into `work`; what it may write is its own until it leaves."""
+        """Lets the user into `work`. If it may write there, it owns the files until leave()."""
         if writable:
             _give(work, self.uid)
         else:
@@ -142,18 +143,18 @@ def _apply(limits: Limits, uid: Optional[int]) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file * MEGABYTE,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
-    seconds = int(limits.seconds * 4 * 10)  # a back-stop; the clock is watched from outside
+    seconds = int(limits.seconds * 4 * 10)  # only a last resort: _watch() checks the elapsed time
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     if uid is not None:
         os.setgroups([])
         os.setgid(uid)
         os.setuid(uid)
-        # A back-stop too: they are counted from outside, and whoever starts too many is told so.
+        # A last resort too: _watch() counts processes, and its message names the limit.
         resource.setrlimit(resource.RLIMIT_NPROC, (limits.processes * 4,) * 2)
 
 
 def _family(pid: int) -> tuple[int, int]:
-    """Processes that descend from `pid`, and their memory in bytes (shared pages counted once each)."""
+    """The number of processes in the tree that starts at `pid`, and their memory in bytes without shared pages."""
     count = memory = 0
     waiting = [pid]
     page = resource.getpagesize()
@@ -182,11 +183,12 @@ def _bytes_in(folder: Path) -> int:
 
 
 def run(command: Sequence[str], work: Path, limits: Limits = Limits(), writable: bool = False) -> Outcome:
-    """Runs `command` (found on PATH, or relative to `work`, which it sees as its current directory)."""
+    """Runs `command` in the sandbox and waits for its end or a limit. `work` is its current directory; it may write there
+    only if `writable`. `command` is on PATH or relative to `work`. Raises SandboxError if there is no safe method."""
     disk = work if writable else None
     if method() == "bwrap":
         process = _start([*_bwrap(work, writable), *command], work, limits, None)
-        return _watch(process, limits, disk, process.kill)  # with bubblewrap go all that it had in it
+        return _watch(process, limits, disk, process.kill)  # when bubblewrap ends, so do all processes in it
     passer = _Passer()
     passer.admit(work, writable)
     try:
@@ -242,7 +244,7 @@ def _watch(
             stopped = f"it printed more than {limits.output} MiB"
         elif disk is not None and turn % 20 == 0 and _bytes_in(disk) > limits.disk * MEGABYTE:
             stopped = f"it wrote more than {limits.disk} MiB"
-    # Whatever it has left behind goes too.
+    # End the processes that it left behind.
     end_all()
     process.wait()
     reader.join(5)

@@ -1,18 +1,18 @@
-# What staff make; none of it is in a handout.
+# Commands for staff. Handouts do not have this file.
 
-ID ?=# of a handout: what varies in it, such as a student's number; empty: nothing
+ID ?=# handouts: a student's number; it changes small sizes; empty: change nothing
 SUBMISSION ?=# make grade: a student's directory, zip or tar
-ONLY ?=# make mutants: those with this in their names
-VERDICTS ?=# make mutants: a folder; do not grade again what is noted there and has not changed
+ONLY ?=# make mutants: only cases whose names contain this
+VERDICTS ?=# make mutants: a folder that stores right verdicts; skip their cases while nothing changes
 GIF ?=# make demo-wheel: record into this file
-DOCS ?=# experiments: the folder whose stale-index.md gets the tables; empty: they are only printed
+DOCS ?=# experiments: write the tables to stale-index.md in this folder; empty: only print them
 
 .PHONY: leaderboard handout mutants gradescope grade-prepare
-handout: ## Write what students are given for a lab (LAB= OUT= ID= EARLIER=)
+handout: ## Make the tree that students get for a lab (LAB= OUT= ID= EARLIER=)
 	@$(HARNESS) grade.staff.handout --lab '$(LAB)' --out '$(if $(filter command line,$(origin OUT)),$(OUT))' \
 	    --id '$(or $(ID),plain)' --earlier '$(EARLIER)'
 
-mutants: all ## Grade the known-wrong and the known-good solutions (LAB= ONLY= VERDICTS=)
+mutants: all ## Grade solutions that are known to be wrong or right (LAB= ONLY= VERDICTS=)
 	@$(HARNESS) grade.staff.mutants --lab '$(LAB)' --only '$(ONLY)' --verdicts '$(VERDICTS)' \
 	    '$(LINKER)' '$(HOST_COMPILER)'
 
@@ -23,22 +23,22 @@ gradescope: ## Pack the autograder for Gradescope (LAB= OUT=grader.zip)
 grade-prepare:
 	@$(HARNESS) grade.staff.submission '$(LAB)' '$(or $(ID),plain)'
 
-# Lab 4's experiments work on copies of the tree in build/experiments.
+# Lab 4's experiments run in copies of the tree in build/experiments.
 RUN_EXPERIMENT = $(HARNESS) grade.staff.experiments.$(1) $(if $(DOCS),--docs '$(DOCS)')
 
 .PHONY: experiment-barriers experiment-case demo-wheel
-experiment-barriers: all ## Lab 4: seven ways to read the index, measured (DOCS=docs: into the book; 2 minutes)
+experiment-barriers: all ## Lab 4: measure seven ways to read the index (DOCS=docs: write to the book; 2 minutes)
 	@$(call RUN_EXPERIMENT,barriers)
 
-experiment-case: all ## Lab 4: each theory of the story, measured (DOCS=docs: into the book; 2 minutes)
+experiment-case: all ## Lab 4: measure each theory of the story (DOCS=docs: write to the book; 2 minutes)
 	@$(call RUN_EXPERIMENT,case)
 
-demo-wheel: all ## Lab 4, for the lecture: a key changes the loop while the wheel turns (VNC=; GIF=file: record)
+demo-wheel: all ## Lab 4, for the lecture: change the loop with a key while the wheel turns (VNC=; GIF=file: record)
 	@VNC='$(VNC)' $(call RUN_EXPERIMENT,demo) $(if $(GIF),--gif '$(GIF)')
 
-leaderboard: ## Who could turn how many wheels, of those who want to be listed (RESULTS=folder)
+leaderboard: ## List how many wheels each student's kernel could turn (RESULTS=folder)
 	@$(HARNESS) grade.staff.leaderboard '$(RESULTS)'
 
 .PHONY: fences
-fences: vqsan ## Show which fence is enough where, by experiment (a minute)
+fences: vqsan ## Show by experiment which fence is enough in which place (1 minute)
 	@$(HARNESS) grade.staff.fences

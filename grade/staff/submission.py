@@ -1,8 +1,8 @@
-"""A student's submission: which files of it count, and the tree they are graded in.
+"""Reads a student's submission, and builds the tree to grade.
 
-The files that lab.toml names are taken out of a directory, a zip or a tar, and laid over a fresh handout of the lab;
-nothing else of the submission is used. An archive is hostile until shown otherwise: sizes are checked before anything
-is read, links are refused, nothing is unpacked to disk by name.
+From a directory, a zip or a tar, we take only the files that lab.toml names, and copy them over a fresh handout of the lab.
+We use nothing else of the submission. An archive may be hostile: we check sizes before we read, refuse links, and never
+unpack to disk under a name from the archive.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from grade.marking.course import Lab, find_lab
 from grade.staff import plain, sandbox
 from grade.staff.handout import make_handout, source_digest
 
-MAX_FILE = 1 << 20  # bytes of a source file
+MAX_FILE = 1 << 20  # bytes in a source file
 MAX_ENTRIES = 20_000
-MAX_UNPACKED = 256 << 20  # bytes that come out of a compressed tar
+MAX_UNPACKED = 256 << 20  # bytes in a tar after decompression
 
 
 class SubmissionError(Exception):
-    """It cannot be graded; the text tells the student why."""
+    """The submission cannot be graded. The text tells the student why."""
 
 
 @dataclass
 class Submission:
-    files: dict[str, bytes] = field(default_factory=dict)  # by the name in lab.toml
-    notes: list[str] = field(default_factory=list)  # what the student should know
+    files: dict[str, bytes] = field(default_factory=dict)  # name in lab.toml: content
+    notes: list[str] = field(default_factory=list)  # for the student to read
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A thing in a submission: how to read it, or why it cannot be."""
+    """One entry of a submission. `read` returns its content; `trouble` says why we refuse it."""
 
     path: PurePosixPath
     size: int
@@ -55,7 +55,7 @@ class Entry:
     trouble: str = ""
 
 
-# ---- what there is ----
+# ---- the entries of a submission ----
 
 
 def _read_at_most(stream: IO[bytes]) -> bytes:
@@ -71,7 +71,7 @@ def _from_directory(root: Path) -> Iterator[Entry]:
             trouble = "" if stat.S_ISREG(info.st_mode) else "it is a link or no ordinary file"
 
             def read(path: Path = path) -> bytes:
-                # No link is followed, whatever has become of the path since we looked.
+                # O_NOFOLLOW: somebody may have replaced the file by a link since the check above.
                 with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
                     return _read_at_most(stream)
 
@@ -95,7 +95,7 @@ def _from_zip(archive: zipfile.ZipFile) -> Iterator[Entry]:
 
 
 class _Bounded(io.RawIOBase):
-    """Reads a stream, but not without end: a small file may hold gigabytes of zeros."""
+    """Reads a stream up to a limit: a small compressed file may contain gigabytes of zeros."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
@@ -114,7 +114,7 @@ class _Bounded(io.RawIOBase):
 
 
 def _from_tar(stream: IO[bytes]) -> Iterator[Entry]:
-    # One pass, in the archive's order; what is small enough is kept for when it is asked for.
+    # We read the archive once, in its order, and keep the content of all files that are small enough.
     with tarfile.open(fileobj=io.BufferedReader(_Bounded(stream)), mode="r|") as archive:
         for member in archive:
             if member.isdir():
@@ -143,7 +143,7 @@ def _entries(path: Path) -> list[Entry]:
         raise SubmissionError(f"there is no file or directory {str(path)!r}")
     try:
         if zipfile.is_zipfile(path):
-            # Members are read before the archive is closed.
+            # Load the members before the archive closes.
             with zipfile.ZipFile(path) as archive:
                 found = first(_from_zip(archive))
                 return [_loaded(entry) for entry in found]
@@ -157,7 +157,7 @@ def _entries(path: Path) -> list[Entry]:
                 continue
     except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError, ValueError, EOFError, OSError) as e:
         raise SubmissionError(f"the archive is damaged: {e}") from None
-    raise SubmissionError("it is neither a directory nor a zip nor a tar (gz, bz2, xz) that can be read")
+    raise SubmissionError("it is not a directory, and we cannot read it as a zip or a tar (gz, bz2, xz)")
 
 
 def _loaded(entry: Entry) -> Entry:
@@ -165,16 +165,17 @@ def _loaded(entry: Entry) -> Entry:
         return entry
     try:
         data = entry.read()
-    except Exception as error:  # whatever zipfile makes of a damaged member
+    except Exception as error:  # zipfile may raise anything for a damaged member
         return Entry(entry.path, entry.size, entry.read, f"it cannot be unpacked ({error})")
     return Entry(entry.path, len(data), lambda: data, "")
 
 
-# ---- which of it counts ----
+# ---- the files that count ----
 
 
 def _choose(wanted: str, entries: list[Entry]) -> Optional[Entry]:
-    """The entry that stands for `wanted`: under its path, at whatever depth, or else alone by its name."""
+    """The entry for the file `wanted`: the one that ends in its path, nearest to the top; or, at the top, one with only its
+    name. Raises SubmissionError if there are several."""
     path = PurePosixPath(wanted)
     count = len(path.parts)
     matches = [entry for entry in entries if entry.path.parts[-count:] == path.parts]
@@ -213,18 +214,18 @@ def read_submission(path: Path, lab: Lab) -> Submission:
         except UnicodeDecodeError as error:
             raise SubmissionError(f"{wanted} is not UTF-8 text (byte {error.start})") from None
         if "\0" in text:
-            raise SubmissionError(f"{wanted} is no text: it holds a zero byte")
+            raise SubmissionError(f"{wanted} is not text: it has a zero byte")
         found.files[wanted] = text.replace("\r\n", "\n").encode()
     if lab.files and not found.files:
         names = ", ".join(repr(str(entry.path)) for entry in entries[:5]) or "nothing"
         raise SubmissionError(f"it holds none of {', '.join(lab.files)}; it holds {names}")
     others = len(entries) - len(found.files)
     if others:
-        found.notes.append(f"{others} other file{'s are' if others > 1 else ' is'} not part of what is handed in: not used")
+        found.notes.append(f"{others} other file{'s are' if others > 1 else ' is'} not part of the hand-in: not used")
     return found
 
 
-# ---- the tree it is graded in ----
+# ---- the tree to grade ----
 
 
 def _cache() -> Path:
@@ -237,7 +238,8 @@ def _make(tree: Path, job: Job) -> sandbox.Outcome:
 
 
 def pristine(lab: Lab, id: str, job: Job) -> Path:
-    """A built handout of the lab, kept from run to run."""
+    """Returns a built handout of the lab. It is kept between runs: do not change it. Raises RuntimeError if it does not
+    build."""
     folder = _cache()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
@@ -262,7 +264,8 @@ def pristine(lab: Lab, id: str, job: Job) -> Path:
 
 
 def lay_over(submission: Submission, lab: Lab, id: str, tree: Path, job: Job) -> sandbox.Outcome:
-    """Makes `tree`, which must not exist: handout and submission, built."""
+    """Makes `tree`, which must not exist: copies the handout, copies the submission over it, and builds. Returns the
+    outcome of the build. Raises SubmissionError if the code is not plain (plain.py)."""
     base = pristine(lab, id, job)
     subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(tree)], check=True)
     for name, data in submission.files.items():
@@ -275,8 +278,9 @@ def lay_over(submission: Submission, lab: Lab, id: str, tree: Path, job: Job) ->
         if (tree / f"build/host/asan/{name}.o").exists():
             wrong = plain.faults(tree, f"build/host/asan/{name}.o")
             if wrong:
-                raise SubmissionError(f"{name} does what no driver has to do on the host: {'; '.join(sorted(set(wrong)))}")
-    # What the tests lean on is made without the student: the host programs, and the disks unless they hold his work.
+                raise SubmissionError(f"{name} does what a driver must not do on the host: {'; '.join(sorted(set(wrong)))}")
+    # The tests rely on the host programs and disk images, so use those of the handout. The student's build may have changed
+    # them. (If the student writes programs, the disk images must be the student's.)
     ours = ["host/mkfs", "host/fsck", "host/fscat", "host/draw_wheel", "host/frames.so"]
     if not any(name.startswith("user/") for name in lab.files):
         ours += ["disk.img", "initrd.img"]
@@ -291,7 +295,7 @@ def lay_over(submission: Submission, lab: Lab, id: str, tree: Path, job: Job) ->
 
 
 def main() -> int:
-    """Builds the handout that submissions will be laid over: python3 -m grade.staff.submission LAB ID."""
+    """Builds the handout for later submissions: python3 -m grade.staff.submission LAB ID."""
     lab, id = sys.argv[1:]
     print(f"prepared: {pristine(find_lab(lab), id, Job.from_environment())}")
     return 0

@@ -1,6 +1,6 @@
-"""Is what the device reads stored before the device is told? vqsan's rules R3, R4 and R6, for tests of labs.
+"""Checks that the driver stores everything that the device reads before it tells the device.
 
-The rules about what the driver reads are not looked at here.
+Tests of labs use this. It applies vqsan's rules R3, R4 and R6; it does not check rules about what the driver reads.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from grade.machine.machine import PROMPT, Machine
 from grade.marking.promise import Broken
 from grade.plugins.vqsan.sanitizer import Report, Sanitizer
 
-# Rule by rule: what is promised, and where.
+# For each rule: the promise, and its section in VirtIO 1.2.
 RULES = {
     "R3": ("descriptors and ring entries are stored before the index that covers them", "2.7.13.3"),
-    "R4": ("what is in memory is stored before the doorbell is rung", "2.7.13.4"),
-    "R6": ("the index is stored before the device's flag is looked at", "2.7.13.4"),
+    "R4": ("everything in memory is stored before the driver rings the doorbell", "2.7.13.4"),
+    "R6": ("the index is stored before the driver reads the device's flag", "2.7.13.4"),
 }
 
 
 def watch(machine: Machine, sanitizer: Sanitizer, commands: Iterable[str]) -> Report:
-    """Runs the commands on a machine that is about to boot. If it hangs, what it did until then can be judged."""
+    """Boots the machine and runs the commands. If the machine hangs, the report covers what it did until then."""
     try:
         machine.expect(PROMPT, quiet=40)
         for command in commands:
@@ -31,10 +31,11 @@ def watch(machine: Machine, sanitizer: Sanitizer, commands: Iterable[str]) -> Re
 
 
 def judge(report: Report, device: str, rules: Collection[str], kicks: int) -> None:
-    """Raises Broken if one of the rules was broken on the queues of `device`, or if it was kicked less often."""
+    """Raises Broken if the driver broke one of the rules on a queue of `device`, or kicked the device fewer than `kicks`
+    times."""
     queues = [queue for queue in report.queues if queue["device"] == device]
     if sum(queue["kicks"] for queue in queues) < kicks:
-        raise Broken(seen="the doorbell was hardly ever rung: there is nothing to judge")
+        raise Broken(seen="the driver hardly ever rang the doorbell, so there is nothing to judge")
     broken = [v for v in report.violations if v.rule in rules and v.device == device]
     if not broken:
         return

@@ -102,7 +102,7 @@ def test_work_cannot_be_hidden_in_every_other_frame() -> None:
 
 
 def test_no_profile_is_not_a_quiet_kernel(build: Path) -> None:
-    with pytest.raises(LookupError, match="no function of the kernel"):
+    with pytest.raises(LookupError, match="no kernel function"):
         busiest(replace(run_of([1000]), build=build))
 
 

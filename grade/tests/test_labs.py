@@ -43,9 +43,9 @@ def test_what_is_solved_grows_from_lab_to_lab() -> None:
     "text, complaint",
     [
         ('title = "x"\npoints = 1\ncolour = 3\n', "unknown key 'colour'"),
-        ('title = "x"\npoints = "1"\n', "not of the right kind"),
+        ('title = "x"\npoints = "1"\n', "has the wrong type"),
         ('title = "x"\n', "points"),
-        ('title = "x"\npoints = 3\n[[test]]\nid = "a"\ntitle = "a"\npoints = 1\n', "the tests have 1"),
+        ('title = "x"\npoints = 3\n[[test]]\nid = "a"\ntitle = "a"\npoints = 1\n', "the tests add up to 1"),
         ('title = "x"\npoints = 1\n[[test]]\nid = "a"\ntitle = "a"\npoints = 1\nvisible = "no"\n', "visible"),
         ("title = ", "lab.toml"),
     ],

@@ -1,17 +1,17 @@
-// A terminal of lines, as much of one as the machine's console wants: text, carriage return, backspace, and of the
-// escape sequences those that the shell sends (erase to the end of the line, cursor back, clear).
+// A simple terminal, with only the features that the machine's console needs: text, carriage return, backspace, and the
+// escape sequences that the shell sends (erase to the end of the line, move the cursor, clear the screen).
 
-const KEPT = 1000; // lines
+const KEPT = 1000; // lines that stay visible
 const KEYS = { Enter: "\r", Backspace: "\x7f", Tab: "\t", Escape: "\x1b", ArrowUp: "\x1b[A", ArrowDown: "\x1b[B",
                ArrowRight: "\x1b[C", ArrowLeft: "\x1b[D", Home: "\x1b[H", End: "\x1b[F", Delete: "\x1b[3~" };
 
 export class Terminal {
-    // `element` shows the text and takes the keys; each piece of input goes to send(text).
+    // `element` shows the text and receives the keys. We pass all input to send(text).
     constructor(element, send) {
         this.element = element;
         this.lines = [""];
         this.column = 0;
-        this.pending = ""; // of an escape sequence
+        this.pending = ""; // an escape sequence that is not complete yet
         element.tabIndex = 0;
         element.addEventListener("keydown", event => this.key(event, send));
         element.addEventListener("paste", event => send(event.clipboardData.getData("text").replaceAll("\n", "\r")));

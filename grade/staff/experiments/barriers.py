@@ -1,8 +1,8 @@
-"""make experiment-barriers: one loop, seven ways to write it, on the same machine.
+"""make experiment-barriers: measures seven ways to write one loop, on the same machine.
 
     python3 -m grade.staff.experiments.barriers [--docs FOLDER] [--rounds N] [--seconds S]
 
-Prints a table, puts it into FOLDER/stale-index.md between its marks and draws FOLDER/img/barriers.svg.
+Prints a table, writes it between the marks in FOLDER/stale-index.md, and draws FOLDER/img/barriers.svg.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from grade.staff.experiments.workshop import Timing, Workshop, boot, digits, mer
 VARIANTS = ["hoisted", "volatile", "fence-before", "fence-after", "both", "acquire", "full-every-poll"]
 SMALL = "-r 160x120"  # for vqsan: the hoisted loop takes ten milliseconds a band
 SMALL_FRAMES = 6
-COMMANDS = 2 * 240  # of a frame: each band is transferred and flushed
-LAST = 330  # the frame whose picture is compared: a ball, a number and some turns of the wheel in it
+COMMANDS = 2 * 240  # in a frame: a TRANSFER and a FLUSH for each band
+LAST = 330  # the frame that we compare: it shows a ball and a number, and the wheel has turned several times
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Result:
     undisturbed: float = 0.0
     p50: float = 0.0  # microseconds from kick to kick
     p99: float = 0.0
-    polls: float = 0.0  # a frame of 240 bands
-    fences: float = 0.0
+    polls: float = 0.0  # per frame of 240 bands
+    fences: float = 0.0  # per frame
     loads_per_turn: float = 0.0
     verdict: str = ""
     bite: str = ""
@@ -41,7 +41,7 @@ class Result:
 
 
 def polls_and_fences(report: Any) -> tuple[int, int]:
-    """Turns of the waiting loop and fences of the read side, on the GPU's queue; the machine has no other at work."""
+    """Counts the turns of the waiting loop and the fences of the read side on the GPU's queue. No other queue works."""
     loops = [loop for queue in report.queues if queue["device"] == "gpu" for loop in queue["loops"]]
     polls = sum(loop["turns"] for loop in loops if loop["file"].endswith("virtqueue.c"))
     polls = max(polls, sum(queue["polls"] for queue in report.queues if queue["device"] == "gpu"))
@@ -54,7 +54,7 @@ def polls_and_fences(report: Any) -> tuple[int, int]:
 
 
 def under_vqsan(job: Job, kernel: Path, initrd: Path, command: str, options: str = "") -> tuple[int, int, Any]:
-    """What vqsan counts and finds while the wheel turns; without `options`, it changes nothing."""
+    """Runs `command` under vqsan. Returns polls, fences, and vqsan's report. Without `options`, vqsan only watches."""
     with workshop.scratch() as folder:
         sanitizer = Sanitizer(job, Path(folder), options, kernel)
         with boot(job, kernel, initrd, extra=sanitizer.arguments) as machine:
@@ -64,13 +64,14 @@ def under_vqsan(job: Job, kernel: Path, initrd: Path, command: str, options: str
 
 
 def count(job: Job, kernel: Path, initrd: Path, result: Result) -> None:
-    """Polls and fences for each command, times the commands of a frame."""
+    """Fills in the polls and fences of a frame: those of each command, times the commands of a frame."""
     for _ in range(3):
         polls, fences, report = under_vqsan(job, kernel, initrd, f"roulette {SMALL} -n {SMALL_FRAMES}")
-        # All of the loops share the wait, which on a busy host sleeps over an answer: that is no verdict on the loop.
+        # All loops share the code that sleeps. On a busy host it may sleep although the answer is there; that says
+        # nothing about the loop, so leave it out.
         rules = {violation.rule for violation in report.of("gpu") if not violation.asleep}
         if rules or report.loads_per_turn("gpu") > 0.5:
-            break  # else: where the device has always answered before the first look, nothing has gone stale yet
+            break  # otherwise try again: the device may always have answered before the first poll
     commands = report.total("completions")
     result.polls, result.fences = polls / commands * COMMANDS, fences / commands * COMMANDS
     result.loads_per_turn = report.loads_per_turn("gpu")
@@ -78,7 +79,8 @@ def count(job: Job, kernel: Path, initrd: Path, result: Result) -> None:
 
 
 def bitten(job: Job, kernel: Path, initrd: Path, wanted: Any) -> str:
-    """Shows the driver what RVWMO allows of the element's load: is the picture still whole, and every band flushed?"""
+    """Injects the reordering that RVWMO allows for the load of the element. Returns "none" if the picture is still right
+    and the driver flushed every band; otherwise says what went wrong."""
     frames = 2
     with workshop.scratch() as folder:
         sanitizer = Sanitizer(job, Path(folder), "inject=rmb", kernel)
@@ -93,7 +95,7 @@ def bitten(job: Job, kernel: Path, initrd: Path, wanted: Any) -> str:
 
 
 def picture(build: Path) -> Any:
-    """The frame as the host draws it."""
+    """The right picture, drawn by the host."""
     import io
     import subprocess
 
@@ -113,7 +115,7 @@ def measure(shop: Workshop, rounds: int, seconds: float) -> list[Result]:
     progress("barriers: building the wheel")
     initrd = shop.initrd()
     wanted = picture(shop.job.build)
-    for i in range(rounds):  # one after the other, again and again: what the host does besides falls on all
+    for i in range(rounds):  # alternate between the variants, so that other work on the host affects all of them
         for result in results:
             progress(f"barriers: round {i + 1} of {rounds}, {result.variant}")
             with boot(shop.job, kernels[result.variant], initrd, trace=workshop.EVENTS) as machine:

@@ -1,10 +1,9 @@
-"""make experiment-case: the theories of a public bug report, replayed one at a time and together.
+"""make experiment-case: tests the theories of a public bug report, one at a time and together.
 
     python3 -m grade.staff.experiments.case [--docs FOLDER] [--rounds N] [--seconds S]
 
-Each row is a kernel and a way to draw; the commit beside it is where the report's kernel made that change. Frames are
-counted in QEMU's trace. Prints a table, puts it into FOLDER/stale-index.md between its marks and draws
-FOLDER/img/case.svg.
+Each row is a kernel and a way to draw. `commit` is the commit in which the report's kernel made that change. We count
+frames in QEMU's trace. Prints a table, writes it between the marks in FOLDER/stale-index.md, and draws FOLDER/img/case.svg.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ BANDS, WHOLE = "-b 2", "-b 0"
 
 
 class Row(NamedTuple):
-    """Lines of the table; `wheel` are the options of wheel_main.c."""
+    """A row of the table. `wheel` holds options of wheel_main.c."""
 
     what: str
     commit: str
@@ -32,7 +31,7 @@ class Row(NamedTuple):
 
 INTERRUPT = "gpu_wait_interrupt.c"
 ROWS = [
-    # The report's start, and each of its changes alone. Its loads were volatile throughout.
+    # The state where the report starts, and each of its changes alone. Its loads are always volatile.
     Row("as the report began", "", "report-start", f"{BANDS} -v"),
     Row("fence behind the comparison", "2281464", "fence-after", f"{BANDS} -v"),
     Row("  the same, with a log line", "2281464", "fence-after", f"{BANDS} -v -l"),
@@ -41,12 +40,12 @@ ROWS = [
     Row("atomic counters in the loop", "5840d01", "report-counters", f"{BANDS} -v"),
     Row("bulk copies, not pixel by pixel", "79c0308", "report-start", BANDS),
     Row("interrupts, no polling", "6abc7a5", "report-start", f"{BANDS} -v", INTERRUPT),
-    # What it did not try.
+    # Changes that the report did not try.
     Row("one present, no bands", "", "report-start", f"{WHOLE} -v", None, 1),
     Row("one present, by interrupt", "", "report-start", f"{WHOLE} -v", INTERRUPT, 1),
     Row("one present and bulk copies", "", "report-start", WHOLE, None, 1),
     Row("all of these together", "", "fence-after", WHOLE, INTERRUPT, 1),
-    # What the same source does where the load is a plain one, as in C.
+    # The same source with a plain load, as C has it.
     Row("C: plain load, fence behind", "", "hoisted", f"{BANDS} -v", None, 2),
     Row("C: fence before the plain load", "", "fence-before", f"{BANDS} -v", None, 2),
     Row("C: the first with a counter", "", "hoisted-counters", f"{BANDS} -v", None, 2),

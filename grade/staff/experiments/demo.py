@@ -1,10 +1,10 @@
-"""make demo-wheel: four ways to read the used ring in one kernel; a key changes from one to the next.
+"""make demo-wheel: one kernel with four ways to read the used ring; keys switch between them.
 
     python3 -m grade.staff.experiments.demo [--gif FILE]
 
-With a screen (or VNC=1) it is live: the picture in QEMU's window, the keys in this terminal: 1 to 4 and space choose the
-loop, q ends it, and r plays the recorded run, docs/img/slow-wheel.gif, in the browser. With --gif, or where there is no
-screen, it records that file: the same kernel in each of its four loops, side by side.
+With a screen (or VNC=1) the demo is live. QEMU's window shows the picture; type keys in this terminal: 1 to 4 and space
+choose the loop, q ends the demo, and r plays the recorded run, docs/img/slow-wheel.gif, in the browser. With --gif, or
+without a screen, it records a GIF file: the four loops side by side.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ STAT_TOO = """long demo_write(int minor, uint64_t user_src, uint64_t n, uint64_t
 const struct device vqstat_device = {.read = vqstat_read, .write = demo_write};
 """
 
-# The recording: screens a second, seconds for each loop, and the size of each of the four pictures.
+# The recording: screens per second, seconds per loop, the size of each of the four pictures, and colours.
 RATE, SECONDS, WIDTH, HEIGHT, COLOURS = 5, 2.4, 320, 240, 32
 
 
 def once(pattern: str, replacement: str, text: str, where: str) -> str:
     if text.count(pattern) != 1:
-        raise WorkshopError(f"{where} has changed: demo.py does not find {pattern.strip()!r}")
+        raise WorkshopError(f"{where} has changed: demo.py cannot find {pattern.strip()!r}")
     return text.replace(pattern, replacement)
 
 
 def ring_source() -> str:
-    """virtqueue.c with four loops in it."""
+    """Returns virtqueue.c with the four loops in it."""
     looks = ""
     for name, variant in LOOPS.items():
         looks += once("int poll_used(", f"static inline int look_{name}(", workshop.variant_text(variant), variant) + "\n"
@@ -54,12 +54,12 @@ def ring_source() -> str:
     after = text.index((HERE / "demo/loops.c").read_text()) + len((HERE / "demo/loops.c").read_text())
     rest, count = VIRTQ_POLL.subn("", text[after:])
     if count != 1:
-        raise WorkshopError(f"{RING} has changed: demo.py no longer finds virtq_poll() in it")
+        raise WorkshopError(f"{RING} has changed: demo.py cannot find virtq_poll() in it")
     return text[:after] + rest
 
 
 class DemoShop(Workshop):
-    """A copy of the tree of its own, so that nothing of it is rebuilt for an experiment."""
+    """Has its own copy of the tree, so the demo and the experiments do not rebuild each other's files."""
 
     def __init__(self, job: Job) -> None:
         stat = (ROOT / "kernel/virtio/vqstat.c").read_text()
@@ -83,7 +83,7 @@ class DemoShop(Workshop):
 
 
 def window(job: Job) -> Optional[list[str]]:
-    """QEMU's options for a picture to look at, or None."""
+    """QEMU's options for a visible display, or None if there can be none."""
     if os.environ.get("VNC"):
         return ["-display", f"vnc=127.0.0.1:{os.environ['VNC']}"]
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -95,13 +95,14 @@ def window(job: Job) -> Optional[list[str]]:
 
 def play_recorded() -> None:
     if not RECORDED.exists():
-        print(f"demo-wheel: there is no {RECORDED.relative_to(ROOT)}: make demo-wheel GIF={RECORDED.relative_to(ROOT)}\r")
+        name = RECORDED.relative_to(ROOT)
+        print(f"demo-wheel: there is no {name}: record it with make demo-wheel GIF={name}\r")
     elif not webbrowser.open(RECORDED.as_uri()):
         print(f"demo-wheel: no browser found; the recorded run is {RECORDED}\r")
 
 
 def live(job: Job, kernel: Path, initrd: Path, display: list[str]) -> int:
-    """Hands the keys on until q, or until the machine has ended; r works whatever the machine does."""
+    """Sends your keys to the machine until you type q. The key r also works when the machine has ended."""
     keys = "demo-wheel: 1 hoisted load  2 fence before  3 correct  4 over-fenced  space next  r recorded run  q end"
     machine: Any = None
     try:
@@ -110,7 +111,7 @@ def live(job: Job, kernel: Path, initrd: Path, display: list[str]) -> int:
         machine.expect("q: end", quiet=20)
         print(keys)
     except (ConsoleError, AssertionError) as error:
-        print(f"demo-wheel: {error}\ndemo-wheel: it did not start. r plays the recorded run, q ends")
+        print(f"demo-wheel: {error}\ndemo-wheel: the machine did not start. r plays the recorded run, q ends the demo")
     before = termios.tcgetattr(0) if os.isatty(0) else None
     try:
         if before is not None:
@@ -118,7 +119,7 @@ def live(job: Job, kernel: Path, initrd: Path, display: list[str]) -> int:
         while True:
             if not select.select([0], [], [], 0.2)[0]:
                 if machine is not None and machine.process is not None and machine.process.poll() is not None:
-                    print("demo-wheel: the machine has ended. r plays the recorded run, q ends")
+                    print("demo-wheel: the machine has ended. r plays the recorded run, q ends the demo")
                     machine.close()
                     machine = None
                 continue
@@ -140,7 +141,7 @@ def live(job: Job, kernel: Path, initrd: Path, display: list[str]) -> int:
 
 
 def screens(machine: Any, seconds: float) -> list[Any]:
-    """What the display shows, RATE times a second."""
+    """Takes RATE pictures per second."""
     result: list[Any] = []
     start = time.monotonic()
     while len(result) < int(seconds * RATE):
@@ -151,7 +152,7 @@ def screens(machine: Any, seconds: float) -> list[Any]:
 
 
 def record(job: Job, kernel: Path, initrd: Path, gif: Path) -> None:
-    """One boot, four loops; then their pictures side by side."""
+    """Boots once, records each of the four loops, and puts their pictures side by side."""
     from PIL import Image
 
     runs = []
@@ -161,7 +162,7 @@ def record(job: Job, kernel: Path, initrd: Path, gif: Path) -> None:
         for number, name in enumerate(LOOPS, 1):
             progress(f"demo-wheel: recording {name.replace('_', '-')}")
             machine.send(str(number))
-            screens(machine, 1.6)  # until the numbers are this loop's own, and whole
+            screens(machine, 1.6)  # wait until the shown numbers are only about this loop
             runs.append(screens(machine, SECONDS))
         machine.send("q")
         machine.expect(r"^\$ ", quiet=20)
@@ -193,7 +194,7 @@ def main() -> int:
             live(job, kernel, initrd, display)
             return
         if not given.gif:
-            print("demo-wheel: no screen here (VNC=1 shows it to a VNC viewer): recording it instead", file=sys.stderr)
+            print("demo-wheel: no screen here (VNC=1 shows it in a VNC viewer): recording instead", file=sys.stderr)
         record(job, kernel, initrd, Path(given.gif) if given.gif else job.build / "demo-wheel.gif")
 
     return workshop.attempt("demo-wheel", work)

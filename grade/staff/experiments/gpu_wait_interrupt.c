@@ -1,4 +1,4 @@
-// In place of kernel/virtio/gpu_wait.c: the GPU is waited for as the disk is, by sleeping until its interrupt.
+// Replaces kernel/virtio/gpu_wait.c: the driver sleeps until the GPU's interrupt, as for the disk.
 
 #include "kernel/virtio/gpu_wait.h"
 

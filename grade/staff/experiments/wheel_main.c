@@ -1,27 +1,27 @@
-// The wheel of the experiments, in place of user/roulette/main.c: every theory about the slow wheel that is
-// not about the ring is an option here.
+// The wheel of the experiments. It replaces user/roulette/main.c. Each theory about the slow wheel
+// that is not about the ring is an option here.
 //
 //   roulette [-r WxH] [-n FRAMES] [-t MS] [-o FRAME] [-b ROWS] [-v] [-l]
 //
-// Each frame is drawn into memory of the program's own, copied to the display's buffer and presented, all by
-// one process that waits for the device.
+// One process draws each frame into its own memory, copies it to the display's buffer, presents it,
+// and waits for the device.
 
 #include "user/lib/fb.h"
 #include "user/roulette/roulette.h"
 
 struct options {
     uint32_t width, height;
-    uint64_t frames, ms; // at least so many frames, and at least so long
+    uint64_t frames, ms; // show at least this many frames, for at least this time
     uint64_t first;
-    uint64_t rows; // of a band; 0: one present
+    uint64_t rows; // in a band; 0: one present for the whole picture
     bool pixelwise, log;
 };
 
 static const char usage_text[] =
     "roulette [-r WxH] [-n FRAMES] [-t MS] [-o FRAME] [-b ROWS] [-v] [-l]\n"
-    "  -b ROWS  present in bands of so many rows, one after the other (0: the whole at once)\n"
+    "  -b ROWS  present bands of this many rows, one by one (0: the whole picture at once)\n"
     "  -v       copy pixel by pixel, with volatile stores\n"
-    "  -l       a line on the console for each frame";
+    "  -l       print a line on the console for each frame";
 
 static uint64_t number(const char *text)
 {
@@ -65,7 +65,7 @@ static void copy(uint32_t *to, const uint32_t *from, size_t pixels, bool pixelwi
         out[i] = from[i];
 }
 
-// From top to bottom, `rows` at a time.
+// Shows the picture from top to bottom, `rows` at a time.
 static int show(struct fb *fb, const uint32_t *picture, const struct options *o)
 {
     uint32_t width = fb->info.width, height = fb->info.height;

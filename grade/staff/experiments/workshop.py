@@ -1,7 +1,7 @@
-"""What the experiments of this folder share: a copy of the tree to change, kernels made from it, a stopwatch, a command line.
+"""Code that the experiments share: a copy of the tree to change, kernels from it, a stopwatch, and a command line.
 
-The copy is build/experiments/tree, at lab 4's start state. A variant replaces poll_used() in its virtqueue.c; the wheel
-is wheel_main.c. All numbers come from outside the machine: QEMU's trace, vqsan, the picture on the display.
+The copy is build/experiments/tree, in the state at the start of lab 4. A variant replaces poll_used() in its virtqueue.c;
+wheel_main.c is its wheel. All numbers come from outside the machine: QEMU's trace, vqsan, pictures of the display.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ EVENTS = ("virtio_gpu_cmd_res_flush", "virtio_queue_notify")
 
 
 class WorkshopError(Exception):
-    """The experiment cannot be made; the text says why."""
+    """The experiment cannot run. The text says why."""
 
 
 def progress(text: str) -> None:
-    """A line that says what is being done: over the last one on a terminal, one after the other elsewhere."""
+    """Shows progress on stderr. On a terminal each line replaces the one before."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
     elif text:
@@ -54,10 +54,10 @@ def variant_text(name: str) -> str:
 
 
 def put_poll_used(source: str, poll_used: str) -> str:
-    """virtqueue.c with another poll_used()."""
+    """Returns `source`, the text of virtqueue.c, with another poll_used()."""
     text, count = POLL_USED.subn(lambda _: poll_used, source)
     if count != 1:
-        raise WorkshopError(f"{RING} has changed: workshop.py no longer finds the two poll_used() in it")
+        raise WorkshopError(f"{RING} has changed: workshop.py cannot find the two poll_used() in it")
     return text
 
 
@@ -68,19 +68,19 @@ def _write(path: Path, data: bytes) -> None:
 
 
 class Workshop:
-    """The copy of the tree, and what is built in it; kernels and the image stay from one experiment to the next."""
+    """A copy of the tree, and its builds. Kernels and the image stay for the next experiment."""
 
     def __init__(
         self, job: Job, folder: str = "experiments", changed: Optional[dict[str, str]] = None
     ) -> None:
-        """`changed`: files that have another text in the copy."""
+        """`changed` maps names of files to the text that they have in the copy."""
         self.job = job
         self.folder = job.build / folder
         self.tree = self.folder / "tree"
         self._copy(changed or {"user/roulette/main.c": (HERE / "wheel_main.c").read_text()})
 
     def _copy(self, changed: dict[str, str]) -> None:
-        """Brings the copy up to date; what has not changed keeps its time, so that make builds little."""
+        """Updates the copy. Files that are equal keep their time, so make does not build them again."""
         wanted = {}
         for top in ("Makefile", "README.md", "kernel", "user", "mkfs", "grade", "labs/start.mk"):
             for path in [ROOT / top] if (ROOT / top).is_file() else (ROOT / top).rglob("*"):
@@ -94,7 +94,7 @@ class Workshop:
             _write(target, data)
 
     def make(self, target: str, *words: str) -> Path:
-        """Makes a file below the tree's build directory."""
+        """Makes the file `target`, a path in the copy, and returns its full path. Raises WorkshopError if make fails."""
         done = subprocess.run(
             ["make", *words, *self.job.same_compiler, target],
             cwd=self.tree,
@@ -109,7 +109,7 @@ class Workshop:
         return self.tree / target
 
     def kernel(self, variant: str, wait: Optional[str] = None) -> Path:
-        """A kernel with this poll_used(), and, if given, this file of ours as gpu_wait.c."""
+        """Builds a kernel with this poll_used() and, if given, with the file `wait` of this folder as gpu_wait.c."""
         _write(self.tree / RING, put_poll_used((ROOT / RING).read_text(), variant_text(variant)).encode())
         _write(self.tree / WAIT, (HERE / wait if wait else ROOT / WAIT).read_bytes())
         made = self.make(f"build/{START}/kernel.elf", f"START={START}")
@@ -118,7 +118,7 @@ class Workshop:
         return kept
 
     def initrd(self) -> Path:
-        """An image with the programs and our wheel."""
+        """Builds an image with the build's programs and our wheel."""
         wheel = self.make("build/solved/user/roulette.elf", "BUILD=build/solved")
         files = [path for path in sorted((self.job.build / "image").iterdir()) if path.name != "roulette"]
         folder = self.folder / "image"
@@ -143,38 +143,39 @@ def boot(job: Job, kernel: Path, initrd: Path, **options: Any) -> Any:
 
 
 def trimmed(times: list[float]) -> float:
-    """The mean of the fastest nine tenths; 0 of none."""
+    """The mean of the fastest nine tenths; 0 if there are no times."""
     kept = sorted(times)[: max(1, len(times) * 9 // 10)]
     return sum(kept) / len(kept) if kept else 0.0
 
 
 @dataclass
 class Timing:
-    """What QEMU's trace says of the frames shown, the first left out."""
+    """The times of the frames in QEMU's trace, without the first frame."""
 
-    rates: list[float]  # whole frames a second, one entry for each run
-    within: list[float]  # seconds from one kick to the next of the same frame
+    rates: list[float]  # frames per second, one entry per run
+    within: list[float]  # seconds from each kick to the next of the same frame
     between: list[float]  # seconds from the last kick of a frame to the first of the next
-    kicks: int  # of a frame
+    kicks: int  # per frame
 
     @property
     def rate(self) -> float:
-        """Of the fastest run: what the host does besides only ever makes one slower."""
+        """The rate of the fastest run: other work on the host only makes runs slower."""
         return max(self.rates)
 
     @property
     def undisturbed(self) -> float:
-        """Frames a second if the slowest tenth of the kicks were not: work beside it now and then hardly changes that."""
+        """Frames per second without the slowest tenth of the kicks. Occasional other work hardly changes this."""
         return 1 / ((self.kicks - 1) * trimmed(self.within) + trimmed(self.between))
 
     def kick(self, share: float) -> float:
-        """The time from kick to kick that this share of them does not exceed; of one present a frame, the frame's."""
+        """A percentile of the time from kick to kick, in seconds. `share` is 0 to 1. If a frame has only one kick, it is
+        the time from frame to frame."""
         times = sorted(self.within or self.between)
         return times[min(int(len(times) * share), len(times) - 1)]
 
 
 def merge(timings: list[Timing]) -> Timing:
-    """Several runs as one."""
+    """Combines several runs into one Timing."""
     return Timing(
         [rate for timing in timings for rate in timing.rates],
         [time for timing in timings for time in timing.within],
@@ -184,9 +185,10 @@ def merge(timings: list[Timing]) -> Timing:
 
 
 def read_trace(events: Iterable[TraceEvent], height: int) -> Timing:
-    """A frame ends with the flush that reaches the last row; what comes before the second frame's first kick is left out."""
+    """Reads a trace. A frame ends with the flush that reaches the last row. Skips everything before the first kick of the
+    second frame. Raises WorkshopError if there are too few frames."""
     ends: list[float] = []
-    frames: list[list[float]] = [[]]  # the kicks of each
+    frames: list[list[float]] = [[]]  # the kicks of each frame
     for event in events:
         if event.name == "virtio_queue_notify":
             frames[-1].append(event.time)
@@ -207,10 +209,10 @@ def read_trace(events: Iterable[TraceEvent], height: int) -> Timing:
 
 
 def time_wheel(machine: Any, arguments: str, height: int = 480) -> Timing:
-    """Runs the wheel; what the trace then says."""
+    """Runs the wheel and waits for its end. Returns its Timing."""
     before = len(machine.trace())
     machine.run(f"roulette {arguments}", quiet=60)
-    # The display's is the only queue of this machine that is in use.
+    # This machine uses only the display's queue, so all kicks are the display's.
     return read_trace(machine.trace()[before:], height)
 
 
@@ -225,12 +227,12 @@ def markdown(columns: list[str], rows: list[list[str]]) -> str:
 
 
 def digits(value: float) -> str:
-    """Three figures at most are worth reading."""
+    """Formats a number; digits beyond the third are not worth reading."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def bars(path: Path, title: str, unit: str, labels: list[str], values: list[float], emphasis: Iterable[str] = ()) -> None:
-    """Horizontal bars on a logarithmic axis, as an SVG file that is the same for the same numbers."""
+    """Draws horizontal bars on a logarithmic axis. The same numbers give the same SVG file."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -271,7 +273,7 @@ def command_line(description: Optional[str]) -> argparse.ArgumentParser:
 
 
 def attempt(name: str, work: Callable[[], None]) -> int:
-    """Does the work; the exit status. What goes wrong is told in a line."""
+    """Calls `work` and returns the exit status. Prints an error as one line."""
     try:
         work()
     except KeyboardInterrupt:
@@ -291,15 +293,16 @@ def experiment(
     plain: Callable[[Any], dict[str, Any]],
     draw: Callable[[Path, list[Any]], None],
 ) -> int:
-    """An experiment as a command: measures, prints the table, and writes what is asked for; the exit status.
+    """Runs an experiment as a command: measures, prints the table, and writes the files that the options ask for. Returns
+    the exit status.
 
-    `measure(shop, rounds, seconds)` gives the results, `plain` one of them for JSON, `draw` their plot.
+    `measure(shop, rounds, seconds)` returns the results, `plain` converts one of them for JSON, and `draw` plots them.
     """
     parser = command_line(description)
     parser.add_argument("--docs", default="", help="folder with stale-index.md; empty: only print")
-    parser.add_argument("--rounds", type=int, default=5, help="of which the best counts")
-    parser.add_argument("--seconds", type=float, default=0.5, help="for each run, at least")
-    parser.add_argument("--json", default="", help="write the results here too")
+    parser.add_argument("--rounds", type=int, default=5, help="number of runs; the best one counts")
+    parser.add_argument("--seconds", type=float, default=0.5, help="least length of each run")
+    parser.add_argument("--json", default="", help="also write the results to this file")
     given = parser.parse_args()
 
     def work() -> None:

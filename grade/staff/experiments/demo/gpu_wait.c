@@ -1,6 +1,6 @@
-// kernel/virtio/gpu_wait.c of `make demo-wheel`: how the lab's driver waits, or, behind the correct loop, the
-// reference's. So the repaired wheel turns on a busy host too, where the device often takes longer than any
-// budget.
+// kernel/virtio/gpu_wait.c of `make demo-wheel`. It waits like the driver of the lab or, for the
+// correct loop, like the reference. So the repaired wheel also turns on a busy host, where the
+// device often takes longer than any budget.
 
 #include "kernel/virtio/gpu_wait.h"
 

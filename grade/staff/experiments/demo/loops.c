@@ -1,9 +1,10 @@
-// In place of virtq_poll() and poll_used() in virtqueue.c, for `make demo-wheel` only: four loops in one
-// kernel, chosen at run time. demo.py puts the four look_*() in front: variants/*.c, each under another name.
+// Replaces virtq_poll() and poll_used() in virtqueue.c, only for `make demo-wheel`: one kernel with
+// four loops, chosen at run time. demo.py puts the four look_*() before this text; they are
+// variants/*.c under other names.
 
-unsigned demo_loop = 2; // written by kernel/virtio/demo.c; until then all is well
+unsigned demo_loop = 2; // kernel/virtio/demo.c writes it; 2 is the correct loop
 
-// Inlined once for each look_*(), so that each loop is compiled as if it stood alone.
+// It is inlined once for each look_*(), so the compiler treats each loop as if it were alone.
 static inline __attribute__((always_inline)) int
 spin(struct virtq *q, unsigned budget, struct virtq_done *done,
      int (*look)(struct virtq *, struct virtq_done *), unsigned fences_a_look,

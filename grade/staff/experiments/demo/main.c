@@ -1,32 +1,32 @@
-// The wheel of `make demo-wheel`, in place of user/roulette/main.c.
+// The wheel of `make demo-wheel`. It replaces user/roulette/main.c.
 //
 //   roulette [-r WxH] [-m LOOP] [-n FRAMES]
 //
-// Keys 1 to 4 choose the loop that the kernel reads the used ring with, space the next one, q ends it. With
-// FRAMES it ends by itself and looks at no key.
+// Keys 1 to 4 choose the loop that reads the used ring in the kernel, space chooses the next one,
+// and q ends the program. With FRAMES it ends by itself and reads no keys.
 
 #include "user/lib/fb.h"
 #include "user/lib/font.h"
 #include "user/roulette/roulette.h"
 
 #define SECOND 1000000000ull
-#define CAP 60 // frames a second at most
+#define CAP 60 // at most this many frames per second
 #define HUD_PERIOD (SECOND / 2)
-#define BAND 2    // rows a present
+#define BAND 2    // rows per present
 #define LOOPS 4   // kernel/virtio/demo.c
-#define FENCES 3  // a kick: before avail->idx, before used->flags, before the doorbell
-#define QUEUES 16 // more than there are
+#define FENCES 3  // per kick: before avail->idx, before used->flags, before the doorbell
+#define QUEUES 16 // more than the kernel has
 
 static const char *const names[LOOPS] = {"hoisted load", "fence before", "correct", "over-fenced"};
 
-// What has happened up to some moment.
+// Counters at one moment.
 struct sample {
     uint64_t time, bands, kicks, polls, fences;
 };
 
 static struct {
     struct fb fb;
-    uint32_t wheel_rows; // of the screen; the rest is the head-up line's
+    uint32_t wheel_rows; // rows of the screen that show the wheel; the head-up line is below
     uint32_t *picture;
     struct font_mask mask;
     int vqstat;
@@ -51,7 +51,7 @@ static struct sample take_sample(void)
             continue;
         s.kicks = queues[i].kicks;
         s.polls = queues[i].polls;
-        s.fences = queues[i].fences - FENCES * queues[i].kicks; // the reading side's alone
+        s.fences = queues[i].fences - FENCES * queues[i].kicks; // only those of the reading side
     }
     return s;
 }
@@ -93,7 +93,7 @@ static int hud_show(void)
     return fb_present(&demo.fb, 0, &rect, 1, 0);
 }
 
-// What the last half second was like. `from` NULL: nothing is known yet.
+// Shows the numbers of the last half second. `from` is NULL if there are none yet.
 static int hud_update(const struct sample *from, const struct sample *to)
 {
     int unit =
@@ -146,7 +146,8 @@ static void look_at_keys(void)
 
 // ---- the show ----
 
-// Band after band; a key or the head-up line does not wait for the end of a frame that takes seconds.
+// Shows the frame band by band. It handles keys and the head-up line between bands, because a frame
+// may take seconds.
 static int show_frame(void)
 {
     uint32_t width = demo.fb.info.width;

@@ -1,4 +1,5 @@
-// kernel/virtio/demo.c of `make demo-wheel`: what a program writes to /dev/vqstat, a digit, chooses the loop.
+// kernel/virtio/demo.c of `make demo-wheel`: a program chooses the loop by writing a digit to
+// /dev/vqstat.
 
 #include "kernel/dev/device.h"
 #include "kernel/mm/vm.h"

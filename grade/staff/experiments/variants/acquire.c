@@ -1,4 +1,4 @@
-// C11's acquire load: the compiler emits the load and the fence behind it, in every turn.
+// An acquire load of C11: the compiler emits the load and a fence after it, in every turn.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     uint16_t used_idx = __atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE);

@@ -1,4 +1,5 @@
-// A fence on either side: right, by the second one; the first makes the plain load stay.
+// A fence before and after the load. The second makes it correct; the first keeps the plain load in
+// the loop.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     virtio_rmb();

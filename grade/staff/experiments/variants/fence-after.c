@@ -1,4 +1,4 @@
-// The reference: each turn loads, and a fence stands between the index and the element.
+// The reference: each turn loads the index, and a fence orders it before the element.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     uint16_t used_idx = READ_ONCE(q->used->idx);

@@ -1,4 +1,5 @@
-// The famous fix: the fence is back in front of the load. As a barrier for the compiler it cures the symptom.
+// The famous fix: the fence is before the load again. It cures the symptom because it also is a
+// barrier for the compiler.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     virtio_rmb();

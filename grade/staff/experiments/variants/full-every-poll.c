@@ -1,4 +1,4 @@
-// Right, and the dearest way: a full fence behind the load in every turn.
+// Correct, but the most expensive way: a full fence after the load in every turn.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     uint16_t used_idx = READ_ONCE(q->used->idx);

@@ -1,4 +1,4 @@
-// The hoisted loop with a counter in it: an atomic is a place that the compiler may not move every load across.
+// The hoisted loop with an atomic counter: the compiler may not move every load across an atomic.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     static uint64_t polls;

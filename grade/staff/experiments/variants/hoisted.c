@@ -1,4 +1,5 @@
-// As the lab hands it out: a plain load, and a fence where the index has moved. The load leaves the loop.
+// The code of the lab's handout: a plain load, and a fence only after the index has moved. The
+// compiler moves the load out of the loop.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     uint16_t used_idx = q->used->idx;

@@ -1,4 +1,4 @@
-// The report's fix: the fence back before the volatile load, and a read fence is enough for it.
+// The report's fix: the fence is before the volatile load again, and a read fence is enough.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     virtio_rmb();

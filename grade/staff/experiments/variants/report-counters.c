@@ -1,4 +1,5 @@
-// The same with counters in the loop, as they were added to prove a theory and later blamed.
+// Like report-start.c, with counters in the loop. They were added to prove a theory, and blamed
+// later.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     static uint64_t polls, fences;

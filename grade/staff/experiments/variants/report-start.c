@@ -1,4 +1,4 @@
-// Where the report began: a volatile load, and a full fence before it in every turn.
+// The start of the report: a volatile load, and a full fence before it in every turn.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     virtio_mb();

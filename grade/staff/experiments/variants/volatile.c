@@ -1,4 +1,4 @@
-// The compiler must load in every turn; nothing orders the element behind the index.
+// The compiler must load the index in every turn, but nothing orders the element after the index.
 int poll_used(struct virtq *q, struct virtq_done *done)
 {
     uint16_t used_idx = READ_ONCE(q->used->idx);
