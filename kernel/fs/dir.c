@@ -12,8 +12,8 @@ static void make_entry(struct dir_entry *entry, const char *name, uint32_t numbe
 {
     memset(entry, 0, sizeof(*entry));
     entry->inode = number;
-    for (unsigned i = 0; i < NAME_SIZE && name[i]; i++)
-        entry->name[i] = name[i];
+    for (char *end = entry->name; *name && end < entry->name + NAME_SIZE; name++)
+        *end++ = *name;
 }
 
 bool name_is_dot(const char *name)
