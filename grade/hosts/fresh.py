@@ -36,7 +36,7 @@ HOME = {"root": "root", "student": "home/student"}
 
 
 class Failure(Exception):
-    """A command did not do what it promises; the text says what was wrong."""
+    """A command did not do what it promises. The text says what went wrong."""
 
 
 # ---- commands ----
@@ -100,7 +100,7 @@ TEST_ALL = Command("make test-all", runs_the_tests)
 
 @dataclass(frozen=True)
 class Row:
-    """A machine."""
+    """A machine, and the commands to run on it."""
 
     name: str
     release: str

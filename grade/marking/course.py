@@ -129,7 +129,7 @@ def find_lab(name: str, root: Path = ROOT) -> Lab:
     for candidate in names:
         if name == candidate or name == candidate.split("-")[0]:
             return read_lab(root / "labs" / candidate)
-    raise CourseError(f"LAB={name}: there is no such lab; choose of: {', '.join(names) or 'none is here'}")
+    raise CourseError(f"LAB={name}: there is no such lab; choose one of: {', '.join(names) or '(there are no labs here)'}")
 
 
 def all_labs(root: Path = ROOT) -> list[Lab]:

@@ -257,7 +257,7 @@ def _grade(labs: list[Lab], options: argparse.Namespace, job: Job, results: Resu
         built, log = build_here(job)
     if not built:
         results.build_log = log[-20_000:]
-        raise NotGraded(f"it does not build: {first_error(log)}")
+        raise NotGraded(f"the code does not build: {first_error(log)}")
     say("grading: starting the tests")
     records, pytest_log = run_tests(labs, job, results.seed, say)
     staff = (ROOT / "labs/start.mk").exists()

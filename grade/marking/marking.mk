@@ -12,6 +12,6 @@ grade: ## Grade a lab: show what works, what fails, and where to look (LAB= SEED
 	@$(HARNESS) grade.marking.mark \
 	    --lab '$(LAB)' --seed '$(SEED)' --results '$(RESULTS)' --submission '$(SUBMISSION)' --id '$(ID)'
 
-next: ## Go on to the next lab and take your code along (LAB= RELEASE= OUT= EARLIER=)
+next: ## Make your tree for the next lab, with your code or our solutions (LAB= RELEASE= OUT= EARLIER=)
 	@$(HARNESS) grade.marking.next --lab '$(LAB)' --earlier '$(EARLIER)' --from '$(FROM)' --release '$(RELEASE)' \
 	    --out '$(if $(filter command line,$(origin OUT)),$(OUT))'

@@ -70,7 +70,7 @@ def _promise_of(item: pytest.Item) -> Optional[Promise]:
         return None
     lab = _lab_of(item.path)
     if lab is None or len(mark.args) != 1:
-        raise pytest.UsageError(f"{item.nodeid}: a promise needs one id, and a lab.toml beside the test")
+        raise pytest.UsageError(f"{item.nodeid}: a promise needs one id, and a lab.toml in the folder of the test")
     try:
         return lab.promise(mark.args[0])
     except CourseError as error:
@@ -88,7 +88,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Lab:
     found = _lab_of(request.path)
-    assert found is not None, f"{request.path} has no lab.toml beside it"
+    assert found is not None, f"there is no lab.toml in the folder of {request.path}"
     return found
 
 

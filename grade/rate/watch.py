@@ -230,4 +230,4 @@ def watch(job: Job, width: int, height: int, seed: int, shots: int, more: tuple[
                 kept = reader.frames[FIRST : FIRST + window]
                 return Run(job.build, width, height, wheel_seed, first, reader.frames, kept, taken, console, _profile(profile))
         except (ConsoleError, QmpError) as error:
-            raise Broken(seen=f"the wheel does not turn to its end: {error}"[:1500], look="make qemu, then: roulette") from None
+            raise Broken(seen=f"the wheel does not turn until the end: {error}"[:1500], look="make qemu, then: roulette") from None

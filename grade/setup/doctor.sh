@@ -79,7 +79,7 @@ if [ -n "$qemu" ]; then
     kinds=$("$qemu" -display help 2>/dev/null)
     case "$kinds" in
     *gtk* | *sdl* | *cocoa*) window="ok" ;;
-    *) window="none (apt-get install qemu-system-gui); make screenshot and VNC=1 work" ;;
+    *) window="this QEMU has none (apt-get install qemu-system-gui); make screenshot and VNC=1 work" ;;
     esac
     [ -n "$DISPLAY$WAYLAND_DISPLAY" ] || window="no screen here; make screenshot and VNC=1 work"
     row "window" "" "" "$window"

@@ -189,7 +189,7 @@ esac
 for tool in $wanted; do
     case " $(missing_now) " in
     *" $tool "*)
-        say "installed the packages, but still cannot find $tool; make doctor shows what was found"
+        say "installed the packages, but still cannot find $tool; make doctor lists the tools it finds"
         exit 1 ;;
     esac
 done

@@ -51,7 +51,7 @@ case "$CC" in
     if [ -n "$prefix" ]; then
         find_gcc "$prefix"
     elif [ -n "$CC" ]; then
-        lack "CC=$CC" # the host's compiler
+        lack "CC=$CC" # CC=gcc is the host's compiler, not one for RISC-V
     elif gcc=$(first_of riscv64-unknown-elf-gcc riscv64-elf-gcc); then
         find_gcc "${gcc%gcc}"
     else

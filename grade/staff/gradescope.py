@@ -34,7 +34,7 @@ GRADE_CACHE=/autograder/cache make grade-prepare LAB={lab} ID={id}
 
 RUN = """\
 #!/bin/bash
-# Runs for each submission. It writes results that say "failed" before it runs any of the student's code.
+# Runs for each submission. Before it runs any of the student's code, it writes results with zero points.
 cd /autograder/source/ringfence || exit 1
 GRADE_CACHE=/autograder/cache make grade SUBMISSION=/autograder/submission LAB={lab} ID={id} RESULTS=/autograder/results
 """

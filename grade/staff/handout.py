@@ -328,7 +328,7 @@ def make_handout(job: Job, lab: Lab, out: Path, id: str = "plain", earlier: str 
 def _check(out: Path) -> None:
     for path in out.rglob("*"):
         if path.suffix in (".c", ".h", ".S") and "SOLVED_" in path.read_text(encoding="utf-8"):
-            raise HandoutError(f"{path.relative_to(out)} still names a solution")
+            raise HandoutError(f"{path.relative_to(out)} still has a SOLVED_ macro")
 
 
 def _commit(out: Path, lab: Lab) -> None:

@@ -61,7 +61,7 @@ def read_all(results: Path) -> list[Entry]:
         try:
             entry = read_entry(folder)
         except (ValueError, KeyError) as error:
-            print(f"leaderboard: {folder}/grade.json is left out: {type(error).__name__} {error}", file=sys.stderr)
+            print(f"leaderboard: skipping {folder}/grade.json: {type(error).__name__} {error}", file=sys.stderr)
             continue
         entries += [entry] if entry else []
     return sorted(entries, key=lambda entry: (-entry.rate, entry.alias))

@@ -156,10 +156,10 @@ def judge(case: Case, results: Results) -> str:
     if not case.test:
         return "" if not lost else "loses " + "; ".join(f"{id} ({tests[id].explanation.seen[:120]})" for id in lost)
     if case.test not in lost:
-        return f"{case.test} passes" + (f"; {', '.join(lost)} fails" if lost else ", and so do all others")
+        return f"{case.test} passes" + (f"; these fail: {', '.join(lost)}" if lost else ", and so do all others")
     more = [id for id in lost if id not in (case.test, *case.along)]
     if more:
-        return f"fails {', '.join(more)} as well"
+        return f"also fails {', '.join(more)}"
     kept = [id for id in case.along if id not in lost]
     if kept:
         return f"passes {', '.join(kept)}, which builds on {case.test}"

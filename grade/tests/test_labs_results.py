@@ -185,7 +185,7 @@ def test_faults_that_gradescope_would_refuse() -> None:
         ("a", "slot 256", {"a": "seen slot 256"}, None),
         ("a", "slot 256", {"a": "something else"}, "does not say"),
         ("a", "slot", {}, "passes"),
-        ("a", "slot", {"a": "slot", "b": "x"}, "as well"),
+        ("a", "slot", {"a": "slot", "b": "x"}, "also fails"),
         ("a", "slot", {"b": "slot"}, "passes"),
         ("", "", {}, None),
         ("", "", {"b": "x"}, "loses b"),

@@ -197,7 +197,7 @@ def read_trace(events: Iterable[TraceEvent], height: int) -> Timing:
             frames.append([])
     whole = [frame for frame in frames[1:-1] if frame]
     if len(whole) != len(ends) - 1 or not whole:
-        raise WorkshopError(f"the trace shows {len(ends)} frames and the kicks of {len(whole)} more: too few, or not in order")
+        raise WorkshopError(f"the trace shows {len(ends)} frames, but kicks for {len(whole)}: too few, or not in order")
     starts = [frame[0] for frame in frames[1:] if frame]
     last = [frame[-1] for frame in frames[:-1]]
     return Timing(
