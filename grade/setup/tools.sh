@@ -96,7 +96,12 @@ if [ -n "$compiler" ]; then
 fi
 
 # ---- everything else ----
-hostcc=$(first_of ${HOSTCC:-cc gcc clang}) || lack "${HOSTCC:-host-gcc}"
+# Debian calls clang `cc` if there is no gcc, and then it may have no sanitizers, which the unit tests need.
+hostcc=$(first_of ${HOSTCC:-gcc cc clang}) || lack "${HOSTCC:-host-gcc}"
+case "$HOSTCC$hostcc" in
+cc | clang)
+    echo 'int main(void) { return 0; }' | "$hostcc" -fsanitize=address -x c -o /dev/null - 2>/dev/null || lack host-gcc ;;
+esac
 echo "HOST_COMPILER=$hostcc"
 qemu=$(first_of "${QEMU:-qemu-system-riscv64}") || lack "${QEMU:-qemu}"
 echo "QEMU_FOUND=$qemu"

@@ -185,6 +185,15 @@ def test_what_you_asked_for_is_not_replaced(bin: Path, variables: dict[str, str]
     assert status == 1 and f"you asked for {missing}" in text and not (bin / "asked").exists()
 
 
+def test_a_host_compiler_without_sanitizers_is_not_enough(bin: Path) -> None:
+    put(bin, "cc", 'case "$*" in *-fsanitize*) exit 1 ;; esac')
+    assert "host-gcc" in found(run(bin, "tools.sh")[1], "MISSING").split(",")
+    assert "host-gcc" not in found(run(bin, "tools.sh", HOSTCC="cc")[1], "MISSING").split(",")  # you asked for it
+    put(bin, "gcc", COMPILER)
+    text = run(bin, "tools.sh")[1]
+    assert "host-gcc" not in found(text, "MISSING").split(",") and found(text, "HOST_COMPILER") == "gcc"
+
+
 def test_a_gcc_may_be_given_as_cc(bin: Path) -> None:
     put(bin, "riscv64-linux-gnu-gcc", COMPILER)
     text = run(bin, "tools.sh", CC="riscv64-linux-gnu-gcc")[1]
