@@ -185,8 +185,8 @@ def test_make_qemu_gdb_and_make_gdb(job: Job, tmp_path: Path, second_build: str)
 
     try:
         machines = [terminal("qemu-gdb", f"DISK={tmp_path}/disk.img"), terminal("qemu-gdb", f"BUILD={second_build}")]
-        for machine, words in zip(machines, ("make gdb", f"make gdb BUILD={second_build}")):
-            machine.expect_exact(f"type '{words}'")
+        for machine, build in zip(machines, (job.build_for_make, second_build)):
+            machine.expect_exact("type 'make gdb" + ("'" if build == "build" else f" BUILD={build}'"))
         gdbs = [terminal(f"GDB={job.gdb}", "gdb"), terminal(f"GDB={job.gdb}", "gdb", f"BUILD={second_build}")]
         for gdb in gdbs:
             gdb.expect_exact("(gdb) ")
