@@ -18,6 +18,7 @@ from grade import ROOT
 from grade.explore.loop import disassemble
 from grade.machine import patience
 from grade.machine.job import Job
+from grade.staff.experiments import barriers, case, workshop
 from grade.tests.test_slow_wheel import COMPILERS, EACH_COMPILER, RING, make, tree_of_the_kernel
 
 # They share the copy of the tree in build/experiments.
@@ -76,9 +77,6 @@ def fences_in_the_loop(job: Job, kernel: Path) -> list[str]:
 @pytest.mark.parametrize("choice", EACH_COMPILER)
 def test_fences_of_the_loops(job: Job, tmp_path: Path, choice: str) -> None:
     """Which fence each compiler puts into each turn. Only for C11's acquire load may the compiler choose."""
-    import barriers
-    from grade.staff.experiments import workshop
-
     tree = tree_of_the_kernel(tmp_path)
     source, object_file = (tree / RING).read_text(), "build/kernel/virtio/virtqueue.c.o"
     found = {}
@@ -106,8 +104,6 @@ def test_fences_of_the_loops(job: Job, tmp_path: Path, choice: str) -> None:
 
 def test_case(job: Job, tmp_path: Path) -> None:
     """Every row is measured. The test compares counts, because frame rates depend on the host."""
-    from grade.staff.experiments import barriers, case
-
     results = run("case", tmp_path / "out.json", "--rounds", "1", "--seconds", "0.3")
     assert [row["what"] for row in results] == [row.what for row in case.ROWS]
     assert all(row["rate"] > 0 for row in results)
@@ -125,8 +121,6 @@ def brightness(picture: Image.Image) -> Image.Image:
 
 def test_demo(job: Job, tmp_path: Path) -> None:
     """The demo records a GIF without flashes, and its kernel's four loops are what their names say."""
-    import barriers
-
     gif = tmp_path / "wheel.gif"
     script("demo", "--gif", str(gif))
     assert gif.stat().st_size < 1_000_000
