@@ -159,6 +159,9 @@ def test_every_form_of_the_results(tmp_path: Path) -> None:
     assert (again.seed, again.score, again.points) == (found.seed, found.score, found.points)
     assert [promise.explanation for promise in again.labs[0].promises] == [promise.explanation for promise in found.labs[0].promises]
     assert again.labs[0].promises[0].metrics == {"turns": 2.5}
+    (out / "grade.json").write_text((out / "grade.json").read_text().replace(f'"format": {rs.FORMAT}', '"format": 1'))
+    with pytest.raises(ValueError, match="format"):
+        rs.read_results(out / "grade.json")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1, "labs": []}', '{"format": 2, "labs": [{}]}'])
