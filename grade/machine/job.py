@@ -42,7 +42,7 @@ class Job:
     @property
     def same_compiler(self) -> list[str]:
         """The make variables for another build with the same compiler."""
-        return [word for word in self.choice if not word.startswith(("START=", "SAN="))]
+        return [word for word in self.choice if not word.startswith(("START=", "SAN=", "CI="))]
 
     @property
     def same_build(self) -> list[str]:

@@ -13,9 +13,9 @@ from grade.machine.job import Job, clean_environment
 
 
 def test_make_describes_a_job() -> None:
-    job = Job.from_environment({"BUILD": "build/x", "QEMU": "/opt/qemu", "GDB": "", "CHOICE": "CC=clang START=2-disk SAN=1"})
+    job = Job.from_environment({"BUILD": "build/x", "QEMU": "/opt/qemu", "GDB": "", "CHOICE": "CC=clang START=2-disk SAN=1 CI=1"})
     assert job.build == ROOT / "build/x" and job.qemu == "/opt/qemu" and job.gdb == "gdb-multiarch"
-    assert job.same_compiler == ["CC=clang"] and job.same_build == ["BUILD=build/x", "CC=clang", "START=2-disk", "SAN=1"]
+    assert job.same_compiler == ["CC=clang"] and job.same_build == ["BUILD=build/x", "CC=clang", "START=2-disk", "SAN=1", "CI=1"]
     assert Job.from_environment({}) == Job()
 
 
